@@ -1,0 +1,99 @@
+//! What `#[invalidates]` asks of a return type: its success value for `ret`, its failure for `on_err`.
+
+use super::shape::{IsOption, IsResult, IsResultOption, Shape};
+
+/// A shape that has a success value.
+#[diagnostic::on_unimplemented(
+    message = "`ret` is the success value of a `Result` or `Option`, and this function returns `{R}`",
+    label = "has no success value"
+)]
+pub trait HasRet<R> {
+    /// The success value.
+    type Success;
+    /// The success value of a result, if it is one.
+    fn success(out: &R) -> Option<&Self::Success>;
+}
+
+impl<T, E> HasRet<Result<Option<T>, E>> for Shape<IsResultOption, Result<Option<T>, E>, T, E> {
+    type Success = T;
+
+    fn success(out: &Result<Option<T>, E>) -> Option<&T> {
+        out.as_ref().ok().and_then(Option::as_ref)
+    }
+}
+
+impl<T, E> HasRet<Result<T, E>> for Shape<IsResult, Result<T, E>, T, E> {
+    type Success = T;
+
+    fn success(out: &Result<T, E>) -> Option<&T> {
+        out.as_ref().ok()
+    }
+}
+
+impl<T, E> HasRet<Option<T>> for Shape<IsOption, Option<T>, T, E> {
+    type Success = T;
+
+    fn success(out: &Option<T>) -> Option<&T> {
+        out.as_ref()
+    }
+}
+
+/// The success value that `ret` names.
+pub fn ret<'a, S: HasRet<R>, R>(_: &S, out: &'a R) -> Option<&'a S::Success> {
+    S::success(out)
+}
+
+/// A return type that can be an error.
+#[diagnostic::on_unimplemented(
+    message = "`on_err = \"keep\"` needs a function that returns a `Result`",
+    label = "`{Self}` is not a `Result`"
+)]
+pub trait CanFail {
+    /// Whether it is one.
+    fn failed(&self) -> bool;
+}
+
+impl<T, E> CanFail for Result<T, E> {
+    fn failed(&self) -> bool {
+        self.is_err()
+    }
+}
+
+/// Whether a result is an error, for `on_err = "keep"`.
+pub fn failed<R: CanFail>(out: &R) -> bool {
+    out.failed()
+}
+
+/// Adds the keys of `keys = ..`.
+pub fn extend<I: IntoIterator<Item = crate::Key>>(keys: &mut Vec<crate::Key>, more: I) {
+    keys.extend(more);
+}
+
+/// A value of any type, behind `if false`: the type of a body's `return` and `?` is known from it.
+pub fn never<R>() -> R {
+    unreachable!("this call stands behind `if false`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::probe::{Probe, ViaOption as _, ViaResult as _, ViaResultOption as _};
+    use super::*;
+
+    #[test]
+    fn ret_is_the_innermost_success() {
+        let shape = (&&&&Probe::<Result<Option<i64>, String>>::NEW).ck_shape();
+        assert_eq!(ret(&shape, &Ok(Some(7))), Some(&7));
+        assert_eq!(ret(&shape, &Ok(None)), None);
+        assert_eq!(ret(&shape, &Err(String::new())), None);
+        let shape = (&&&&Probe::<Result<i64, String>>::NEW).ck_shape();
+        assert_eq!(ret(&shape, &Ok(7)), Some(&7));
+        let shape = (&&&&Probe::<Option<i64>>::NEW).ck_shape();
+        assert_eq!(ret(&shape, &Some(7)), Some(&7));
+    }
+
+    #[test]
+    fn only_an_err_has_failed() {
+        assert!(failed(&Err::<i64, _>("no")));
+        assert!(!failed(&Ok::<_, String>(7)));
+    }
+}

@@ -1,0 +1,33 @@
+//! The cache: its handle, how it is built, and how a read finds its way.
+
+mod answer;
+mod attempt;
+mod builder;
+mod call;
+mod context;
+mod direct;
+mod get_or_load;
+mod handle;
+mod load;
+mod peek;
+mod policy;
+mod probe;
+mod receipt;
+mod refresh;
+mod start;
+
+pub use answer::Status;
+pub(crate) use answer::Answer;
+pub(crate) use attempt::{Ask, Attempt, Step};
+pub(crate) use builder::Limits;
+pub use builder::CacheBuilder;
+pub use call::{bypass, inherit, refresh, with_receipt, with_status};
+pub(crate) use context::{Context, Mode};
+pub(crate) use direct::Direct;
+pub use handle::Cache;
+pub use peek::Peek;
+pub use policy::{Policy, Weigh};
+pub use receipt::{Outcome, Receipt};
+pub(crate) use receipt::Receipts;
+pub(crate) use refresh::Refresh;
+pub(crate) use start::{Start, Way};

@@ -1,6 +1,10 @@
 //! Which templates are read, which are invalidated, and where the two do not meet.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use crate::{
     __private::Site,
@@ -60,8 +64,12 @@ impl fmt::Display for Finding {
 }
 
 /// What a cache knows of its call sites: bounded by their number in the program's text.
-#[derive(Debug, Default)]
-pub(crate) struct Sites(Mutex<BTreeMap<String, Seen>>);
+#[derive(Debug)]
+pub(crate) struct Sites {
+    /// Tells caches apart, also one that takes the memory of another.
+    cache: usize,
+    seen: Mutex<BTreeMap<String, Seen>>,
+}
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -70,14 +78,21 @@ struct Seen {
     writers: Vec<&'static Site>,
 }
 
+impl Default for Sites {
+    fn default() -> Self {
+        static CACHES: AtomicUsize = AtomicUsize::new(1);
+        Self { cache: CACHES.fetch_add(1, Ordering::Relaxed), seen: Mutex::default() }
+    }
+}
+
 impl Sites {
     /// Notes that `site` reads or invalidates keys of this template.
     pub(crate) fn note(&self, site: &'static Site, template: &str) {
         let only_template = !site.template.is_empty();
-        if only_template && !site.is_new_to(std::ptr::from_ref(self) as usize) {
+        if only_template && !site.is_new_to(self.cache) {
             return;
         }
-        let mut sites = lock(&self.0);
+        let mut sites = lock(&self.seen);
         let seen = sites.entry(shape(template)).or_default();
         if seen.template.is_empty() {
             template.clone_into(&mut seen.template);
@@ -90,7 +105,7 @@ impl Sites {
 
     pub(crate) fn audit(&self) -> Audit {
         let mut audit = Audit::default();
-        for seen in lock(&self.0).values() {
+        for seen in lock(&self.seen).values() {
             if seen.writers.is_empty() {
                 audit.never_invalidated.push(finding(seen, &seen.readers));
             }

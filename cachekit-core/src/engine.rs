@@ -8,13 +8,14 @@ use std::sync::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
+    audit::Sites,
     cache::{Answer, Limits, Policy},
     clock::Clock,
     entry::Id,
     key::{Key, KeyRef, StoredKey},
     observe::Reporter,
     slot::{Registry, Ticket},
-    store::Store,
+    store::{Replaced, Store},
     tier::{Entry, Fallen, Map},
     write::Queue,
 };
@@ -30,6 +31,8 @@ pub(crate) struct Engine {
     pub(crate) loads: Arc<Semaphore>,
     pub(crate) queue: Queue,
     pub(crate) reporter: Reporter,
+    pub(crate) replaced: Replaced,
+    pub(crate) sites: Sites,
     /// Set while more keys wait for their invalidation than the queue may hold.
     pub(crate) bypass_all: AtomicBool,
 }
@@ -97,17 +100,8 @@ impl Engine {
     }
 
     /// Gives up leases that nobody needs any more.
-    #[cfg_attr(not(any(feature = "redis", shuttle)), allow(unused_variables))]
     pub(crate) fn give_up(&self, key: &Key, ids: Vec<Id>) {
-        for id in ids {
-            match &self.store {
-                Store::Embedded => {}
-                #[cfg(feature = "redis")]
-                Store::Redis(redis) => redis.give_up(key.as_str(), id),
-                #[cfg(shuttle)]
-                Store::Double(double) => double.give_up(key.as_str(), id),
-            }
-        }
+        ids.into_iter().for_each(|id| self.store.give_up(key.as_str(), id));
     }
 }
 

@@ -62,10 +62,10 @@ pub struct CacheBuilder {
     bound: Bound,
     clock: Clock,
     hook: Option<Hook>,
-    limits: Limits,
+    pub(super) limits: Limits,
     #[cfg(feature = "redis")]
-    remote: super::remote::Remote,
-    store: Store,
+    pub(super) remote: super::remote::Remote,
+    pub(super) store: Store,
 }
 
 impl Default for CacheBuilder {
@@ -220,6 +220,8 @@ impl CacheBuilder {
         if self.limits.queue_limit == 0 {
             return refuse("`queue_limit` must be at least 1");
         }
+        #[cfg(feature = "redis")]
+        self.remote.check(&self.limits)?;
         Ok(())
     }
 }

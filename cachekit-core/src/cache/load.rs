@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Leased {
     pub(super) id: Id,
-    pub(super) _hold: Hold,
+    pub(super) _hold: Option<Hold>,
     pub(super) began_ms: u64,
 }
 

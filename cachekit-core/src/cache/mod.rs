@@ -8,12 +8,16 @@ mod context;
 mod direct;
 mod get_or_load;
 mod handle;
+#[cfg(any(feature = "redis", shuttle))]
 mod load;
 mod peek;
 mod policy;
+#[cfg(any(feature = "redis", shuttle))]
 mod probe;
 mod receipt;
 mod refresh;
+#[cfg(feature = "redis")]
+mod remote;
 mod start;
 
 pub use answer::Status;

@@ -34,7 +34,7 @@ enum Place {
     None,
     Local(Ticket),
     #[cfg(any(feature = "redis", shuttle))]
-    Remote { expected: Expected, _hold: Hold },
+    Remote { expected: Expected, _hold: Option<Hold> },
 }
 
 impl Refresh {

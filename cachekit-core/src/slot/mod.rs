@@ -5,7 +5,7 @@ mod ticket;
 
 use std::sync::Arc;
 
-pub(crate) use registry::{Detached, Joined, Registry};
+pub(crate) use registry::Registry;
 pub(crate) use ticket::Ticket;
 
 use crate::flight::Flight;

@@ -2,20 +2,21 @@
 
 use std::{sync::Arc, task::Waker};
 
-use hashbrown::HashMap;
+use equivalent::Equivalent as _;
+use hashbrown::{HashTable, hash_table::Entry};
 
 use super::Slot;
 use crate::{
     entry::Id,
     flight::Flight,
-    key::{KeyRef, PassThroughState, StoredKey},
+    key::{KeyRef, StoredKey},
     mutant::{self, Mutant},
     sync::{Mutex, MutexGuard, lock},
 };
 
 const SHARDS: usize = 64;
 
-type Shard = HashMap<StoredKey, Slot, PassThroughState>;
+type Shard = HashTable<(StoredKey, Slot)>;
 
 /// All slots of a cache. Its size is the number of keys in flight or dirty.
 #[derive(Debug)]
@@ -64,12 +65,23 @@ impl Registry {
     /// slot once nothing uses it.
     fn with<T>(&self, key: &KeyRef<'_>, change: impl FnOnce(&mut Slot) -> T) -> T {
         let mut shard = self.shard(key);
-        let mut entry = shard.entry_ref(key).or_default_entry();
-        let out = change(entry.get_mut());
-        if entry.get().is_unused() {
-            entry.remove();
+        match entry(&mut shard, key) {
+            Entry::Occupied(mut entry) => {
+                let out = change(&mut entry.get_mut().1);
+                if entry.get().1.is_unused() {
+                    entry.remove();
+                }
+                out
+            }
+            Entry::Vacant(entry) => {
+                let mut slot = Slot::default();
+                let out = change(&mut slot);
+                if !slot.is_unused() {
+                    entry.insert((StoredKey::from(*key), slot));
+                }
+                out
+            }
         }
-        out
     }
 
     /// Runs `change` on the slot of `key` if it has one.
@@ -79,10 +91,10 @@ impl Registry {
         change: impl FnOnce(&mut Slot) -> T,
     ) -> Option<T> {
         let mut shard = self.shard(key);
-        let slot = shard.get_mut(key)?;
-        let out = change(slot);
-        if slot.is_unused() {
-            shard.remove(key);
+        let Entry::Occupied(mut entry) = entry(&mut shard, key) else { return None };
+        let out = change(&mut entry.get_mut().1);
+        if entry.get().1.is_unused() {
+            entry.remove();
         }
         Some(out)
     }
@@ -109,7 +121,7 @@ impl Registry {
         self.with_existing(key, |slot| slot.dirty > 0).unwrap_or(false)
     }
 
-    /// Whether a flight of this key is still the one that newcomers meet.
+    /// How many keys are in flight or dirty.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
@@ -215,6 +227,10 @@ impl Registry {
             Some(insert())
         })
     }
+}
+
+fn entry<'a>(shard: &'a mut Shard, key: &KeyRef<'_>) -> Entry<'a, (StoredKey, Slot)> {
+    shard.entry(key.hash, |(held, _)| key.equivalent(held), |(held, _)| held.as_ref().hash)
 }
 
 fn seat(place: &mut Option<Arc<Flight>>, started: bool) -> Joined {

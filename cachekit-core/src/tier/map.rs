@@ -47,8 +47,7 @@ impl Map {
     /// Puts an entry in and hands back what fell out, to be dropped after the caller's locks.
     pub(crate) fn insert(&self, key: StoredKey, entry: Entry) -> Fallen {
         let mut fallen = Fallen::default();
-        let key_ref = key.as_ref();
-        fallen.entries.extend(self.inner.remove(&key_ref));
+        fallen.entries.extend(self.inner.remove(&key.as_ref()));
         self.inner.insert_with_lifecycle(key, entry, &mut fallen);
         fallen
     }
@@ -88,6 +87,7 @@ pub(crate) struct Fallen {
 }
 
 /// Passes evicted entries on instead of dropping them inside the map.
+#[derive(Clone)]
 struct HandBack;
 
 impl Lifecycle<StoredKey, Entry> for HandBack {

@@ -3,8 +3,14 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-#[cfg_attr(not(test), expect(dead_code))]
+#[allow(dead_code, unused_imports)]
 mod clock;
+#[cfg(feature = "redis")]
+#[allow(dead_code, unused_imports)]
+mod codec;
+#[cfg(feature = "redis")]
+#[allow(dead_code, unused_imports)]
+mod entry;
 mod error;
 pub mod key;
 mod ttl;
@@ -12,6 +18,8 @@ mod ttl;
 #[cfg(test)]
 mod test_cases;
 
+#[cfg(feature = "redis")]
+pub use crate::codec::Format;
 pub use crate::{
     clock::ManualClock,
     error::{Error, ErrorKind},

@@ -1,7 +1,7 @@
 //! Looking without touching: for tools and tests.
 
 use super::{Answer, Ask, Cache, Policy};
-use crate::{key::Key, ttl::Ttl, value::{Coded as _, Value}};
+use crate::{key::Key, ttl::Ttl, value::Value};
 
 /// What [`Cache::peek`] saw.
 #[derive(Clone, Debug, PartialEq, Eq)]

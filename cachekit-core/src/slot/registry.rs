@@ -29,8 +29,6 @@ pub(crate) struct Registry {
 pub(crate) struct Joined {
     pub(crate) flight: Arc<Flight>,
     pub(crate) member: u32,
-    /// Whether the flight had others when this member came.
-    pub(crate) shared: bool,
 }
 
 /// A flight taken out of its slot and the waker of its successor. Both may run code of the
@@ -106,12 +104,12 @@ impl Registry {
                 return seat(&mut slot.current, true);
             };
             if let Some(member) = current.join() {
-                return Joined { flight: current.clone(), member, shared: true };
+                return Joined { flight: current.clone(), member };
             }
             if let Some(next) = &slot.next
                 && let Some(member) = next.join()
             {
-                return Joined { flight: next.clone(), member, shared: true };
+                return Joined { flight: next.clone(), member };
             }
             seat(&mut slot.next, false)
         })
@@ -236,7 +234,7 @@ fn entry<'a>(shard: &'a mut Shard, key: &KeyRef<'_>) -> Entry<'a, (StoredKey, Sl
 fn seat(place: &mut Option<Arc<Flight>>, started: bool) -> Joined {
     let flight = Flight::new(started);
     let member = flight.join().expect("a new flight is open to everybody");
-    let out = Joined { flight: flight.clone(), member, shared: false };
+    let out = Joined { flight: flight.clone(), member };
     *place = Some(flight);
     out
 }

@@ -28,7 +28,6 @@ pub(crate) enum Store {
 }
 
 /// What a probe found (protocol §4.4).
-#[cfg_attr(not(any(feature = "redis", shuttle)), allow(dead_code))]
 #[derive(Debug)]
 pub(crate) enum Probe {
     /// The key was absent and now holds this probe's lease.
@@ -46,7 +45,6 @@ pub(crate) enum Probe {
 }
 
 /// Why a command gave no answer.
-#[cfg_attr(not(any(feature = "redis", shuttle)), allow(dead_code))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StoreError {
     /// There is no connection; nothing was sent.
@@ -63,8 +61,7 @@ pub(crate) enum StoreError {
 
 impl StoreError {
     /// One word for metrics and logs.
-    #[cfg_attr(not(any(feature = "redis", shuttle)), allow(dead_code))]
-    pub(crate) fn reason(self) -> &'static str {
+        pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Down => "down",
             Self::OutOfMemory => "out_of_memory",
@@ -76,7 +73,6 @@ impl StoreError {
 }
 
 /// Which entry a fill expects to find under the key.
-#[cfg_attr(not(any(feature = "redis", shuttle)), allow(dead_code))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Expected {
     /// The lease with this id, of kind `L` only.
@@ -86,7 +82,6 @@ pub(crate) enum Expected {
 }
 
 /// A value on its way into the shared tier.
-#[cfg_attr(not(any(feature = "redis", shuttle)), allow(dead_code))]
 #[derive(Debug)]
 pub(crate) struct Fill<'a> {
     pub(crate) expected: Expected,
@@ -98,7 +93,6 @@ pub(crate) struct Fill<'a> {
 
 /// Keeps a lease from running out while it lives.
 #[derive(Debug)]
-#[cfg_attr(not(any(feature = "redis", shuttle)), allow(dead_code))]
 pub(crate) enum Hold {
     #[cfg(feature = "redis")]
     Redis { _hold: crate::redis::LeaseHold },

@@ -1,6 +1,6 @@
 //! How often entries of another type are replaced.
 
-use hashbrown::HashMap;
+use std::collections::HashMap;
 
 use crate::{
     key::{Key, PassThroughState},

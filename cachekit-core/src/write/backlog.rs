@@ -1,12 +1,14 @@
 //! Keys that wait for their invalidation: one item a key, however many writers.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
-use hashbrown::HashMap;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::timetable::Timetable;
-use crate::key::{Key, PassThroughState, StoredKey};
+use crate::key::{Key, PassThroughState};
 
 /// One key that waits, and who waits for it.
 #[derive(Debug)]
@@ -21,10 +23,10 @@ pub(super) struct Item {
 /// The items, by key, and when each is due.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
-    items: HashMap<StoredKey, Item, PassThroughState>,
+    items: HashMap<Key, Item, PassThroughState>,
     sending: usize,
-    ready: VecDeque<StoredKey>,
-    later: Timetable<StoredKey>,
+    ready: VecDeque<Key>,
+    later: Timetable<Key>,
 }
 
 impl Backlog {
@@ -39,8 +41,7 @@ impl Backlog {
         waiter: Option<oneshot::Sender<()>>,
         limit: usize,
     ) -> Result<(), ()> {
-        let key_ref = key.as_ref();
-        if let Some(item) = self.items.get_mut(&key_ref) {
+        if let Some(item) = self.items.get_mut(key) {
             item.writers += 1;
             item.waiters.extend(waiter);
             return Ok(());
@@ -48,11 +49,10 @@ impl Backlog {
         if self.items.len() >= limit {
             return Err(());
         }
-        let stored = StoredKey::from(key_ref);
         let item =
             Item { key: key.clone(), writers: 1, waiters: waiter.into_iter().collect(), tries: 0 };
-        self.ready.push_back(stored.clone());
-        self.items.insert(stored, item);
+        self.ready.push_back(key.clone());
+        self.items.insert(key.clone(), item);
         Ok(())
     }
 
@@ -66,8 +66,8 @@ impl Backlog {
         due.iter().filter_map(|key| self.take(key)).collect()
     }
 
-    fn take(&mut self, key: &StoredKey) -> Option<Item> {
-        let item = self.items.get_mut(&key.as_ref())?;
+    fn take(&mut self, key: &Key) -> Option<Item> {
+        let item = self.items.get_mut(key)?;
         let rest = Item { key: item.key.clone(), writers: 0, waiters: Vec::new(), tries: item.tries };
         Some(std::mem::replace(item, rest))
     }
@@ -75,26 +75,24 @@ impl Backlog {
     /// The item was sent and acknowledged.
     pub(super) fn sent(&mut self, item: &Item) {
         self.sending -= 1;
-        let key = item.key.as_ref();
-        let Some(left) = self.items.get_mut(&key) else { return };
+        let Some(left) = self.items.get_mut(&item.key) else { return };
         if left.writers == 0 {
-            self.items.remove(&key);
+            self.items.remove(&item.key);
         } else {
             left.tries = 0;
-            self.ready.push_back(StoredKey::from(key));
+            self.ready.push_back(item.key.clone());
         }
     }
 
     /// The item was not acknowledged; it is due again after `pause`.
     pub(super) fn failed(&mut self, item: Item, due: Instant) {
         self.sending -= 1;
-        let key = StoredKey::from(item.key.as_ref());
-        let Some(left) = self.items.get_mut(&key.as_ref()) else { return };
+        let Some(left) = self.items.get_mut(&item.key) else { return };
         left.writers += item.writers;
         left.waiters.extend(item.waiters);
         left.waiters.retain(|waiter| !waiter.is_closed());
         left.tries = item.tries;
-        self.later.add(due, key);
+        self.later.add(due, item.key);
     }
 
     /// Makes everything due now.

@@ -69,8 +69,10 @@ where
             Step::Load => {
                 let body = body.take().expect("a body runs at most once a call");
                 let out = way.body_context().scope(body()).await;
-                let settled = way.settle(|| (form.split)(&out)).await;
+                let split = way.is_shared().then(|| (form.split)(&out));
+                // Moved before the await: nothing there may refer to it, since it need not be `Sync`.
                 own = Some(out);
+                let settled = way.settle(split).await;
                 match settled {
                     Some(verdict) => verdict,
                     None => continue,

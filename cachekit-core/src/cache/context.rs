@@ -27,12 +27,12 @@ pub(crate) struct Context {
     pub(crate) mode: Mode,
     pub(crate) status: Option<Arc<OnceLock<Status>>>,
     pub(crate) receipts: Option<Receipts>,
-    loading: Option<Arc<Loading>>,
+    pub(super) loading: Option<Arc<Loading>>,
 }
 
 /// A key whose load is under way in this task, and what that load stands in.
 #[derive(Debug)]
-struct Loading {
+pub(super) struct Loading {
     engine: usize,
     key: Key,
     outer: Option<Arc<Loading>>,

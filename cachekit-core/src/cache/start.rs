@@ -61,7 +61,7 @@ impl Start {
             {
                 engine.reporter.local_hit();
                 if let Some(status) = context.and_then(|context| context.status.as_ref()) {
-                    drop(status.set(Status::Hit));
+                    let _first = status.set(Status::Hit);
                 }
                 return Self::Hit(answer);
             }
@@ -154,12 +154,17 @@ impl Way {
         }
     }
 
-    /// Takes what the body brought; `split` clones the value, so it runs only where it is shared.
-    pub(crate) async fn settle(&mut self, split: impl FnOnce() -> Split) -> Option<Verdict> {
-        match &mut self.kind {
-            Kind::Flight(attempt) => attempt.settle(split()).await,
-            Kind::Refresh(refresh) => refresh.settle(split()).await,
-            Kind::Direct(_) => Some(Verdict::Own(Status::Bypassed)),
+    /// Whether the body's output may be of use to others: only then is it worth a clone.
+    pub(crate) fn is_shared(&self) -> bool {
+        !matches!(self.kind, Kind::Direct(_))
+    }
+
+    /// Takes what the body brought.
+    pub(crate) async fn settle(&mut self, split: Option<Split>) -> Option<Verdict> {
+        match (&mut self.kind, split) {
+            (Kind::Flight(attempt), Some(split)) => attempt.settle(split).await,
+            (Kind::Refresh(refresh), Some(split)) => refresh.settle(split).await,
+            _ => Some(Verdict::Own(Status::Bypassed)),
         }
     }
 
@@ -172,7 +177,7 @@ impl Way {
         };
         tracing::Span::current().record("outcome", status.as_str());
         if let Some(cell) = &self.trace.status {
-            drop(cell.set(status));
+            let _first = cell.set(status);
         }
         if let (Some(engine), Some(key)) = (&self.trace.engine, &self.trace.key) {
             engine.reporter.read(key.template(), engine.store.tier_name(), status);

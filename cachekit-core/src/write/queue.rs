@@ -174,7 +174,7 @@ impl Queue {
             lock(&self.state).backlog.sent(&item);
             for waiter in item.waiters {
                 // A writer that no longer waits knows it as pending.
-                drop(waiter.send(()));
+                let _still_waits = waiter.send(());
             }
         }
     }
@@ -229,7 +229,7 @@ impl Queue {
                 idle.await;
             }
         };
-        drop(sync::within(limit, empty).await);
+        let _in_time = sync::within(limit, empty).await;
         self.len()
     }
 

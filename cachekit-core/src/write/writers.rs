@@ -47,7 +47,7 @@ impl Writers {
             }
         };
         // What was not through in time is seen from the progress of each key.
-        drop(sync::within(engine.limits.invalidate_wait, all).await);
+        let _in_time = sync::within(engine.limits.invalidate_wait, all).await;
         keys.into_iter()
             .map(|(key, progress)| {
                 let outcome = outcome(progress);

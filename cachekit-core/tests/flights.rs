@@ -164,7 +164,8 @@ async fn failing_callers<E: Send + 'static>(
     let go = Arc::new(Notify::new());
     let tasks: Vec<_> = (0..callers)
         .map(|_| {
-            let (cache, loads, go, error) = (cache.clone(), loads.clone(), go.clone(), error.clone());
+            let (cache, loads, go, error) =
+                (cache.clone(), loads.clone(), go.clone(), error.clone());
             tokio::spawn(async move {
                 let load = async || {
                     let number = loads.fetch_add(1, Ordering::SeqCst);
@@ -241,10 +242,8 @@ async fn same_key_recursion_runs_the_body() {
         let inner = async || Ok::<_, ()>(1_u64);
         cache.get_or_load(key(1), &POLICY, inner).await.map(|value| value + 10)
     };
-    let done = tokio::time::timeout(
-        Duration::from_secs(20),
-        cache.get_or_load(key(1), &POLICY, outer),
-    );
+    let done =
+        tokio::time::timeout(Duration::from_secs(20), cache.get_or_load(key(1), &POLICY, outer));
     assert_eq!(done.await.expect("no wait on itself"), Ok(11));
 }
 

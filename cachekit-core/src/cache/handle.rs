@@ -60,7 +60,6 @@ impl Drop for Owner {
 
 impl Cache {
     /// Starts building a cache. Without further calls it lives in this process alone.
-    #[must_use]
     pub fn builder() -> CacheBuilder {
         CacheBuilder::default()
     }

@@ -5,7 +5,6 @@ mod attempt;
 mod builder;
 mod call;
 mod context;
-mod direct;
 mod get_or_load;
 mod handle;
 #[cfg(any(feature = "redis", shuttle))]
@@ -27,7 +26,6 @@ pub(crate) use builder::Limits;
 pub use builder::CacheBuilder;
 pub use call::{bypass, inherit, refresh, with_receipt, with_status};
 pub(crate) use context::{Context, Mode};
-pub(crate) use direct::Direct;
 pub use handle::Cache;
 pub use peek::Peek;
 pub use policy::{Policy, Weigh};

@@ -1,7 +1,7 @@
 //! Where a read begins: a hit at once, or a way to go.
 
 use super::{
-    Answer, Ask, Attempt, Cache, Context, Direct, Mode, Policy, Refresh, Status, Step,
+    Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Status, Step,
 };
 use crate::{
     __private::{Call, Codec, Site, Split},
@@ -13,6 +13,8 @@ use std::sync::{Arc, OnceLock};
 
 /// The beginning of a read.
 #[derive(Debug)]
+// It lives on the stack for a moment; a box would cost each miss an allocation.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Start {
     Hit(Answer),
     Way(Way),
@@ -30,7 +32,8 @@ pub(crate) struct Way {
 enum Kind {
     Flight(Attempt),
     Refresh(Refresh),
-    Direct(Direct),
+    /// Past the cache.
+    Direct,
 }
 
 /// What is told of a read.
@@ -90,7 +93,7 @@ impl Way {
         };
         if let Some(reason) = past(call, &context, engine, &key) {
             engine.reporter.bypass(key.template(), reason);
-            return Self { kind: Kind::Direct(Direct::default()), trace, context: context.inside() };
+            return Self { kind: Kind::Direct, trace, context: context.inside() };
         }
         let ask = Ask { nested: context.is_nested(engine), ..ask };
         let inside = context.loading(engine, key.clone());
@@ -110,7 +113,7 @@ impl Way {
         }
         let status = context.status.clone();
         let trace = Trace { engine: None, key: None, site: call.site, status };
-        Self { kind: Kind::Direct(Direct::default()), trace, context: context.inside() }
+        Self { kind: Kind::Direct, trace, context: context.inside() }
     }
 
     /// The way of a read that found something it cannot use.
@@ -122,7 +125,7 @@ impl Way {
 
     pub(crate) fn past_other_type(self) -> Self {
         self.warn_of_other_type("type");
-        Self { kind: Kind::Direct(Direct::default()), ..self }
+        Self { kind: Kind::Direct, ..self }
     }
 
     fn warn_of_other_type(&self, reason: &'static str) {
@@ -150,13 +153,13 @@ impl Way {
         match &mut self.kind {
             Kind::Flight(attempt) => attempt.next().await,
             Kind::Refresh(refresh) => refresh.next().await,
-            Kind::Direct(direct) => direct.next(),
+            Kind::Direct => Step::Load,
         }
     }
 
     /// Whether the body's output may be of use to others: only then is it worth a clone.
     pub(crate) fn is_shared(&self) -> bool {
-        !matches!(self.kind, Kind::Direct(_))
+        !matches!(self.kind, Kind::Direct)
     }
 
     /// Takes what the body brought.

@@ -28,7 +28,6 @@ pub async fn isolated<F: Future>(future: F) -> F::Output {
 /// clock.advance(Duration::from_secs(3600)); // whatever lived shorter is gone
 /// # Ok::<(), cachekit_core::Error>(())
 /// ```
-#[must_use]
 pub fn clock() -> (Arc<ManualClock>, CacheBuilder) {
     let manual = Arc::new(ManualClock::new());
     let builder = Cache::builder().clock(clock::Clock::manual(manual.clone()));

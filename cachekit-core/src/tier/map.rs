@@ -34,7 +34,7 @@ impl Map {
                 let operation = "build the in-process tier";
                 Error::new(ErrorKind::Config, operation, "its bounds are unusable").with_source(source)
             })?;
-        let inner = Cache::with_options(options, ByWeight, PassThroughState::default(), HandBack);
+        let inner = Cache::with_options(options, ByWeight, PassThroughState, HandBack);
         Ok(Self { inner })
     }
 

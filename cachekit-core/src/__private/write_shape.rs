@@ -64,6 +64,11 @@ pub fn failed<R: CanFail>(out: &R) -> bool {
     out.failed()
 }
 
+/// Adds one key.
+pub fn push(keys: &mut Vec<crate::Key>, key: crate::Key) {
+    keys.push(key);
+}
+
 /// Adds the keys of `keys = ..`.
 pub fn extend<I: IntoIterator<Item = crate::Key>>(keys: &mut Vec<crate::Key>, more: I) {
     keys.extend(more);

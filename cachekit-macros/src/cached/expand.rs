@@ -1,0 +1,203 @@
+//! The expansion of `#[cached]`: the key, the form of the result, and one call into the engine.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::{Expr, Ident, PatType, Type};
+
+use super::BoundKey;
+use super::args::{Args, Ttl};
+use crate::mentions;
+use crate::signature::{self, Function};
+use crate::template;
+
+/// The function, reading through the cache.
+pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl) -> TokenStream {
+    let ck = args.root.private();
+    let site = site(function, key);
+    let form = form(function, args);
+    let cache = cache(function, args.cache.as_ref());
+    let in_tx = in_transaction(function, args);
+    let policy = policy(ttl, args.negative_ttl.as_ref());
+    let key = key_of(key);
+    let load = function.load(&quote!(__ck));
+    let cache_value = cache_value(args.cache.as_ref());
+    function.with_body(&quote! {
+        use #ck::{self as __ck, probes::*};
+        #site
+        #form
+        #cache
+        #in_tx
+        #policy
+        let __ck_key = #key;
+        let __ck_call = __ck::Call {
+            site: &__CK_SITE,
+            cache: #cache_value,
+            in_transaction: __ck_in_tx,
+        };
+        __ck::read(__ck_call, __ck_key, __ck_policy, __ck_form, #load).await
+    })
+}
+
+fn site(function: &Function, key: &BoundKey) -> TokenStream {
+    let name = format!("::{}", function.name());
+    let template = match key {
+        BoundKey::Template(template, _) => template.text.to_token_stream(),
+        // Learnt from the key when the function first runs.
+        BoundKey::Expr(_) => quote!(""),
+    };
+    quote! {
+        static __CK_SITE: __ck::Site = __ck::Site::read(
+            ::core::concat!(::core::module_path!(), #name),
+            #template,
+            ::core::file!(),
+            ::core::line!(),
+        );
+    }
+}
+
+/// The probes, each a `let` of its own: inside the awaited expression their temporaries would make the future `!Send`.
+fn form(function: &Function, args: &Args) -> TokenStream {
+    let output = function.output();
+    let (first, last) = signature::ends(output);
+    let at_output = |name: &str| {
+        let name = Ident::new(name, last);
+        let and = quote_spanned!(first=> &);
+        quote!(#and #name)
+    };
+    let make = if args.local { quote!(local_form) } else { quote!(form) };
+    let stored = at_output("__ck_stored");
+    let absent = args.negative_ttl.as_ref().map(|_| {
+        let shape = at_output("__ck_shape");
+        quote!(__ck::can_be_absent(#shape);)
+    });
+    quote! {
+        let __ck_shape = (&&&&__ck::Probe::<#output>::NEW).ck_shape();
+        let __ck_stored = (&&__ck_shape.value()).ck_stored();
+        let __ck_error = (&&__ck_shape.error()).ck_error();
+        let __ck_form = __ck::#make(&__ck_shape, #stored, &__ck_error);
+        #absent
+    }
+}
+
+/// `cache = expr`, before the body moves what it names.
+pub(crate) fn cache(function: &Function, cache: Option<&Expr>) -> TokenStream {
+    let Some(expr) = cache else { return TokenStream::new() };
+    let (first, last) = signature::ends(expr);
+    let source = Ident::new("__ck_source", last);
+    let source = quote_spanned!(first=> __ck::explicit(#source));
+    // Where the body takes the argument that holds the cache, a handle of its own has to last.
+    let handle = match outlives_the_body(function, expr) {
+        true => quote!(let __ck_cache = #source;),
+        false => quote!(let __ck_cache = &::core::clone::Clone::clone(#source);),
+    };
+    quote! {
+        let __ck_source = &#expr;
+        #handle
+    }
+}
+
+/// The field of the call.
+pub(crate) fn cache_value(cache: Option<&Expr>) -> TokenStream {
+    match cache {
+        Some(_) => quote!(::core::option::Option::Some(__ck_cache)),
+        None => quote!(::core::option::Option::None),
+    }
+}
+
+fn outlives_the_body(function: &Function, expr: &Expr) -> bool {
+    let words = mentions::words(expr.to_token_stream());
+    let self_lasts = !words.contains("self") || function.receiver_is_shared();
+    self_lasts
+        && function.args().all(|arg| {
+            let shared = matches!(&*arg.ty, Type::Reference(reference) if reference.mutability.is_none());
+            shared || !signature::pattern_names(&arg.pat).iter().any(|name| words.contains(&name.to_string()))
+        })
+}
+
+/// Asks every `&mut` argument, and every connection by value, whether a transaction is open.
+fn in_transaction(function: &Function, args: &Args) -> TokenStream {
+    let asked: Vec<Asked> = if args.outside_tx { Vec::new() } else { asked(function) };
+    let names: Vec<Ident> = (0..asked.len()).map(|index| format_ident!("__ck_tx_{index}")).collect();
+    let questions = asked.iter().zip(&names).map(|(Asked { place, .. }, name)| {
+        quote!(let #name = (&&&__ck::TxProbe(#place)).ck_in_tx();)
+    });
+    let answers = asked.iter().zip(&names).map(|(Asked { place, by_name, at }, name)| match by_name {
+        false => quote!(__ck::in_tx(&#name)),
+        true => quote_spanned!(*at=> __ck::known_in_tx(#place, &#name)),
+    });
+    let answer = match names.is_empty() {
+        true => quote!(false),
+        false => quote!(#(#answers)||*),
+    };
+    quote! {
+        #(#questions)*
+        let __ck_in_tx = #answer;
+    }
+}
+
+struct Asked {
+    place: TokenStream,
+    /// It is a connection by its name, so it must have an answer.
+    by_name: bool,
+    at: Span,
+}
+
+fn asked(function: &Function) -> Vec<Asked> {
+    let receiver = function.receiver().filter(|_| function.receiver_is_unique()).map(|receiver| {
+        let place = receiver.self_token;
+        Asked { place: quote!(&*#place), by_name: false, at: Span::call_site() }
+    });
+    receiver.into_iter().chain(function.args().filter_map(ask)).collect()
+}
+
+fn ask(arg: &PatType) -> Option<Asked> {
+    let name = signature::plain_name(arg)?;
+    let by_name = signature::is_connection(&arg.ty);
+    let at = Span::call_site().located_at(name.span());
+    let place = match &*arg.ty {
+        Type::Reference(reference) if reference.mutability.is_some() => quote_spanned!(at=> &*#name),
+        Type::Path(_) if by_name => quote_spanned!(at=> &#name),
+        _ => return None,
+    };
+    Some(Asked { place, by_name, at })
+}
+
+fn policy(ttl: &Ttl, negative: Option<&Ttl>) -> TokenStream {
+    let constant = |ttl: &Ttl| matches!(ttl, Ttl::Literal(_));
+    let negative_value = match negative {
+        Some(negative) => {
+            let negative = ttl_value(negative);
+            quote!(::core::option::Option::Some(#negative))
+        }
+        None => quote!(::core::option::Option::None),
+    };
+    let value = ttl_value(ttl);
+    let policy = quote!(__ck::Policy::from_parts(#value, #negative_value));
+    if constant(ttl) && negative.is_none_or(constant) {
+        return quote! {
+            const __CK_POLICY: __ck::Policy = #policy;
+            let __ck_policy = __CK_POLICY;
+        };
+    }
+    quote!(let __ck_policy = #policy;)
+}
+
+fn ttl_value(ttl: &Ttl) -> TokenStream {
+    match ttl {
+        Ttl::Literal(millis) => {
+            let (base, jitter) = (millis.base, millis.jitter);
+            quote!(__ck::Ttl::from_millis(#base, #jitter))
+        }
+        Ttl::Expr(expr) => quote!(<__ck::Ttl as ::core::convert::From<_>>::from(#expr)),
+    }
+}
+
+fn key_of(key: &BoundKey) -> TokenStream {
+    match key {
+        BoundKey::Template(template, bound) => template::write(template, bound, &quote!(__ck)),
+        BoundKey::Expr(expr) => quote! {{
+            let __ck_key: __ck::Key = #expr;
+            __ck::KeyBuf::from(__ck_key)
+        }},
+    }
+}

@@ -1,0 +1,149 @@
+//! Binds placeholders to what a function has: arguments, `self`, generic parameters, `ret`.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Ident, Index};
+
+use super::parse::not_a_path;
+use super::{Piece, Template, root};
+use crate::errors::{self, Errors};
+use crate::signature::Function;
+
+/// A placeholder and the expression that borrows its value.
+pub(crate) struct Bound(TokenStream);
+
+/// Where a template stands, which decides what `ret` means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In `#[cached]`: keys are made before the body runs.
+    Read,
+    /// In `#[invalidates]`: `ret` is the success value.
+    Write,
+}
+
+/// Binds every placeholder, or says which are unknown.
+pub(crate) fn bind(template: &Template, function: &Function, place: Place, errors: &mut Errors) -> Vec<Bound> {
+    let span = template.text.span();
+    let mut bind = |path: &str| {
+        let expr = known_root(path, span, function, place)
+            .ok_or_else(|| syn::Error::new(span, unknown(path, function, place)))
+            .and_then(|(ident, span)| borrow(path, ident, span, template.text.span()));
+        errors.ok(expr)
+    };
+    template.placeholders().filter_map(&mut bind).map(Bound).collect()
+}
+
+/// Binds every placeholder to the name in scope.
+pub(super) fn bind_in_scope(template: &Template, errors: &mut Errors) -> Vec<Bound> {
+    let span = template.text.span();
+    let mut bind = |path: &str| errors.ok(ident(root(path), path, span).and_then(|ident| borrow(path, ident, span, span)));
+    template.placeholders().filter_map(&mut bind).map(Bound).collect()
+}
+
+/// The expression of a `KeyBuf` that writes the template; `ck` is the path to the private module.
+pub(crate) fn write(template: &Template, bound: &[Bound], ck: &TokenStream) -> TokenStream {
+    let text = &template.text;
+    let mut values = bound.iter();
+    let writes = template.pieces.iter().map(|piece| match piece {
+        Piece::Literal(text) => quote!(__ck_w.literal(#text);),
+        Piece::Placeholder(_) => {
+            let value = values.next().map(|bound| &bound.0);
+            quote!(__ck_w.value(#value);)
+        }
+    });
+    quote!(#ck::KeyBuf::new(#text, |__ck_w| { #(#writes)* }))
+}
+
+/// The token that a path begins with, and where to point when its type does not fit.
+fn known_root(path: &str, text: Span, function: &Function, place: Place) -> Option<(Ident, Span)> {
+    let name = root(path);
+    if name == "ret" && place == Place::Write {
+        return Some((Ident::new("ret", text), text));
+    }
+    if name == "self" {
+        let receiver = function.receiver()?;
+        return Some((Ident::new("self", receiver.self_token.span), text));
+    }
+    if name == "Self" {
+        return path.contains("::").then(|| (Ident::new("Self", text), text));
+    }
+    if path.contains("::") {
+        return function.generic(name).map(|ident| (ident.clone(), text));
+    }
+    let binding = function.binding(name).or_else(|| function.const_param(name))?;
+    // An argument's own place, or the arrow would cover the attribute; a field's is in the template.
+    let span = if path == name { binding.span() } else { text };
+    Some((binding.clone(), span))
+}
+
+fn unknown(path: &str, function: &Function, place: Place) -> String {
+    let name = root(path);
+    if name == "ret" {
+        return "`ret` is the result, which is not there yet when the key is made; it belongs in `#[invalidates]`".into();
+    }
+    if name == "self" {
+        return "this function has no `self`".into();
+    }
+    if path.contains("::") {
+        let near = errors::did_you_mean(name, function.generics().map(Ident::to_string).collect::<Vec<_>>().iter().map(String::as_str));
+        return format!("no type parameter named `{name}`{near}");
+    }
+    let mut names: Vec<String> = function.bindings().map(|ident| ident.unraw_string()).collect();
+    if function.receiver().is_some() {
+        names.push("self".into());
+    }
+    if place == Place::Write {
+        names.push("ret".into());
+    }
+    let near = errors::did_you_mean(name, names.iter().map(String::as_str));
+    format!("no argument named `{name}`{near}")
+}
+
+/// `&root.field`, pointing at `span`.
+fn borrow(path: &str, mut root: Ident, span: Span, text: Span) -> syn::Result<TokenStream> {
+    root.set_span(root.span().located_at(span));
+    let mut expr = root.to_token_stream();
+    if path.contains("::") {
+        for part in path.split("::").skip(1) {
+            let part = ident(part, path, text)?;
+            expr = quote_spanned!(span=> #expr::#part);
+        }
+        return Ok(quote_spanned!(span=> &#expr));
+    }
+    for field in path.split('.').skip(1) {
+        let field = member(field, path, text)?;
+        expr = quote_spanned!(span=> #expr.#field);
+    }
+    // The ampersand's own hygiene does not matter, only its place.
+    Ok(quote_spanned!(span=> &#expr))
+}
+
+fn member(field: &str, path: &str, span: Span) -> syn::Result<TokenStream> {
+    match field.parse::<u32>() {
+        Ok(index) => Ok(Index { index, span }.into_token_stream()),
+        Err(_) => ident(field, path, span).map(ToTokens::into_token_stream),
+    }
+}
+
+/// An identifier, raw where it is a keyword.
+fn ident(name: &str, path: &str, span: Span) -> syn::Result<Ident> {
+    if matches!(name, "self" | "Self") {
+        return Ok(Ident::new(name, span));
+    }
+    let parsed = syn::parse_str::<Ident>(name).or_else(|_| syn::parse_str(&format!("r#{name}")));
+    let mut ident = parsed.map_err(|_| syn::Error::new(span, not_a_path(path)))?;
+    ident.set_span(span);
+    Ok(ident)
+}
+
+/// The name as a template writes it.
+pub(crate) trait Unraw {
+    /// Without `r#`.
+    fn unraw_string(&self) -> String;
+}
+
+impl Unraw for Ident {
+    fn unraw_string(&self) -> String {
+        syn::ext::IdentExt::unraw(self).to_string()
+    }
+}

@@ -1,0 +1,89 @@
+//! The key that callers hold: owned, short ones inline.
+
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
+
+use arrayvec::ArrayString;
+
+use super::{KeyRef, Template};
+
+/// The longest text kept without an allocation.
+const INLINE: usize = 62;
+
+/// A cache key.
+///
+/// Made by `key!("user:<id>")`, by a companion function (`find_user_key(7)`), or by
+/// [`RuntimeTemplate::expand`](super::RuntimeTemplate::expand). `Debug` shows the template only, since the text may hold
+/// personal data; there is no `Display`.
+#[derive(Clone)]
+pub struct Key {
+    pub(super) template: Template,
+    hash: u64,
+    text: Repr,
+}
+
+#[derive(Clone)]
+enum Repr {
+    Inline(ArrayString<INLINE>),
+    Boxed(Box<str>),
+}
+
+impl Key {
+    pub(super) fn from_parts(template: Template, hash: u64, text: &str) -> Key {
+        let text = ArrayString::from(text).map_or_else(|_| Repr::Boxed(text.into()), Repr::Inline);
+        Key { template, hash, text }
+    }
+
+    /// The template this key was expanded from, such as `user:<id>`.
+    pub fn template(&self) -> &str {
+        self.template.as_str()
+    }
+
+    /// The template in the form it is carried in.
+    pub fn to_template(&self) -> Template {
+        self.template.clone()
+    }
+
+    /// The expanded text, at most [`MAX_TEXT`](super::MAX_TEXT) bytes. It may hold personal data: log the template.
+    pub fn as_str(&self) -> &str {
+        match &self.text {
+            Repr::Inline(text) => text,
+            Repr::Boxed(text) => text,
+        }
+    }
+
+    /// The hash of the text, valid in this process only.
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// What a look-up needs.
+    // Not `AsRef`: the result is a value that borrows.
+    #[allow(clippy::should_implement_trait)]
+    pub fn as_ref(&self) -> KeyRef<'_> {
+        KeyRef { hash: self.hash, text: self.as_str() }
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl fmt::Debug for Key {
+    /// Shows the template only: the text may hold personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Key").field(&self.template).finish()
+    }
+}

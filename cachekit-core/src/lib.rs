@@ -3,10 +3,19 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-#[cfg_attr(not(test), expect(dead_code))]
+#[allow(dead_code, unused_imports)]
 mod clock;
+#[cfg(feature = "redis")]
+#[allow(dead_code, unused_imports)]
+mod codec;
+#[cfg(feature = "redis")]
+#[allow(dead_code, unused_imports)]
+mod entry;
 mod error;
 pub mod key;
+#[cfg(feature = "redis")]
+#[allow(dead_code, unused_imports)]
+mod redis;
 mod ttl;
 
 #[cfg(test)]
@@ -18,3 +27,5 @@ pub use crate::{
     key::{Key, KeyArg, Segment, SegmentWriter, text},
     ttl::Ttl,
 };
+#[cfg(feature = "redis")]
+pub use crate::{codec::Format, redis::RedisOptions};

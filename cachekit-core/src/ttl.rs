@@ -221,7 +221,7 @@ fn span(text: &str) -> Result<u128, String> {
 fn part<'t>(rest: &'t str, text: &str) -> Result<(u128, u64, &'t str), String> {
     let (digits, tail) = split_while(rest, |c| c.is_ascii_digit());
     let (unit, tail) = split_while(tail, |c| !c.is_ascii_digit());
-    if digits.is_empty() || unit.starts_with(['.', ',', ' ', '_']) {
+    if digits.is_empty() || unit.contains(['.', ',', '_', ' ']) {
         return Err(format!(
             "`{text}` is not a duration; write whole numbers with units, such as `1h30m`"
         ));

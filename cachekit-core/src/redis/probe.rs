@@ -4,7 +4,7 @@ use redis::{Cmd, RedisWrite, Value};
 
 use super::reply::{Refusal, StoreError};
 use super::store::StoreKey;
-use crate::entry::{self, Id};
+use crate::entry::{self, Entry, Id, LEASE_LEN, Parsed};
 
 /// What was under the key when the probe arrived.
 #[derive(Debug)]
@@ -13,13 +13,13 @@ pub(crate) enum Probe {
     Granted,
     /// Another lease, or one of ours from a probe whose reply was lost.
     Lease(Id),
-    /// A value or a negative entry, as stored: [`Entry::parse`] takes it apart again.
+    /// A value or a negative entry, as stored and not yet verified: [`Entry::parse`] may still find it corrupt.
     Entry(Vec<u8>),
     /// An invalidation that left a floor.
     Tombstone(Id),
     /// A writer is about to commit.
     Inhibited,
-    /// An entry with a sound header and a damaged rest; without an id the header is damaged too.
+    /// Another kind with a sound header and a damaged rest.
     Corrupt(Option<Id>),
     /// Something that is not ours.
     Foreign,
@@ -51,17 +51,17 @@ pub(super) fn parse(value: Value) -> Result<Probe, StoreError> {
     }
 }
 
-/// Goes by the header alone: the checksum of a value is left to whoever takes it apart.
+/// A value is told by its frozen header alone: whoever takes it apart computes its checksum, once.
 fn kind(bytes: Vec<u8>) -> Probe {
-    if bytes.len() < 28 || bytes[0] != 0xca {
-        return Probe::Foreign;
+    if bytes.len() > LEASE_LEN && matches!(bytes[..], [0xCA, 1, b'V' | b'N', ..]) {
+        return Probe::Entry(bytes);
     }
-    let id = Id(bytes[4..20].try_into().unwrap());
-    match bytes[2] {
-        b'L' => Probe::Lease(id),
-        b'V' | b'N' => Probe::Entry(bytes),
-        b'T' => Probe::Tombstone(id),
-        b'I' => Probe::Inhibited,
-        _ => Probe::Corrupt(Some(id)),
+    match Entry::parse(&bytes) {
+        Parsed::Lease { id, .. } => Probe::Lease(id),
+        Parsed::Tombstone { id, .. } => Probe::Tombstone(id),
+        Parsed::Inhibit { .. } => Probe::Inhibited,
+        Parsed::Corrupt { id } => Probe::Corrupt(id),
+        Parsed::Value { .. } | Parsed::Negative { .. } => Probe::Entry(bytes),
+        Parsed::Foreign => Probe::Foreign,
     }
 }

@@ -1,0 +1,33 @@
+//! The bytes of a Redis key of ours: a frozen header, and what follows it in values.
+//!
+//! | offset | bytes | field |
+//! |---|---|---|
+//! | 0 | 1 | magic `0xCA` |
+//! | 1 | 1 | format, 1 |
+//! | 2 | 1 | kind: `V` value, `N` negative, `L` lease, `T` tombstone, `I` inhibit |
+//! | 3 | 1 | flags |
+//! | 4 | 16 | id |
+//! | 20 | 8 | floor: never falls while the key exists; rewritten in place by scripts |
+//! | 28 | 8 | version of the value (from here on: values and negatives only) |
+//! | 36 | 8 | as-of, in wall-clock milliseconds |
+//! | 44 | 4 | soft TTL in milliseconds |
+//! | 48 | 4 | cost of the load in milliseconds |
+//! | 52 | 4 | schema hash |
+//! | 56 | | payload, then the CRC-32C of everything from offset 28 |
+//!
+//! All integers are big-endian. **The first 28 bytes never change**: every release reads those of every other.
+
+mod header;
+mod id;
+mod parse;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::{
+    header::{LEASE_LEN, flags},
+    id::{Id, IdSource},
+    parse::{Entry, Parsed},
+    write::{EntryWriter, Meta, encode_negative, encode_value, lease_bytes},
+};

@@ -195,24 +195,15 @@ impl Connector {
     }
 
     fn refused_login(&self, error: &RedisError) -> Fault {
-        let too_old =
-            "the server does not speak RESP3; cachekit needs Redis 7.0 or newer, or Valkey";
-        if error.kind() == RedisErrorKind::RESP3NotSupported {
-            return self.permanent(too_old.to_owned());
+        if error.kind() == RedisErrorKind::RESP3NotSupported || is_unknown_command(error) {
+            return self.permanent(NO_RESP3.to_owned());
         }
         match error.code().unwrap_or_default() {
             "WRONGPASS" => self.permanent("wrong user or password (WRONGPASS)".to_owned()),
-            "NOAUTH" => self.permanent(
-                "the server wants a password and the URL has none (NOAUTH); \
-                 write `redis://user:password@host`"
-                    .to_owned(),
-            ),
+            "NOAUTH" => self.permanent(NO_PASSWORD.to_owned()),
             "NOPERM" => self.permanent(format!("the server refused HELLO (NOPERM); {PERMISSIONS}")),
-            "NOPROTO" => self.permanent(too_old.to_owned()),
-            "DENIED" => self.permanent(
-                "the server is in protected mode (DENIED); give it a password or bind it to this host"
-                    .to_owned(),
-            ),
+            "NOPROTO" => self.permanent(NO_RESP3.to_owned()),
+            "DENIED" => self.permanent(PROTECTED.to_owned()),
             _ => Fault::Transient(error.to_string()),
         }
     }
@@ -223,6 +214,12 @@ impl Connector {
     }
 }
 
+const NO_RESP3: &str = "the server does not take HELLO 3; cachekit needs Redis 7.0 or newer, or Valkey, with HELLO not renamed";
+const NO_PASSWORD: &str = "the server wants a password and the URL has none (NOAUTH); \
+    write `redis://user:password@host`";
+const PROTECTED: &str =
+    "the server is in protected mode (DENIED); give it a password or bind it to this host alone";
+
 /// What the log-in of a cache must be allowed to do.
 const PERMISSIONS: &str = "allow the user `+@connection +info +set +get +getrange +unlink +pexpire +scan \
     +eval +evalsha` on `~ck:*`";
@@ -231,6 +228,11 @@ fn command(words: &[&str]) -> Cmd {
     let mut command = Cmd::new();
     command.arg(words);
     command
+}
+
+/// A server that does not know HELLO repeats its arguments: such a text must not be shown, it holds the password.
+fn is_unknown_command(error: &RedisError) -> bool {
+    error.detail().is_some_and(|detail| detail.starts_with("unknown command"))
 }
 
 fn text(info: &Value) -> &str {

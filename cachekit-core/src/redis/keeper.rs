@@ -66,7 +66,6 @@ impl Keeper {
         let mut stopping = false;
         loop {
             tokio::select! {
-                biased;
                 received = self.give_ups.recv_many(&mut batch, BATCH) => match received {
                     0 => return,
                     _ => self.give_up(&mut batch).await,

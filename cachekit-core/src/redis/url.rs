@@ -103,8 +103,9 @@ fn shown(address: &Address, login: &RedisConnectionInfo, database: i64) -> Strin
     match address {
         Address::Tcp { host, port, tls } => {
             let scheme = if *tls == Tls::Off { "redis" } else { "rediss" };
+            let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
             let insecure = if *tls == Tls::Insecure { "#insecure" } else { "" };
-            format!("{scheme}://{login}{host}:{port}/{database}{insecure}")
+            format!("{scheme}://{login}{open}{host}{close}:{port}/{database}{insecure}")
         }
         Address::Unix(path) => format!("unix://{login}{}?db={database}", path.display()),
     }
@@ -118,7 +119,7 @@ mod tests {
     fn no_form_shows_the_password() {
         for (url, shown) in [
             ("redis://:s3cret@cache.internal", "redis://:***@cache.internal:6379/0"),
-            ("redis://app:s3cret@[::1]:7000/3", "redis://app:***@::1:7000/3"),
+            ("redis://app:s3cret@[::1]:7000/3", "redis://app:***@[::1]:7000/3"),
             ("redis://app:s3cret@cache/1?protocol=resp2", "redis://app:***@cache:6379/1"),
             (
                 "unix:///run/redis.sock?db=2&user=app&pass=s3cret",

@@ -34,6 +34,15 @@ async fn a_wrong_password_is_an_error_that_does_not_show_it() {
 }
 
 #[tokio::test]
+async fn a_server_that_repeats_what_it_does_not_know_does_not_make_us_repeat_the_password() {
+    let server = redis_with(&["--rename-command", "HELLO", ""]);
+    let error = connect(&server, &format!(":{SECRET}@"), "").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("7.0 or newer") && !text.contains("s3cret"), "{text}");
+}
+
+#[tokio::test]
 async fn a_missing_password_is_an_error_that_says_how_to_give_one() {
     let error = connect(&with_password(), "", "").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);

@@ -11,7 +11,7 @@ pub use cachekit_core::{
 };
 #[cfg(feature = "redis")]
 #[doc(inline)]
-pub use cachekit_core::{RedisOptions, codec};
+pub use cachekit_core::{Format, RedisOptions};
 #[doc(inline)]
 pub use cachekit_macros::{Segment, cached, invalidates, isolated, key};
 #[cfg(feature = "tower")]

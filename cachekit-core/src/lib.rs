@@ -10,7 +10,7 @@ pub mod audit;
 mod cache;
 mod clock;
 #[cfg(feature = "redis")]
-pub mod codec;
+mod codec;
 pub mod docs;
 mod engine;
 mod entry;
@@ -37,7 +37,7 @@ mod write;
 mod test_cases;
 
 #[cfg(feature = "redis")]
-pub use crate::redis::RedisOptions;
+pub use crate::{codec::Format, redis::RedisOptions};
 pub use crate::{
     cache::{
         Cache, CacheBuilder, Outcome, Peek, Policy, Receipt, Status, Weigh, bypass, inherit,

@@ -106,8 +106,10 @@ impl CacheBuilder {
     }
 
     /// How long a lease is kept up for a load; 30 s by default. A slower load still answers its
-    /// callers, and its value is not kept.
+    /// callers, and its value is not kept. Over Redis say it before `redis(..)`.
     pub fn load_timeout(mut self, timeout: Duration) -> Self {
+        #[cfg(feature = "redis")]
+        self.note_late("load_timeout");
         self.limits.load_timeout = timeout;
         self
     }

@@ -86,7 +86,7 @@ impl CacheBuilder {
         Ok(self)
     }
 
-    fn note_late(&mut self, what: &'static str) {
+    pub(super) fn note_late(&mut self, what: &'static str) {
         if matches!(self.store, Store::Redis(_)) {
             self.remote.late.get_or_insert(what);
         }

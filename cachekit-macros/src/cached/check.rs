@@ -30,7 +30,12 @@ pub(super) fn check(function: &Function, args: &Args, errors: &mut Errors) {
 }
 
 /// Checks that the template has all that the answer depends on.
-pub(super) fn placeholders(function: &Function, args: &Args, template: &Template, errors: &mut Errors) {
+pub(super) fn placeholders(
+    function: &Function,
+    args: &Args,
+    template: &Template,
+    errors: &mut Errors,
+) {
     let used: BTreeSet<String> = template.roots().map(str::to_owned).collect();
     if let Some(shared) = args.shared.as_ref().filter(|_| used.contains("self")) {
         errors.at(shared.span(), "the key uses `self`, so `shared` says nothing; remove it");
@@ -40,7 +45,9 @@ pub(super) fn placeholders(function: &Function, args: &Args, template: &Template
     }
     // A misspelt placeholder is one error, not also an argument that is missing.
     let misspelt = template.roots().any(|root| {
-        !matches!(root, "self" | "Self" | "ret") && function.binding(root).is_none() && function.generic(root).is_none()
+        !matches!(root, "self" | "Self" | "ret")
+            && function.binding(root).is_none()
+            && function.generic(root).is_none()
     });
     if !misspelt {
         nothing_left_out(function, args, &used, "", errors);
@@ -49,7 +56,10 @@ pub(super) fn placeholders(function: &Function, args: &Args, template: &Template
 
 fn is_async(function: &Function, errors: &mut Errors) {
     if function.flavor().is_none() {
-        errors.on(function.sig.fn_token, "`#[cached]` works on `async fn`; this function is not async");
+        errors.on(
+            function.sig.fn_token,
+            "`#[cached]` works on `async fn`; this function is not async",
+        );
     }
 }
 

@@ -6,7 +6,7 @@ pub use cachekit_core::__private;
 #[doc(inline)]
 pub use cachekit_core::{
     Cache, CacheBuilder, DeadLetter, Error, ErrorKind, InTransaction, Key, KeyArg, Outcome, Peek,
-    Policy, Receipt, Segment, SegmentWriter, Status, Ttl, Value, Weigh, audit, bypass, docs,
+    Policy, Receipt, Scope, Segment, SegmentWriter, Status, Ttl, Value, Weigh, audit, bypass, docs,
     inherit, key as keys, observe, refresh, sql, testing, text, with_receipt, with_status,
 };
 #[cfg(feature = "redis")]

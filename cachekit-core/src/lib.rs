@@ -40,7 +40,7 @@ mod test_cases;
 pub use crate::{codec::Format, redis::RedisOptions};
 pub use crate::{
     cache::{
-        Cache, CacheBuilder, Outcome, Peek, Policy, Receipt, Status, Weigh, bypass, inherit,
+        Cache, CacheBuilder, Outcome, Peek, Policy, Receipt, Scope, Status, Weigh, bypass, inherit,
         refresh, with_receipt, with_status,
     },
     clock::ManualClock,

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{Cache, Receipts, Status};
+use super::{Cache, Receipts, Status, scope::Collector};
 use crate::{engine::Engine, key::Key};
 
 tokio::task_local! {
@@ -27,6 +27,7 @@ pub(crate) struct Context {
     pub(crate) mode: Mode,
     pub(crate) status: Option<Arc<OnceLock<Status>>>,
     pub(crate) receipts: Option<Receipts>,
+    pub(crate) collector: Option<Collector>,
     pub(super) loading: Option<Arc<Loading>>,
 }
 
@@ -58,6 +59,11 @@ impl Context {
     /// Runs `future` in this context.
     pub(crate) async fn scope<F: Future>(self, future: F) -> F::Output {
         CONTEXT.scope(self, future).await
+    }
+
+    /// Runs `work` in this context.
+    pub(crate) fn enter<T>(self, work: impl FnOnce() -> T) -> T {
+        CONTEXT.sync_scope(self, work)
     }
 
     /// The cache that a call without an explicit one uses.

@@ -17,6 +17,7 @@ mod receipt;
 mod refresh;
 #[cfg(feature = "redis")]
 mod remote;
+mod scope;
 mod start;
 
 pub use answer::Status;
@@ -32,4 +33,5 @@ pub use policy::{Policy, Weigh};
 pub use receipt::{Outcome, Receipt};
 pub(crate) use receipt::Receipts;
 pub(crate) use refresh::Refresh;
+pub use scope::Scope;
 pub(crate) use start::{Start, Way};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::{cache::Outcome, engine::Engine, key::Key, store::Store, sync};
+use crate::{cache::{Context, Outcome}, engine::Engine, key::Key, store::Store, sync};
 
 /// Invalidations that were handed in. They take their course whether or not this is kept.
 #[derive(Debug)]
@@ -25,9 +25,13 @@ impl Writers {
     /// Invalidates the keys in this process and hands them to the queue. From now on no read in
     /// this process is given, or joins, what was there before.
     pub(crate) fn submit(engine: &Arc<Engine>, keys: impl IntoIterator<Item = Key>) -> Self {
+        let collector = Context::with(|context| context.and_then(|c| c.collector.clone()));
         let keys = keys
             .into_iter()
             .map(|key| {
+                if let Some(collector) = &collector {
+                    collector.add(&key);
+                }
                 let progress = submit(engine, &key);
                 (key, progress)
             })

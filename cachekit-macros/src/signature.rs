@@ -2,7 +2,7 @@
 
 mod types;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::{
@@ -32,8 +32,8 @@ pub(crate) struct Function {
     pub(crate) vis: Visibility,
     /// The signature as written.
     pub(crate) sig: Signature,
-    /// What stands between the braces; `None` for `;`.
-    pub(crate) body: Option<TokenStream>,
+    /// The block; `None` for `;`.
+    pub(crate) body: Option<Group>,
     output: Type,
     flavor: Option<Flavor>,
     bindings: Vec<Ident>,
@@ -51,17 +51,19 @@ impl Parse for Function {
     }
 }
 
-fn parse_body(input: ParseStream<'_>, attrs: &mut Vec<Attribute>) -> syn::Result<Option<TokenStream>> {
+fn parse_body(input: ParseStream<'_>, attrs: &mut Vec<Attribute>) -> syn::Result<Option<Group>> {
     if input.parse::<Option<Token![;]>>()?.is_some() {
         return Ok(None);
     }
     let content;
-    braced!(content in input);
+    let brace = braced!(content in input);
     for mut attr in content.call(Attribute::parse_inner)? {
         attr.style = syn::AttrStyle::Outer;
         attrs.push(attr);
     }
-    content.parse().map(Some)
+    let mut block = Group::new(Delimiter::Brace, content.parse()?);
+    block.set_span(brace.span.join());
+    Ok(Some(block))
 }
 
 fn typed(sig: &Signature) -> impl Iterator<Item = &PatType> {
@@ -157,20 +159,19 @@ impl Function {
             Some(Flavor::Boxed) => {
                 let syn::ReturnType::Type(_, future) = returned else { return TokenStream::new() };
                 quote! {
-                    let __ck_body = move || -> #future { #body };
+                    let __ck_body = move || -> #future #body;
                     __ck_body().await
                 }
             }
             Some(Flavor::Impl) => quote! {
-                let __ck_body = move || { #body };
+                let __ck_body = move || #body;
                 __ck_body().await
             },
             _ => quote! {
                 if false {
                     return #ck::never::<#output>();
                 }
-                let __ck_out: #output = { #body };
-                __ck_out
+                #body
             },
         };
         quote!(move || async move { #run })

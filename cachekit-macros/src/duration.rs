@@ -86,7 +86,7 @@ fn duration(text: &str) -> Result<u128, String> {
 }
 
 fn size_of_unit(digits: &str, unit: &str, text: &str) -> Result<u64, String> {
-    if digits.is_empty() || unit.starts_with(['.', ',', ' ', '_']) {
+    if digits.is_empty() || unit.contains(['.', ',', '_', ' ']) {
         let message = "is not a duration; write whole numbers with units, such as `1h30m`";
         return Err(format!("`{text}` {message}"));
     }

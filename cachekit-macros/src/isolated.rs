@@ -41,5 +41,5 @@ fn expand(function: &Function, root: &Root) -> TokenStream {
         return function.with_body(&quote!(#root::testing::isolated((#load)()).await));
     }
     // `#[tokio::test]` and its like expand first and leave a plain function that blocks on the test.
-    function.with_body(&quote!(#root::testing::isolated_sync(move || -> #output { #body })))
+    function.with_body(&quote!(#root::testing::isolated_sync(move || -> #output #body)))
 }

@@ -2,17 +2,15 @@
 
 mod types;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::{
-    Attribute, FnArg, GenericParam, Ident, Pat, PatType, Receiver, ReceiverKind, Signature, Token,
-    Type, Visibility, braced,
+    Attribute, FnArg, GenericParam, Ident, Pat, PatType, Receiver, ReceiverKind, Signature, Token, Type, Visibility,
+    braced,
 };
 
-pub(crate) use types::{
-    contains_impl, holds_plain, is_connection, is_executor, is_plain, last_segment, pattern_names,
-};
+pub(crate) use types::{contains_impl, holds_plain, is_connection, is_executor, is_plain, last_segment, pattern_names};
 
 use crate::template::Unraw as _;
 
@@ -34,8 +32,8 @@ pub(crate) struct Function {
     pub(crate) vis: Visibility,
     /// The signature as written.
     pub(crate) sig: Signature,
-    /// What stands between the braces; `None` for `;`.
-    pub(crate) body: Option<TokenStream>,
+    /// The block; `None` for `;`.
+    pub(crate) body: Option<Group>,
     output: Type,
     flavor: Option<Flavor>,
     bindings: Vec<Ident>,
@@ -53,20 +51,19 @@ impl Parse for Function {
     }
 }
 
-fn parse_body(
-    input: ParseStream<'_>,
-    attrs: &mut Vec<Attribute>,
-) -> syn::Result<Option<TokenStream>> {
+fn parse_body(input: ParseStream<'_>, attrs: &mut Vec<Attribute>) -> syn::Result<Option<Group>> {
     if input.parse::<Option<Token![;]>>()?.is_some() {
         return Ok(None);
     }
     let content;
-    braced!(content in input);
+    let brace = braced!(content in input);
     for mut attr in content.call(Attribute::parse_inner)? {
         attr.style = syn::AttrStyle::Outer;
         attrs.push(attr);
     }
-    content.parse().map(Some)
+    let mut block = Group::new(Delimiter::Brace, content.parse()?);
+    block.set_span(brace.span.join());
+    Ok(Some(block))
 }
 
 fn typed(sig: &Signature) -> impl Iterator<Item = &PatType> {
@@ -115,9 +112,7 @@ impl Function {
     pub(crate) fn receiver_is_unique(&self) -> bool {
         self.receiver().is_some_and(|receiver| match &receiver.kind {
             ReceiverKind::Reference(_, _, mutability) => mutability.is_some(),
-            ReceiverKind::Typed(_, ty) => {
-                matches!(&**ty, Type::Reference(ty) if ty.mutability.is_some())
-            }
+            ReceiverKind::Typed(_, ty) => matches!(&**ty, Type::Reference(ty) if ty.mutability.is_some()),
             _ => false,
         })
     }
@@ -164,20 +159,19 @@ impl Function {
             Some(Flavor::Boxed) => {
                 let syn::ReturnType::Type(_, future) = returned else { return TokenStream::new() };
                 quote! {
-                    let __ck_body = move || -> #future { #body };
+                    let __ck_body = move || -> #future #body;
                     __ck_body().await
                 }
             }
             Some(Flavor::Impl) => quote! {
-                let __ck_body = move || { #body };
+                let __ck_body = move || #body;
                 __ck_body().await
             },
             _ => quote! {
                 if false {
                     return #ck::never::<#output>();
                 }
-                let __ck_out: #output = { #body };
-                __ck_out
+                #body
             },
         };
         quote!(move || async move { #run })

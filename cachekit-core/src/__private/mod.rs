@@ -4,7 +4,7 @@ mod form;
 mod probe;
 #[cfg(test)]
 mod probe_tests;
-mod probes;
+pub mod probes;
 mod read;
 mod shape;
 mod site;

@@ -134,7 +134,8 @@ const WRAPPERS: &[&str] =
 /// Whether the type is data that a call's answer must depend on: numbers, text, and collections of them.
 pub(crate) fn is_plain(ty: &Type) -> bool {
     match ty {
-        Type::Reference(reference) => is_plain(&reference.elem),
+        // What is behind `&mut` is an answer too, and no part of the question.
+        Type::Reference(reference) => reference.mutability.is_none() && is_plain(&reference.elem),
         Type::Slice(slice) => is_plain(&slice.elem),
         Type::Array(array) => is_plain(&array.elem),
         Type::Paren(paren) => is_plain(&paren.elem),

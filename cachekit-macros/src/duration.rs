@@ -35,7 +35,11 @@ pub(crate) fn parse(text: &str) -> Result<Millis, String> {
 /// Reads a plain duration, for options that have no jitter.
 pub(crate) fn parse_plain(text: &str) -> Result<u64, String> {
     let Millis { base, jitter } = parse(text)?;
-    if jitter == 0 { Ok(base) } else { Err("a jitter has no meaning here; write a duration such as `500ms`".into()) }
+    if jitter == 0 {
+        Ok(base)
+    } else {
+        Err("a jitter has no meaning here; write a duration such as `500ms`".into())
+    }
 }
 
 fn check_base(ms: u128) -> Result<u64, String> {

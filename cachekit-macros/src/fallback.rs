@@ -26,6 +26,9 @@ fn head(item: &TokenStream) -> TokenStream {
 
 /// The error of an item that is not a function; one inside a function's own tokens stays as it is.
 pub(crate) fn not_a_function(item: &TokenStream, error: syn::Error) -> syn::Error {
-    let is_function = item.clone().into_iter().any(|token| matches!(token, TokenTree::Ident(word) if word == "fn"));
+    let is_function = item
+        .clone()
+        .into_iter()
+        .any(|token| matches!(token, TokenTree::Ident(word) if word == "fn"));
     if is_function { error } else { syn::Error::new_spanned(head(item), "expected an `async fn`") }
 }

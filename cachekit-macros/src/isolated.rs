@@ -28,7 +28,8 @@ pub(crate) fn isolated(args: TokenStream, item: TokenStream) -> TokenStream {
         }
     };
     if function.body.is_none() {
-        errors.on(function.ident(), "`#[isolated]` wraps a test's body, and this function has none");
+        errors
+            .on(function.ident(), "`#[isolated]` wraps a test's body, and this function has none");
     }
     if errors.is_empty() { expand(&function, &root) } else { fallback::keep(item, errors) }
 }

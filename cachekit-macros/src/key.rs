@@ -26,7 +26,8 @@ impl Parse for Input {
         if !input.is_empty() {
             let name = input.call(Ident::parse_any)?;
             if name != "crate" {
-                let message = "names come from the scope, so `key!` takes a template and nothing else";
+                let message =
+                    "names come from the scope, so `key!` takes a template and nothing else";
                 return Err(syn::Error::new(name.span(), message));
             }
             input.parse::<Token![=]>()?;

@@ -30,7 +30,9 @@ pub(crate) fn find(tokens: TokenStream, wanted: &str) -> Option<Span> {
 fn each(tokens: TokenStream, visit: &mut dyn FnMut(&str, Span)) {
     for token in tokens {
         match token {
-            TokenTree::Ident(ident) => visit(ident.to_string().trim_start_matches("r#"), ident.span()),
+            TokenTree::Ident(ident) => {
+                visit(ident.to_string().trim_start_matches("r#"), ident.span())
+            }
             TokenTree::Group(group) => each(group.stream(), visit),
             TokenTree::Literal(literal) => placeholders(&literal, visit),
             TokenTree::Punct(_) => {}

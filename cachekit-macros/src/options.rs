@@ -28,7 +28,11 @@ pub(crate) fn each(
 }
 
 fn end_of_item(input: ParseStream<'_>) -> syn::Result<()> {
-    if input.is_empty() || input.peek(Token![,]) { Ok(()) } else { Err(input.error("expected `,`")) }
+    if input.is_empty() || input.peek(Token![,]) {
+        Ok(())
+    } else {
+        Err(input.error("expected `,`"))
+    }
 }
 
 fn skip_item(input: ParseStream<'_>) -> syn::Result<()> {
@@ -72,11 +76,18 @@ impl Seen {
 fn unknown(name: &str, names: &Names) -> String {
     let near = errors::did_you_mean(name, names.known.iter().copied());
     let separator = if near.is_empty() { ";" } else { "" };
-    format!("unknown argument `{name}`{near}{separator} expected one of {}", errors::list(names.known))
+    format!(
+        "unknown argument `{name}`{near}{separator} expected one of {}",
+        errors::list(names.known)
+    )
 }
 
 /// Reads `= value`.
-pub(crate) fn value<T: Parse>(name: &Ident, example: &str, input: ParseStream<'_>) -> syn::Result<T> {
+pub(crate) fn value<T: Parse>(
+    name: &Ident,
+    example: &str,
+    input: ParseStream<'_>,
+) -> syn::Result<T> {
     if !input.peek(Token![=]) {
         let message = format!("`{name}` needs a value, such as `{name} = {example}`");
         return Err(syn::Error::new(name.span(), message));

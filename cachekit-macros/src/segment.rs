@@ -12,7 +12,8 @@ use crate::template::Unraw as _;
 /// Expands the derive.
 pub(crate) fn segment(input: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let expanded = errors.ok(syn::parse2(input)).map(|input: DeriveInput| expand(&input, &mut errors));
+    let expanded =
+        errors.ok(syn::parse2(input)).map(|input: DeriveInput| expand(&input, &mut errors));
     match expanded {
         Some(expanded) if errors.is_empty() => expanded,
         // The trait is there all the same, so that one mistake is not an error at every use.
@@ -62,7 +63,12 @@ fn root(input: &DeriveInput, errors: &mut Errors) -> Root {
     root
 }
 
-fn newtype<'a>(fields: &'a Fields, input: &DeriveInput, root: &Root, errors: &mut Errors) -> (TokenStream, Option<&'a Type>) {
+fn newtype<'a>(
+    fields: &'a Fields,
+    input: &DeriveInput,
+    root: &Root,
+    errors: &mut Errors,
+) -> (TokenStream, Option<&'a Type>) {
     let mut all = fields.iter();
     let (Some(field), None) = (all.next(), all.next()) else {
         return (refused(input, errors), None);
@@ -78,7 +84,10 @@ fn newtype<'a>(fields: &'a Fields, input: &DeriveInput, root: &Root, errors: &mu
 
 fn names(data: &DataEnum, errors: &mut Errors) -> TokenStream {
     for variant in data.variants.iter().filter(|variant| !variant.fields.is_empty()) {
-        errors.on(&variant.fields, "a variant with fields has no one text; implement `Segment` by hand");
+        errors.on(
+            &variant.fields,
+            "a variant with fields has no one text; implement `Segment` by hand",
+        );
     }
     let arms = data.variants.iter().map(|variant| {
         let (ident, name) = (&variant.ident, variant.ident.unraw_string());

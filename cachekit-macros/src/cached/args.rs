@@ -13,11 +13,27 @@ use crate::options::{self, Names, Seen, Text};
 
 const NAMES: Names = Names {
     known: &[
-        "key", "ttl", "negative_ttl", "skip", "shared", "cache", "companion", "outside_tx", "local", "crate",
+        "key",
+        "ttl",
+        "negative_ttl",
+        "skip",
+        "shared",
+        "cache",
+        "companion",
+        "outside_tx",
+        "local",
+        "crate",
     ],
     later: &[
-        "tags", "version", "stale_while_revalidate", "refresh_ahead", "stale_if_error", "soft_timeout",
-        "hard_timeout", "l1", "consistency",
+        "tags",
+        "version",
+        "stale_while_revalidate",
+        "refresh_ahead",
+        "stale_if_error",
+        "soft_timeout",
+        "hard_timeout",
+        "l1",
+        "consistency",
     ],
 };
 
@@ -86,7 +102,9 @@ impl Args {
         match name.to_string().as_str() {
             "key" => self.key = Some(key(options::value(name, "\"user:<id>\"", input)?)),
             "ttl" => self.ttl = Some(ttl(options::value(name, "\"30m\"", input)?)?),
-            "negative_ttl" => self.negative_ttl = Some(ttl(options::value(name, "\"30s\"", input)?)?),
+            "negative_ttl" => {
+                self.negative_ttl = Some(ttl(options::value(name, "\"30s\"", input)?)?)
+            }
             "cache" => self.cache = Some(options::value(name, "self.cache", input)?),
             "crate" => self.root = Root::parse(&options::value(name, "\"path\"", input)?)?,
             "skip" => self.skip = skip(name, input)?,
@@ -113,7 +131,8 @@ impl Args {
         if !key {
             errors.at(span, "`#[cached]` needs a key: `#[cached(key = \"…\", ttl = \"…\")]`");
         } else if !ttl {
-            errors.at(span, "`#[cached]` needs a ttl, such as `ttl = \"30m\"` or `ttl = \"30m±5m\"`");
+            errors
+                .at(span, "`#[cached]` needs a ttl, such as `ttl = \"30m\"` or `ttl = \"30m±5m\"`");
         }
     }
 }
@@ -143,7 +162,9 @@ fn skip(name: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
     let content;
     parenthesized!(content in input);
     let names = content
-        .call(|input| Punctuated::<Ident, Token![,]>::parse_terminated_with(input, Ident::parse_any))
+        .call(|input| {
+            Punctuated::<Ident, Token![,]>::parse_terminated_with(input, Ident::parse_any)
+        })
         .map_err(|error| syn::Error::new(error.span(), message))?;
     if names.is_empty() {
         return Err(syn::Error::new(name.span(), message));

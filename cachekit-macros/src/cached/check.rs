@@ -18,10 +18,8 @@ pub(super) fn check(function: &Function, args: &Args, errors: &mut Errors) {
     output_can_be_cached(function, errors);
     executors(function, args, errors);
     skips(function, args, errors);
-    if function.receiver().is_none() {
-        if let Some(shared) = &args.shared {
-            errors.at(shared.span(), "`shared` is for methods, and this function has no `self`");
-        }
+    if let Some(shared) = args.shared.as_ref().filter(|_| function.receiver().is_none()) {
+        errors.at(shared.span(), "`shared` is for methods, and this function has no `self`");
     }
     if let Some(Key::Expr(expr)) = &args.key {
         let used = mentions::words(expr.to_token_stream());
@@ -30,7 +28,12 @@ pub(super) fn check(function: &Function, args: &Args, errors: &mut Errors) {
 }
 
 /// Checks that the template has all that the answer depends on.
-pub(super) fn placeholders(function: &Function, args: &Args, template: &Template, errors: &mut Errors) {
+pub(super) fn placeholders(
+    function: &Function,
+    args: &Args,
+    template: &Template,
+    errors: &mut Errors,
+) {
     let used: BTreeSet<String> = template.roots().map(str::to_owned).collect();
     if let Some(shared) = args.shared.as_ref().filter(|_| used.contains("self")) {
         errors.at(shared.span(), "the key uses `self`, so `shared` says nothing; remove it");
@@ -40,7 +43,9 @@ pub(super) fn placeholders(function: &Function, args: &Args, template: &Template
     }
     // A misspelt placeholder is one error, not also an argument that is missing.
     let misspelt = template.roots().any(|root| {
-        !matches!(root, "self" | "Self" | "ret") && function.binding(root).is_none() && function.generic(root).is_none()
+        !matches!(root, "self" | "Self" | "ret")
+            && function.binding(root).is_none()
+            && function.generic(root).is_none()
     });
     if !misspelt {
         nothing_left_out(function, args, &used, "", errors);
@@ -49,7 +54,10 @@ pub(super) fn placeholders(function: &Function, args: &Args, template: &Template
 
 fn is_async(function: &Function, errors: &mut Errors) {
     if function.flavor().is_none() {
-        errors.on(function.sig.fn_token, "`#[cached]` works on `async fn`; this function is not async");
+        errors.on(
+            function.sig.fn_token,
+            "`#[cached]` works on `async fn`; this function is not async",
+        );
     }
 }
 
@@ -149,11 +157,10 @@ fn nothing_left_out(
         );
         errors.at(ident.span(), message);
     }
-    if let Some(receiver) = function.receiver() {
-        if !used.contains("self") && args.shared.is_none() {
-            let message = "the key ignores `self`, so two values of this type would share entries; use a field, `<self.tenant>`, or say `shared`";
-            errors.at(receiver.self_token.span, message);
-        }
+    let self_is_used = used.contains("self") || args.shared.is_some();
+    if let Some(receiver) = function.receiver().filter(|_| !self_is_used) {
+        let message = "the key ignores `self`, so two values of this type would share entries; use a field, `<self.tenant>`, or say `shared`";
+        errors.at(receiver.self_token.span, message);
     }
 }
 

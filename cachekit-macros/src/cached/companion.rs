@@ -6,8 +6,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, GenericParam, Generics, Ident, Lifetime, LifetimeParam, PatType, Type, TypeReference, Visibility,
-    WherePredicate,
+    Attribute, GenericParam, Generics, Ident, Lifetime, LifetimeParam, PatType, Type,
+    TypeReference, Visibility, WherePredicate,
 };
 
 use super::BoundKey;
@@ -26,7 +26,9 @@ pub(super) fn companion(
 ) -> Option<TokenStream> {
     let ident = name(function, args)?;
     match key? {
-        BoundKey::Template(template, bound) => Some(expand(function, args, &ident, template, bound)),
+        BoundKey::Template(template, bound) => {
+            Some(expand(function, args, &ident, template, bound))
+        }
         BoundKey::Expr(_) => {
             let asked = match &args.companion {
                 Companion::On(span) => Some(*span),
@@ -49,13 +51,20 @@ fn name(function: &Function, args: &Args) -> Option<Ident> {
         Companion::On(_) => Some(default()),
         // A method without visibility may be one of a trait, where another function is an error.
         Companion::Default => {
-            let private_method = function.receiver().is_some() && matches!(function.vis, Visibility::Inherited);
+            let private_method =
+                function.receiver().is_some() && matches!(function.vis, Visibility::Inherited);
             (!private_method).then(default)
         }
     }
 }
 
-fn expand(function: &Function, args: &Args, ident: &Ident, template: &Template, bound: &[Bound]) -> TokenStream {
+fn expand(
+    function: &Function,
+    args: &Args,
+    ident: &Ident,
+    template: &Template,
+    bound: &[Bound],
+) -> TokenStream {
     let root = &args.root;
     let ck = root.private();
     let params = Params::of(function, template, &ck);
@@ -98,7 +107,9 @@ impl Params {
     fn of(function: &Function, template: &Template, ck: &TokenStream) -> Params {
         let mut params = Params { written: Vec::new(), lent: Vec::new(), elided: Vec::new() };
         let is_used = |arg: &&PatType| {
-            signature::pattern_names(&arg.pat).iter().any(|name| template.uses(&name.unraw_string()))
+            signature::pattern_names(&arg.pat)
+                .iter()
+                .any(|name| template.uses(&name.unraw_string()))
         };
         for arg in function.args().filter(is_used) {
             params.add(arg, ck);
@@ -138,7 +149,9 @@ fn key_part(ty: &Type) -> Type {
 }
 
 fn is_string(path: &syn::Path) -> bool {
-    path.segments.last().is_some_and(|segment| segment.ident == "String" && segment.arguments.is_none())
+    path.segments
+        .last()
+        .is_some_and(|segment| segment.ident == "String" && segment.arguments.is_none())
 }
 
 /// Gives each lifetime that is left out or `'_` a name.
@@ -173,7 +186,12 @@ impl VisitMut for NameLifetimes<'_> {
 // ===== generics =====
 
 /// Those of the function's generic parameters that the companion mentions.
-fn generics(of: &Generics, used: &BTreeSet<String>, template: &Template, elided: &[Lifetime]) -> Generics {
+fn generics(
+    of: &Generics,
+    used: &BTreeSet<String>,
+    template: &Template,
+    elided: &[Lifetime],
+) -> Generics {
     let mut used = used.clone();
     used.extend(template.roots().map(str::to_owned));
     close(of, &mut used);
@@ -184,8 +202,10 @@ fn generics(of: &Generics, used: &BTreeSet<String>, template: &Template, elided:
         .chain(of.params.iter().filter(|param| used.contains(&param_name(param))).cloned())
         .collect();
     if let Some(clause) = &mut generics.where_clause {
-        let dropped: BTreeSet<String> = of.params.iter().map(param_name).filter(|name| !used.contains(name)).collect();
-        let kept = clause.predicates.iter().filter(|predicate| concerns(predicate, of, &dropped)).cloned();
+        let dropped: BTreeSet<String> =
+            of.params.iter().map(param_name).filter(|name| !used.contains(name)).collect();
+        let kept =
+            clause.predicates.iter().filter(|predicate| concerns(predicate, of, &dropped)).cloned();
         clause.predicates = kept.collect();
     }
     generics

@@ -109,22 +109,28 @@ fn outlives_the_body(function: &Function, expr: &Expr) -> bool {
     let self_lasts = !words.contains("self") || function.receiver_is_shared();
     self_lasts
         && function.args().all(|arg| {
-            let shared = matches!(&*arg.ty, Type::Reference(reference) if reference.mutability.is_none());
-            shared || !signature::pattern_names(&arg.pat).iter().any(|name| words.contains(&name.to_string()))
+            let shared =
+                matches!(&*arg.ty, Type::Reference(reference) if reference.mutability.is_none());
+            shared
+                || !signature::pattern_names(&arg.pat)
+                    .iter()
+                    .any(|name| words.contains(&name.to_string()))
         })
 }
 
 /// Asks every `&mut` argument, and every connection by value, whether a transaction is open.
 fn in_transaction(function: &Function, args: &Args) -> TokenStream {
     let asked: Vec<Asked> = if args.outside_tx { Vec::new() } else { asked(function) };
-    let names: Vec<Ident> = (0..asked.len()).map(|index| format_ident!("__ck_tx_{index}")).collect();
-    let questions = asked.iter().zip(&names).map(|(Asked { place, .. }, name)| {
-        quote!(let #name = (&&&__ck::TxProbe(#place)).ck_in_tx();)
-    });
-    let answers = asked.iter().zip(&names).map(|(Asked { place, by_name, at }, name)| match by_name {
-        false => quote!(__ck::in_tx(&#name)),
-        true => quote_spanned!(*at=> __ck::known_in_tx(#place, &#name)),
-    });
+    let names: Vec<Ident> =
+        (0..asked.len()).map(|index| format_ident!("__ck_tx_{index}")).collect();
+    let questions = asked.iter().zip(&names).map(
+        |(Asked { place, .. }, name)| quote!(let #name = (&&&__ck::TxProbe(#place)).ck_in_tx();),
+    );
+    let answers =
+        asked.iter().zip(&names).map(|(Asked { place, by_name, at }, name)| match by_name {
+            false => quote!(__ck::in_tx(&#name)),
+            true => quote_spanned!(*at=> __ck::known_in_tx(#place, &#name)),
+        });
     let answer = match names.is_empty() {
         true => quote!(false),
         false => quote!(#(#answers)||*),
@@ -155,7 +161,9 @@ fn ask(arg: &PatType) -> Option<Asked> {
     let by_name = signature::is_connection(&arg.ty);
     let at = Span::call_site().located_at(name.span());
     let place = match &*arg.ty {
-        Type::Reference(reference) if reference.mutability.is_some() => quote_spanned!(at=> &*#name),
+        Type::Reference(reference) if reference.mutability.is_some() => {
+            quote_spanned!(at=> &*#name)
+        }
         Type::Path(_) if by_name => quote_spanned!(at=> &#name),
         _ => return None,
     };

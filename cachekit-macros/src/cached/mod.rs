@@ -56,4 +56,3 @@ fn bind_key(function: &Function, args: &Args, errors: &mut Errors) -> Option<Bou
     let complete = bound.len() == template.placeholders().count();
     complete.then_some(BoundKey::Template(template, bound))
 }
-

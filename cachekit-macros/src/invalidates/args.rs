@@ -82,9 +82,15 @@ impl Args {
                 };
                 self.targets.push(target);
             }
-            "keys" => self.targets.push(Target::Keys(options::value(name, "ids.iter().map(user_key)", input)?)),
+            "keys" => self.targets.push(Target::Keys(options::value(
+                name,
+                "ids.iter().map(user_key)",
+                input,
+            )?)),
             "on_err" => self.keep_on_err = Some(on_err(options::value(name, "\"keep\"", input)?)?),
-            "again_after" => self.again_after = Some(delay(options::value(name, "\"500ms\"", input)?)?),
+            "again_after" => {
+                self.again_after = Some(delay(options::value(name, "\"500ms\"", input)?)?)
+            }
             "cache" => self.cache = Some(options::value(name, "self.cache", input)?),
             "crate" => self.root = Root::parse(&options::value(name, "\"path\"", input)?)?,
             _ => {
@@ -100,7 +106,9 @@ impl Args {
 fn is_option(input: ParseStream<'_>) -> bool {
     let ahead = input.fork();
     let word = ahead.call(Ident::parse_any).is_ok();
-    word && (ahead.is_empty() || ahead.peek(Token![,]) || (ahead.peek(Token![=]) && !ahead.peek(Token![==])))
+    word && (ahead.is_empty()
+        || ahead.peek(Token![,])
+        || (ahead.peek(Token![=]) && !ahead.peek(Token![==])))
 }
 
 fn on_err(text: Text) -> syn::Result<Span> {

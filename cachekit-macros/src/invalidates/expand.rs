@@ -14,8 +14,11 @@ use crate::template::{self, Place};
 /// The function, dropping its keys however it ends.
 pub(super) fn expand(function: &Function, args: &Args, errors: &mut Errors) -> TokenStream {
     let ck = args.root.private();
-    let (after, before): (Vec<Key>, Vec<Key>) =
-        args.targets.iter().map(|target| key(target, function, errors)).partition(|key| key.ret.is_some());
+    let (after, before): (Vec<Key>, Vec<Key>) = args
+        .targets
+        .iter()
+        .map(|target| key(target, function, errors))
+        .partition(|key| key.ret.is_some());
     clashes_with_an_argument(function, &after, errors);
     let name = format!("::{}", function.name());
     let probes = (!after.is_empty()).then(|| quote!(, probes::*));
@@ -55,7 +58,9 @@ fn key(target: &Target, function: &Function, errors: &mut Errors) -> Key {
             let ret = template.uses("ret").then(|| template.text.span());
             Key { expr: quote!(#buf.into_key()), many: false, ret }
         }
-        Target::Key(expr) => Key { expr: expr.clone(), many: false, ret: mentions::find(expr.clone(), "ret") },
+        Target::Key(expr) => {
+            Key { expr: expr.clone(), many: false, ret: mentions::find(expr.clone(), "ret") }
+        }
         Target::Keys(expr) => {
             let expr = expr.to_token_stream();
             Key { ret: mentions::find(expr.clone(), "ret"), expr, many: true }
@@ -68,7 +73,10 @@ fn clashes_with_an_argument(function: &Function, after: &[Key], errors: &mut Err
         return;
     }
     if let Some(argument) = function.binding("ret") {
-        errors.at(argument.span(), "in `#[invalidates]`, `ret` is the success value; rename this argument");
+        errors.at(
+            argument.span(),
+            "in `#[invalidates]`, `ret` is the success value; rename this argument",
+        );
     }
 }
 

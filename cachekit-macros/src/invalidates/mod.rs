@@ -26,4 +26,3 @@ pub(crate) fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = expand::expand(&function, &args, &mut errors);
     if errors.is_empty() { expanded } else { fallback::keep(item, errors) }
 }
-

@@ -3,8 +3,8 @@
 use proc_macro2::Span;
 use syn::visit::{self, Visit};
 use syn::{
-    GenericArgument, Generics, Ident, Pat, PatIdent, PathArguments, ReturnType, Signature, Type, TypeImplTrait,
-    TypeParamBound, WherePredicate, parse_quote_spanned,
+    GenericArgument, Generics, Ident, Pat, PatIdent, PathArguments, ReturnType, Signature, Type,
+    TypeImplTrait, TypeParamBound, WherePredicate, parse_quote_spanned,
 };
 
 use super::Flavor;
@@ -21,13 +21,14 @@ pub(super) fn output(sig: &Signature) -> (Type, Option<Flavor>) {
     if sig.asyncness.is_some() {
         return (written, Some(Flavor::Async));
     }
-    if let Type::ImplTrait(future) = &written {
-        if let Some(output) = future_output(&future.bounds) {
-            return (output, Some(Flavor::Impl));
+    let promised = match &written {
+        Type::ImplTrait(future) => {
+            future_output(&future.bounds).map(|output| (output, Flavor::Impl))
         }
-    }
-    match boxed_output(&written) {
-        Some(output) => (output, Some(Flavor::Boxed)),
+        boxed => boxed_output(boxed).map(|output| (output, Flavor::Boxed)),
+    };
+    match promised {
+        Some((output, flavor)) => (output, Some(flavor)),
         None => (written, None),
     }
 }
@@ -89,14 +90,47 @@ pub(super) fn is_shared_reference(ty: &Type) -> bool {
 
 /// Types that are data and nothing else, by the last word of their path.
 const PLAIN: &[&str] = &[
-    "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize", "f32", "f64", "bool",
-    "char", "str", "String", "Uuid", "Decimal", "BigDecimal", "NonZero", "NonZeroU32", "NonZeroU64", "NonZeroI64",
-    "IpAddr", "Ipv4Addr", "Ipv6Addr", "NaiveDate", "NaiveTime", "NaiveDateTime", "DateTime", "OffsetDateTime",
-    "PrimitiveDateTime", "SystemTime", "Duration",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "i128",
+    "isize",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "u128",
+    "usize",
+    "f32",
+    "f64",
+    "bool",
+    "char",
+    "str",
+    "String",
+    "Uuid",
+    "Decimal",
+    "BigDecimal",
+    "NonZero",
+    "NonZeroU32",
+    "NonZeroU64",
+    "NonZeroI64",
+    "IpAddr",
+    "Ipv4Addr",
+    "Ipv6Addr",
+    "NaiveDate",
+    "NaiveTime",
+    "NaiveDateTime",
+    "DateTime",
+    "OffsetDateTime",
+    "PrimitiveDateTime",
+    "SystemTime",
+    "Duration",
 ];
 
 /// Types that are plain data where what they hold is.
-const WRAPPERS: &[&str] = &["Option", "Vec", "Box", "Arc", "Rc", "Cow", "HashSet", "BTreeSet", "VecDeque"];
+const WRAPPERS: &[&str] =
+    &["Option", "Vec", "Box", "Arc", "Rc", "Cow", "HashSet", "BTreeSet", "VecDeque"];
 
 /// Whether the type is data that a call's answer must depend on: numbers, text, and collections of them.
 pub(crate) fn is_plain(ty: &Type) -> bool {
@@ -112,7 +146,9 @@ pub(crate) fn is_plain(ty: &Type) -> bool {
             let name = segment.ident.to_string();
             let mut args = type_args(&segment.arguments).peekable();
             PLAIN.contains(&name.as_str())
-                || (WRAPPERS.contains(&name.as_str()) && args.peek().is_some() && args.all(is_plain))
+                || (WRAPPERS.contains(&name.as_str())
+                    && args.peek().is_some()
+                    && args.all(is_plain))
         }),
         _ => false,
     }
@@ -136,19 +172,23 @@ pub(crate) fn is_executor(ty: &Type, generics: &Generics) -> bool {
         Type::Reference(reference) => is_executor(&reference.elem, generics),
         Type::Paren(paren) => is_executor(&paren.elem, generics),
         Type::ImplTrait(bounds) => has_executor(&bounds.bounds),
-        Type::Path(path) => path.path.get_ident().is_some_and(|ident| param_is_executor(ident, generics)),
+        Type::Path(path) => {
+            path.path.get_ident().is_some_and(|ident| param_is_executor(ident, generics))
+        }
         _ => false,
     }
 }
 
 fn param_is_executor(ident: &Ident, generics: &Generics) -> bool {
-    let declared = generics.type_params().any(|param| param.ident == *ident && has_executor(&param.bounds));
+    let declared =
+        generics.type_params().any(|param| param.ident == *ident && has_executor(&param.bounds));
     let predicates = generics.where_clause.iter().flat_map(|clause| &clause.predicates);
     declared
         || predicates.into_iter().any(|predicate| match predicate {
             WherePredicate::Type(predicate) => {
                 // `&'a mut E: Executor` says the same of `E`.
-                last_segment(&predicate.bounded_ty) == Some(ident) && has_executor(&predicate.bounds)
+                last_segment(&predicate.bounded_ty) == Some(ident)
+                    && has_executor(&predicate.bounds)
             }
             _ => false,
         })

@@ -22,7 +22,12 @@ pub(crate) enum Place {
 }
 
 /// Binds every placeholder, or says which are unknown.
-pub(crate) fn bind(template: &Template, function: &Function, place: Place, errors: &mut Errors) -> Vec<Bound> {
+pub(crate) fn bind(
+    template: &Template,
+    function: &Function,
+    place: Place,
+    errors: &mut Errors,
+) -> Vec<Bound> {
     let span = template.text.span();
     let mut bind = |path: &str| {
         let expr = known_root(path, span, function, place)
@@ -36,7 +41,9 @@ pub(crate) fn bind(template: &Template, function: &Function, place: Place, error
 /// Binds every placeholder to the name in scope.
 pub(super) fn bind_in_scope(template: &Template, errors: &mut Errors) -> Vec<Bound> {
     let span = template.text.span();
-    let mut bind = |path: &str| errors.ok(ident(root(path), path, span).and_then(|ident| borrow(path, ident, span, span)));
+    let mut bind = |path: &str| {
+        errors.ok(ident(root(path), path, span).and_then(|ident| borrow(path, ident, span, span)))
+    };
     template.placeholders().filter_map(&mut bind).map(Bound).collect()
 }
 
@@ -85,7 +92,15 @@ fn unknown(path: &str, function: &Function, place: Place) -> String {
         return "this function has no `self`".into();
     }
     if path.contains("::") {
-        let near = errors::did_you_mean(name, function.generics().map(Ident::to_string).collect::<Vec<_>>().iter().map(String::as_str));
+        let near = errors::did_you_mean(
+            name,
+            function
+                .generics()
+                .map(Ident::to_string)
+                .collect::<Vec<_>>()
+                .iter()
+                .map(String::as_str),
+        );
         return format!("no type parameter named `{name}`{near}");
     }
     let mut names: Vec<String> = function.bindings().map(|ident| ident.unraw_string()).collect();

@@ -61,7 +61,9 @@ fn is_constant(path: &str) -> bool {
 
 fn is_name(part: &str) -> bool {
     let letters = |c: char| c == '_' || c.is_alphanumeric();
-    part != "_" && part.chars().all(letters) && part.starts_with(|c: char| c == '_' || c.is_alphabetic())
+    part != "_"
+        && part.chars().all(letters)
+        && part.starts_with(|c: char| c == '_' || c.is_alphabetic())
 }
 
 fn is_index(part: &str) -> bool {
@@ -72,7 +74,9 @@ fn is_index(part: &str) -> bool {
 fn check_start(pieces: &[Piece]) -> Result<(), String> {
     let message = match pieces.first() {
         Some(Piece::Literal(text)) if !text.starts_with(['#', '~']) => return Ok(()),
-        Some(Piece::Literal(_)) => "a key must not start with `#` or `~`, which mark keys of the library",
+        Some(Piece::Literal(_)) => {
+            "a key must not start with `#` or `~`, which mark keys of the library"
+        }
         Some(Piece::Placeholder(_)) => {
             "a key must start with a literal, so that two functions never share a key"
         }

@@ -1,28 +1,53 @@
 //! The engine of cachekit: keys, flights, leases, tiers, invalidation.
+//!
+//! Services depend on `cachekit`, which re-exports this crate together with the attributes.
 
-#![forbid(unsafe_code)]
-#![warn(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// A flight has phases, and a store has answers, that only a shared tier brings about.
+#![cfg_attr(not(any(feature = "redis", shuttle)), allow(dead_code))]
 
-#[allow(dead_code, unused_imports)]
+pub mod audit;
+mod cache;
 mod clock;
 #[cfg(feature = "redis")]
-#[allow(dead_code, unused_imports)]
 mod codec;
-#[cfg(feature = "redis")]
-#[allow(dead_code, unused_imports)]
+pub mod docs;
+mod engine;
 mod entry;
 mod error;
+mod flight;
 pub mod key;
+mod mutant;
+pub mod observe;
+#[doc(hidden)]
+pub mod __private;
+#[cfg(feature = "redis")]
+mod redis;
+mod slot;
+pub mod sql;
+mod store;
+mod sync;
+pub mod testing;
+mod tier;
 mod ttl;
+mod value;
+mod write;
 
 #[cfg(test)]
 mod test_cases;
 
 #[cfg(feature = "redis")]
-pub use crate::codec::Format;
+pub use crate::{codec::Format, redis::RedisOptions};
 pub use crate::{
+    cache::{
+        Cache, CacheBuilder, Outcome, Peek, Policy, Receipt, Scope, Status, Weigh, bypass, inherit,
+        refresh, with_receipt, with_status,
+    },
     clock::ManualClock,
     error::{Error, ErrorKind},
     key::{Key, KeyArg, Segment, SegmentWriter, text},
+    sql::InTransaction,
     ttl::Ttl,
+    value::Value,
+    write::DeadLetter,
 };

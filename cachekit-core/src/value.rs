@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::__private::form::Codec;
+use crate::__private::Codec;
 
 /// A value that a cache can keep: every type that is `Clone + Serialize + DeserializeOwned + Send + Sync + 'static`.
 ///
@@ -62,7 +62,7 @@ mod bytes {
     use serde::Serialize;
     use serde::de::DeserializeOwned;
 
-    use crate::__private::form::Shared;
+    use crate::__private::Shared;
     use crate::codec::{self, Format};
     use crate::{Error, ErrorKind};
 

@@ -17,17 +17,23 @@
 //!
 //! All integers are big-endian. **The first 28 bytes never change**: every release reads those of every other.
 
+#[cfg(feature = "redis")]
 mod header;
 mod id;
+#[cfg(feature = "redis")]
+mod id_source;
+#[cfg(feature = "redis")]
 mod parse;
+#[cfg(all(test, feature = "redis"))]
+mod tests;
+#[cfg(feature = "redis")]
 mod write;
 
-#[cfg(test)]
-mod tests;
-
+pub(crate) use self::id::Id;
+#[cfg(feature = "redis")]
 pub(crate) use self::{
     header::{LEASE_LEN, flags},
-    id::{Id, IdSource},
+    id_source::IdSource,
     parse::{Entry, Parsed},
     write::{EntryWriter, Meta, encode_negative, encode_value, lease_bytes},
 };

@@ -5,7 +5,7 @@
 //!
 //! | written | for |
 //! |---|---|
-//! | `%25` `%3A` `%7B` `%7D`, `%XX` | `%` `:` `{` `}`, space and control characters inside a value (the bytes of their UTF-8) |
+//! | `%25` `%3A` `%7B` `%7D`, `%XX` | `%` `:` `{` `}`, space and control characters in a value (each byte) |
 //! | `%e` | an empty part |
 //! | `%n` | `None`; `Some(v)` is written as `v`, after `%s` where `v` is itself an `Option` |
 //! | `%,` after each item, `%.` at the end | sequences and tuples |

@@ -14,7 +14,7 @@ const INLINE: usize = 62;
 
 /// A cache key.
 ///
-/// Made by `key!("user:<id>")`, by a companion function (`find_user_key(7)`), or by
+/// Made by `key!("user:<id>")`, a companion function (`find_user_key(7)`), or by
 /// [`RuntimeTemplate::expand`](super::RuntimeTemplate::expand). `Debug` shows the template only, since the text may hold
 /// personal data; there is no `Display`.
 #[derive(Clone)]

@@ -29,8 +29,9 @@ impl<'a> SegmentWriter<'a> {
     }
 
     /// Ends the key: replaces a text that did not fit by its hash.
+    // By reference: moving the hasher, whether there is one or not, would take as long as writing the key.
     #[inline]
-    pub(super) fn finish(self) {
+    pub(super) fn finish(&mut self) {
         if let Some(hasher) = &self.overflow {
             write_hashed(hasher, self.text);
         }
@@ -96,9 +97,8 @@ impl<'a> SegmentWriter<'a> {
         self.raw(if value { "true" } else { "false" });
     }
 
-    /// Writes an integer in decimal.
     #[inline]
-    pub fn integer<I: itoa::Integer>(&mut self, value: I) {
+    pub(super) fn integer<I: itoa::Integer>(&mut self, value: I) {
         self.raw(itoa::Buffer::new().format(value));
     }
 

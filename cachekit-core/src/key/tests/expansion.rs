@@ -110,6 +110,21 @@ fn a_newtype_of_an_option_is_an_option() {
     assert_eq!(part(&vec![Some(vec![None::<u8>])]), "%[%n%,%.%,%.");
 }
 
+struct Both<A, B>(A, B);
+
+impl<A: Segment, B: Segment> Segment for Both<A, B> {
+    fn write(&self, w: &mut SegmentWriter<'_>) {
+        self.0.write(w);
+        self.1.write(w);
+    }
+}
+
+#[test]
+fn what_one_value_opened_does_not_reach_the_next() {
+    assert_eq!(part(&Both(Some(""), None::<u8>)), "%n");
+    assert_eq!(part(&Both([[1]], [2])), "%[1%,%.%,%.2%,%.");
+}
+
 #[test]
 fn a_long_key_is_hashed_and_stays_the_same() {
     let longest = "x".repeat(MAX_TEXT - 2);

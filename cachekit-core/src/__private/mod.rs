@@ -1,0 +1,22 @@
+//! What expansions call. Not for use by hand: it changes without notice.
+
+mod form;
+mod probe;
+#[cfg(test)]
+mod probe_tests;
+pub mod probes;
+mod read;
+mod shape;
+mod site;
+mod tx;
+mod write;
+mod write_shape;
+
+pub use self::{
+    form::*, probe::*, probes::*, read::*, shape::*, site::*, tx::*, write::*, write_shape::*,
+};
+pub use crate::{
+    cache::{Cache, Policy},
+    key::{Key, KeyArg, KeyBuf, Segment, SegmentWriter},
+    ttl::Ttl,
+};

@@ -1,0 +1,221 @@
+//! One caller's way to one answer: it waits, leads, loads and settles as its flight tells it.
+
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{Answer, Policy, Status};
+use crate::{
+    __private::{Codec, Split},
+    engine::{Engine, LocalFill},
+    flight::{Member, Phase, Role, Settled, Turn, Verdict},
+    key::Key,
+    slot::Ticket,
+};
+#[cfg(any(feature = "redis", shuttle))]
+use super::load::Leased;
+
+/// What a caller wants, besides the key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask {
+    pub(crate) policy: Policy,
+    /// How values of its type are encoded; none for values that stay in this process.
+    pub(crate) codec: Option<Codec>,
+    /// Whether its type can say "not there".
+    pub(crate) optional: bool,
+    /// Whether this read stands inside another one's load. Such a load takes no permit: parents
+    /// that hold them all would wait for their children.
+    pub(crate) nested: bool,
+}
+
+/// What the caller is to do now.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Run your loader, then [`Attempt::settle`].
+    Load,
+    /// Here is your answer.
+    Done(Verdict),
+}
+
+/// A load that the caller was told to run, and under what.
+#[derive(Debug)]
+pub(super) enum Load {
+    /// Its value enters the in-process tier if nothing happens to the key meanwhile.
+    Embedded { role: Role, ticket: Ticket },
+    /// Its value is filled under a lease.
+    #[cfg(any(feature = "redis", shuttle))]
+    Leased { role: Role, lease: Leased },
+    /// Nothing is filled.
+    Direct { role: Role, _permit: Option<OwnedSemaphorePermit> },
+    /// Nothing is filled, and nobody else is served.
+    Alone { _permit: Option<OwnedSemaphorePermit> },
+}
+
+/// One caller's way through flights to an answer. Drop it at any time: its flight goes on under
+/// somebody else, and its last member gives up what it held.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    // Dropped before the seat: the role must be free when the flight looks for a new leader.
+    load: Option<Load>,
+    role: Option<Role>,
+    pub(super) member: Member,
+    pub(super) engine: Arc<Engine>,
+    pub(super) ask: Ask,
+}
+
+impl Attempt {
+    pub(crate) fn new(engine: &Arc<Engine>, key: Key, ask: Ask) -> Self {
+        let member = Member::join(engine, key);
+        Self { load: None, role: None, member, engine: engine.clone(), ask }
+    }
+
+    pub(super) fn key(&self) -> &Key {
+        self.member.key()
+    }
+
+    /// Goes on until the caller has something to do.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped in mid-way together with the attempt, it hands its flight on.
+    pub(crate) async fn next(&mut self) -> Step {
+        loop {
+            let role = match self.role.take() {
+                Some(role) => role,
+                None => match self.member.turn().await {
+                    Turn::Lead(role) => role,
+                    Turn::Given(Verdict::Alone) => {
+                        let permit = self.permit().await;
+                        self.load = Some(Load::Alone { _permit: permit });
+                        return Step::Load;
+                    }
+                    Turn::Given(verdict) => return Step::Done(verdict),
+                },
+            };
+            self.load = self.lead(role).await;
+            if self.load.is_some() {
+                return Step::Load;
+            }
+        }
+    }
+
+    /// Takes what the loader brought. Answers if nobody else is concerned; else `next` goes on.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped in mid-way together with the attempt, the fill may or may not have been accepted;
+    /// its flight goes on and probes.
+    pub(crate) async fn settle(&mut self, split: Split) -> Option<Verdict> {
+        match self.load.take()? {
+            Load::Alone { .. } => Some(Verdict::Own(Status::Bypassed)),
+            Load::Direct { role, _permit } => self.settle_direct(&role, split),
+            Load::Embedded { role, ticket } => self.settle_embedded(role, &ticket, split),
+            #[cfg(any(feature = "redis", shuttle))]
+            Load::Leased { role, lease } => self.settle_leased(role, lease, split).await,
+        }
+    }
+
+    /// Finds out what to do as the leader. `None`: everybody was served, or was deposed.
+    async fn lead(&mut self, role: Role) -> Option<Load> {
+        if let Some(reason) = self.engine.barred(self.key()) {
+            return self.go_direct(role, reason).await;
+        }
+        match &self.engine.store {
+            crate::store::Store::Embedded => self.lead_embedded(role).await,
+            #[cfg(any(feature = "redis", shuttle))]
+            _ if self.ask.codec.is_none() => self.go_direct(role, "local").await,
+            #[cfg(any(feature = "redis", shuttle))]
+            _ => self.lead_remote(role).await,
+        }
+    }
+
+    async fn lead_embedded(&mut self, role: Role) -> Option<Load> {
+        let Some(ticket) = Ticket::take(&self.engine.registry, self.key()) else {
+            return self.go_direct(role, "dirty").await;
+        };
+        // The flight before this one may have filled the tier since the caller looked.
+        if let Some(answer) = self.engine.local_hit(&self.key().as_ref()) {
+            role.hit(&answer, Status::Hit);
+            return None;
+        }
+        if !role.serve_kept()? {
+            return None;
+        }
+        role.load_begins(Phase::Loading)?;
+        Some(Load::Embedded { role, ticket })
+    }
+
+    /// Loads without the cache, for everybody present. A value that was refused earlier is still
+    /// good for those it was kept for.
+    pub(super) async fn go_direct(&mut self, role: Role, reason: &'static str) -> Option<Load> {
+        if !role.serve_kept()? {
+            return None;
+        }
+        self.engine.reporter.bypass(self.key().template(), reason);
+        let permit = self.permit().await;
+        role.load_begins(Phase::Direct)?;
+        Some(Load::Direct { role, _permit: permit })
+    }
+
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        if self.ask.nested { None } else { self.engine.load_permit().await }
+    }
+
+    fn settle_direct(&mut self, role: &Role, split: Split) -> Option<Verdict> {
+        let done = match answer_of(split) {
+            Ok(answer) => role.accepted(&answer, Status::Bypassed),
+            Err(error) => role.failed(error, self.engine.limits.load_limit),
+        };
+        own_if_deposed(done, Status::Bypassed)
+    }
+
+    fn settle_embedded(
+        &mut self,
+        role: Role,
+        ticket: &Ticket,
+        split: Split,
+    ) -> Option<Verdict> {
+        let answer = match answer_of(split) {
+            Ok(answer) => answer,
+            Err(error) => {
+                let done = role.failed(error, self.engine.limits.load_limit);
+                return own_if_deposed(done, Status::Loaded);
+            }
+        };
+        let Some(ttl_ms) = self.ask.policy.draw_ttl_ms(&answer) else {
+            let settled = role.unknown(&answer);
+            return self.after(settled, role);
+        };
+        let fill = LocalFill { answer: &answer, policy: &self.ask.policy, ttl_ms };
+        if self.engine.local_fill(ticket, self.key(), fill) {
+            return own_if_deposed(role.accepted(&answer, Status::Loaded), Status::Loaded);
+        }
+        self.engine.reporter.fill_refused(self.key().template());
+        let settled = role.refused(&answer);
+        self.after(settled, role)
+    }
+
+    pub(super) fn after(&mut self, settled: Settled, role: Role) -> Option<Verdict> {
+        match settled {
+            Settled::Over => None,
+            Settled::Deposed => Some(Verdict::Own(Status::Loaded)),
+            Settled::ProbeAgain => {
+                self.role = Some(role);
+                None
+            }
+        }
+    }
+}
+
+pub(super) fn answer_of(split: Split) -> Result<Answer, Option<crate::__private::Shared>> {
+    match split {
+        Split::Value(value) => Ok(Answer::Value(value)),
+        Split::Absent => Ok(Answer::Absent),
+        Split::Failed(error) => Err(error),
+    }
+}
+
+/// A deposed leader serves itself: the flight went on without it.
+pub(super) fn own_if_deposed(done: Option<()>, status: Status) -> Option<Verdict> {
+    done.is_none().then_some(Verdict::Own(status))
+}

@@ -1,0 +1,229 @@
+//! Building a cache.
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use tokio::sync::Semaphore;
+
+use super::Cache;
+use crate::{
+    audit::Sites,
+    clock::Clock,
+    engine::Engine,
+    error::{Error, ErrorKind},
+    observe::Reporter,
+    slot::Registry,
+    store::{Replaced, Store},
+    tier::{Bound, Map},
+    write::{DeadLetter, Hook, Queue},
+};
+
+/// Times and numbers that bound what a cache does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) lease_wait: Duration,
+    pub(crate) leader_wait: Duration,
+    pub(crate) load_timeout: Duration,
+    pub(crate) load_limit: usize,
+    pub(crate) invalidate_wait: Duration,
+    pub(crate) quick_tries: u32,
+    pub(crate) queue_limit: usize,
+    pub(crate) shutdown_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            lease_wait: Duration::from_secs(4),
+            leader_wait: Duration::from_secs(5),
+            load_timeout: Duration::from_secs(30),
+            load_limit: 64,
+            invalidate_wait: Duration::from_millis(200),
+            quick_tries: 3,
+            queue_limit: 100_000,
+            shutdown_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Collects what a [`Cache`] is to be like. The defaults are safe; see each method.
+///
+/// ```
+/// use cachekit_core::Cache;
+///
+/// let cache = Cache::builder().max_entries(50_000).build()?;
+/// # Ok::<(), cachekit_core::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "call `build`"]
+pub struct CacheBuilder {
+    bound: Bound,
+    clock: Clock,
+    hook: Option<Hook>,
+    pub(super) limits: Limits,
+    #[cfg(feature = "redis")]
+    pub(super) remote: super::remote::Remote,
+    pub(super) store: Store,
+}
+
+impl Default for CacheBuilder {
+    fn default() -> Self {
+        Self {
+            bound: Bound::Entries(10_000),
+            clock: Clock::coarse(),
+            hook: None,
+            limits: Limits::default(),
+            #[cfg(feature = "redis")]
+            remote: super::remote::Remote::default(),
+            store: Store::Embedded,
+        }
+    }
+}
+
+impl CacheBuilder {
+    /// How many entries the in-process tier may hold; 10 000 by default.
+    pub fn max_entries(mut self, entries: usize) -> Self {
+        self.bound = Bound::Entries(entries);
+        self
+    }
+
+    /// Bounds the in-process tier by weight instead; see [`Policy::weighed`](crate::Policy::weighed).
+    ///
+    /// `estimated_entries` sizes the tables. An entry heavier than one shard's share of the
+    /// weight, at worst a small part of it, cannot stay and is not kept.
+    pub fn max_weight(mut self, max: u64, estimated_entries: usize) -> Self {
+        self.bound = Bound::Weight { max, estimated_entries };
+        self
+    }
+
+    /// How many loads that no lease bounds may run at once, over all keys; 64 by default. Reads
+    /// past a store that is away wait for one another here instead of overwhelming the database.
+    pub fn load_limit(mut self, loads: usize) -> Self {
+        self.limits.load_limit = loads;
+        self
+    }
+
+    /// How long a lease is kept up for a load; 30 s by default. A slower load still answers its
+    /// callers, and its value is not kept. Over Redis say it before `redis(..)`.
+    pub fn load_timeout(mut self, timeout: Duration) -> Self {
+        #[cfg(feature = "redis")]
+        self.note_late("load_timeout");
+        self.limits.load_timeout = timeout;
+        self
+    }
+
+    /// How long a caller waits for another one that may have stopped being polled; 5 s by default,
+    /// doubling with each time.
+    pub fn leader_wait(mut self, wait: Duration) -> Self {
+        self.limits.leader_wait = wait;
+        self
+    }
+
+    /// How long a caller waits for another process's load before it loads without the cache; 4 s
+    /// by default. Must exceed the lease's TTL, so that a killed process costs a wait and no herd.
+    pub fn lease_wait(mut self, wait: Duration) -> Self {
+        self.limits.lease_wait = wait;
+        self
+    }
+
+    /// How long a writer waits for its invalidation before it is told
+    /// [`Pending`](crate::Outcome::Pending); 200 ms by default.
+    pub fn invalidate_wait(mut self, wait: Duration) -> Self {
+        self.limits.invalidate_wait = wait;
+        self
+    }
+
+    /// How many tries of an invalidation follow one another quickly before the
+    /// [dead-letter hook](Self::on_dead_letter) hears of it; 3 by default. It goes on every 30 s,
+    /// and at once when the store is back.
+    pub fn quick_tries(mut self, tries: u32) -> Self {
+        self.limits.quick_tries = tries;
+        self
+    }
+
+    /// How many keys may wait for their invalidation; 100 000 by default. Beyond that the cache is
+    /// read past altogether until the store is back and every entry of the namespace was deleted.
+    pub fn queue_limit(mut self, keys: usize) -> Self {
+        self.limits.queue_limit = keys;
+        self
+    }
+
+    /// How long [`Cache::shutdown`] waits for invalidations; 10 s by default.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.shutdown_timeout = timeout;
+        self
+    }
+
+    /// Called with each invalidation that did not get through in its quick tries. It must not
+    /// block; a panic in it is caught and logged.
+    pub fn on_dead_letter(
+        mut self,
+        hook: impl Fn(&DeadLetter) + Send + Sync + 'static,
+    ) -> Self {
+        self.hook = Some(Hook::new(hook));
+        self
+    }
+
+    pub(crate) fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    #[cfg(shuttle)]
+    pub(crate) fn double(mut self, store: Store, limits: Limits) -> Self {
+        self.store = store;
+        self.limits = limits;
+        self
+    }
+
+    /// Builds the cache.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for limits that make no sense together.
+    pub fn build(self) -> Result<Cache, Error> {
+        self.check()?;
+        let tier = match &self.store {
+            Store::Embedded => Some(Map::new(self.bound)?),
+            #[allow(unreachable_patterns)]
+            _ => None,
+        };
+        let cache = Cache::from_engine(Engine {
+            registry: Arc::new(Registry::new()),
+            tier,
+            store: self.store,
+            clock: self.clock,
+            limits: self.limits,
+            loads: Arc::new(Semaphore::new(self.limits.load_limit)),
+            queue: Queue::new(self.limits, self.hook),
+            reporter: Reporter::default(),
+            replaced: Replaced::default(),
+            sites: Sites::default(),
+            bypass_all: AtomicBool::new(false),
+        });
+        Ok(cache)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let refuse = |message: &'static str| {
+            Err(Error::new(ErrorKind::Config, "build the cache", message))
+        };
+        if self.limits.load_limit == 0 {
+            return refuse("`load_limit` must be at least 1, else nothing could ever be loaded");
+        }
+        if self.bound == Bound::Entries(0) {
+            return refuse("`max_entries` must be at least 1; for no cache use `Cache::disabled()`");
+        }
+        if self.limits.quick_tries == 0 {
+            return refuse("`quick_tries` must be at least 1");
+        }
+        if self.limits.queue_limit == 0 {
+            return refuse("`queue_limit` must be at least 1");
+        }
+        #[cfg(feature = "redis")]
+        self.remote.check(&self.limits)?;
+        Ok(())
+    }
+}

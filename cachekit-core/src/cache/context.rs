@@ -1,0 +1,111 @@
+//! What a task carries along: the cache in scope, what a wrapper asked for, the loads it is in.
+
+use std::sync::{Arc, OnceLock};
+
+use super::{Cache, Receipts, Status, scope::Collector};
+use crate::{engine::Engine, key::Key};
+
+tokio::task_local! {
+    static CONTEXT: Context;
+}
+
+static INSTALLED: OnceLock<Cache> = OnceLock::new();
+
+/// How the outermost cached reads are to go about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Mode {
+    #[default]
+    Normal,
+    Bypass,
+    Refresh,
+}
+
+/// One task-local for everything, so that a read looks once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Context {
+    pub(crate) cache: Option<Cache>,
+    pub(crate) mode: Mode,
+    pub(crate) status: Option<Arc<OnceLock<Status>>>,
+    pub(crate) receipts: Option<Receipts>,
+    pub(crate) collector: Option<Collector>,
+    pub(super) loading: Option<Arc<Loading>>,
+}
+
+/// A key whose load is under way in this task, and what that load stands in.
+#[derive(Debug)]
+pub(super) struct Loading {
+    engine: usize,
+    key: Key,
+    outer: Option<Arc<Loading>>,
+}
+
+impl Context {
+    /// Looks at the current context without cloning it: that would cost as much as a hit.
+    #[inline]
+    pub(crate) fn with<T>(look: impl FnOnce(Option<&Self>) -> T) -> T {
+        // `try_with` cannot give `look` back when there is no context, hence the `Option`.
+        let mut look = Some(look);
+        CONTEXT
+            .try_with(|context| look.take().map(|look| look(Some(context))))
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| look.take().expect("called at most once")(None))
+    }
+
+    pub(crate) fn current() -> Self {
+        Self::with(|context| context.cloned().unwrap_or_default())
+    }
+
+    /// Runs `future` in this context.
+    pub(crate) async fn scope<F: Future>(self, future: F) -> F::Output {
+        CONTEXT.scope(self, future).await
+    }
+
+    /// Runs `work` in this context.
+    pub(crate) fn enter<T>(self, work: impl FnOnce() -> T) -> T {
+        CONTEXT.sync_scope(self, work)
+    }
+
+    /// The cache that a call without an explicit one uses.
+    #[inline]
+    pub(crate) fn ambient(context: Option<&Self>) -> Option<&Cache> {
+        context.and_then(|context| context.cache.as_ref()).or_else(|| INSTALLED.get())
+    }
+
+    /// Makes `cache` the one that is used where none is in scope.
+    pub(crate) fn install(cache: Cache) -> Result<(), Cache> {
+        INSTALLED.set(cache)
+    }
+
+    /// The context of a body: wrappers around the call do not reach the calls inside it.
+    pub(crate) fn inside(&self) -> Self {
+        Self { mode: Mode::Normal, status: None, ..self.clone() }
+    }
+
+    /// The context of a load of `key`.
+    pub(crate) fn loading(&self, engine: &Arc<Engine>, key: Key) -> Self {
+        let outer = self.loading.clone();
+        let loading = Loading { engine: identity(engine), key, outer };
+        Self { loading: Some(Arc::new(loading)), ..self.inside() }
+    }
+
+    /// Whether this task is inside a load of that key, and so must not wait for one.
+    pub(crate) fn is_loading(&self, engine: &Arc<Engine>, key: &str) -> bool {
+        let engine = identity(engine);
+        self.loads().any(|load| load.engine == engine && load.key.as_str() == key)
+    }
+
+    /// Whether this task is inside any load of that cache.
+    pub(crate) fn is_nested(&self, engine: &Arc<Engine>) -> bool {
+        let engine = identity(engine);
+        self.loads().any(|load| load.engine == engine)
+    }
+
+    fn loads(&self) -> impl Iterator<Item = &Loading> {
+        std::iter::successors(self.loading.as_deref(), |load| load.outer.as_deref())
+    }
+}
+
+fn identity(engine: &Arc<Engine>) -> usize {
+    Arc::as_ptr(engine) as usize
+}

@@ -1,0 +1,60 @@
+//! Cache-aside without attributes.
+
+use super::{Cache, Policy};
+use crate::{
+    __private::{self, Call, Form, Site},
+    key::{Key, KeyBuf},
+    value::Value,
+};
+
+static SITE: Site = Site::read("Cache::get_or_load", "", file!(), line!());
+
+impl Cache {
+    /// The cached value of `key`, or what `load` brings, which is then kept for the policy's TTL.
+    ///
+    /// `load` runs in this task, at most once, and only if no other call brings the value. Only
+    /// success is kept. An error of the cache itself is never returned: then `load` runs.
+    ///
+    /// # Errors
+    ///
+    /// What `load` returns; the error of a load that other callers waited for, too, if it can be
+    /// cloned.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped in mid-way, callers that wait for this load go on with one of their own.
+    pub async fn get_or_load<T, E, F>(&self, key: Key, policy: &Policy, load: F) -> Result<T, E>
+    where
+        T: Value,
+        F: AsyncFnOnce() -> Result<T, E>,
+    {
+        let call = Call { site: &SITE, cache: Some(self), in_transaction: false };
+        let form = Form::<Result<T, E>>::result();
+        __private::read(call, KeyBuf::from(key), *policy, form, move || load()).await
+    }
+
+    /// [`get_or_load`](Self::get_or_load) for loads that may find nothing. An absence is kept for
+    /// the policy's [`negative_ttl`](Policy::negative_ttl).
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_load`](Self::get_or_load).
+    pub async fn get_or_load_optional<T, E, F>(
+        &self,
+        key: Key,
+        policy: &Policy,
+        load: F,
+    ) -> Result<Option<T>, E>
+    where
+        T: Value,
+        F: AsyncFnOnce() -> Result<Option<T>, E>,
+    {
+        let call = Call { site: &SITE, cache: Some(self), in_transaction: false };
+        let form = Form::<Result<Option<T>, E>>::optional();
+        __private::read(call, KeyBuf::from(key), *policy, form, move || load()).await
+    }
+}

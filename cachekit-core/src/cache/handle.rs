@@ -1,0 +1,195 @@
+//! The handle that users hold.
+
+use std::{fmt, sync::Arc};
+
+use super::{CacheBuilder, Context, Outcome};
+use crate::{
+    audit::Audit,
+    engine::Engine,
+    error::{Error, ErrorKind},
+    key::Key,
+    write::Writers,
+};
+
+/// A cache that stays consistent with the database behind it.
+///
+/// After [`invalidate`](Self::invalidate) has returned [`Outcome::Applied`], no read that starts
+/// later, in any process that shares the cache, is given what was loaded before. There is no
+/// `put`: values come in through loads only, fenced by tickets (in process) or leases (Redis).
+///
+/// A clone is a handle to the same cache. When the last one is dropped, invalidations that still
+/// wait are given their quick tries and no more: call [`shutdown`](Self::shutdown) before that.
+///
+/// ```
+/// use std::time::Duration;
+/// use cachekit_core::{Cache, Policy, key};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let cache = Cache::builder().build()?;
+/// let policy = Policy::new(Duration::from_secs(60));
+/// let id = 7;
+/// let load = async || Ok::<_, std::io::Error>(format!("user {id}"));
+/// let user = cache.get_or_load(key!("user:<id>"), &policy, load).await?;
+/// assert_eq!(user, "user 7");
+///
+/// cache.invalidate(key!("user:<id>")).await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Cache {
+    /// `None`: reads run their bodies, invalidations are dropped.
+    live: Option<Live>,
+}
+
+#[derive(Clone)]
+struct Live {
+    engine: Arc<Engine>,
+    _owner: Arc<Owner>,
+}
+
+/// Tells background work that no handle is left.
+struct Owner(Arc<Engine>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.queue.close();
+    }
+}
+
+impl Cache {
+    /// Starts building a cache. Without further calls it lives in this process alone.
+    pub fn builder() -> CacheBuilder {
+        CacheBuilder::default()
+    }
+
+    /// A cache that is none: reads run their bodies, invalidations are dropped. For tools and
+    /// tests that do not care.
+    #[must_use]
+    pub const fn disabled() -> Self {
+        Self { live: None }
+    }
+
+    pub(super) fn from_engine(engine: Engine) -> Self {
+        let engine = Arc::new(engine);
+        let owner = Arc::new(Owner(engine.clone()));
+        Self { live: Some(Live { engine, _owner: owner }) }
+    }
+
+    #[inline]
+    pub(crate) fn engine(&self) -> Option<&Arc<Engine>> {
+        self.live.as_ref().map(|live| &live.engine)
+    }
+
+    /// Makes this the cache of every call that names none and stands in no scope. Once per
+    /// process; tests use [`scope`](Self::scope) or `#[cachekit::isolated]` instead.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Installed`] if a cache is installed already; that one stays.
+    pub fn install(self) -> Result<(), Error> {
+        Context::install(self).map_err(|_| {
+            let advice = "a cache is installed already; install one per process, at its start";
+            Error::new(ErrorKind::Installed, "install the cache", advice)
+        })
+    }
+
+    /// Runs `future` with this as the cache of every call inside that names none.
+    ///
+    /// Tasks spawned inside do not inherit it; see [`inherit`](crate::inherit).
+    ///
+    /// # Cancel safety
+    ///
+    /// As `future`.
+    pub async fn scope<F: Future>(&self, future: F) -> F::Output {
+        let context = Context { cache: Some(self.clone()), ..Context::current() };
+        context.scope(future).await
+    }
+
+    /// Drops what is cached for `key` and voids every load of it that has begun.
+    ///
+    /// Call it after the write is committed. With [`Outcome::Applied`] no read that starts later,
+    /// in any process, is given the old value. With [`Outcome::Pending`] the store could not be
+    /// reached within 200 ms: this process reads past the cache for the key, and retries go on in
+    /// the background until they get through.
+    ///
+    /// # Cancel safety
+    ///
+    /// Once polled, the invalidation takes its course whether the caller waits or not.
+    pub async fn invalidate(&self, key: Key) -> Outcome {
+        self.invalidate_many([key]).await.first().map_or(Outcome::Applied, |(_, outcome)| *outcome)
+    }
+
+    /// [`invalidate`](Self::invalidate) for several keys, in one round trip. The outcomes come in
+    /// the order of the keys.
+    ///
+    /// # Cancel safety
+    ///
+    /// Once polled, all of them take their course whether the caller waits or not.
+    pub async fn invalidate_many(
+        &self,
+        keys: impl IntoIterator<Item = Key>,
+    ) -> Vec<(Key, Outcome)> {
+        let outcomes = match self.engine() {
+            Some(engine) => Writers::submit(engine, keys).outcomes().await,
+            None => keys.into_iter().map(|key| (key, Outcome::Applied)).collect(),
+        };
+        let receipts = Context::with(|context| context.and_then(|context| context.receipts.clone()));
+        if let Some(receipts) = receipts {
+            receipts.add(outcomes.iter().cloned());
+        }
+        outcomes
+    }
+
+    /// Waits until every invalidation, delayed ones included, has reached the store, up to the
+    /// builder's [`shutdown_timeout`](CacheBuilder::shutdown_timeout), and closes the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ShuttingDown`] with the number of keys that are still pending. They are lost
+    /// with the process; other processes may serve their old entries until those expire.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped in mid-way the cache goes on as before; call it again.
+    pub async fn shutdown(&self) -> Result<(), Error> {
+        let Some(engine) = self.engine() else { return Ok(()) };
+        let left = engine.queue.drain(engine.limits.shutdown_timeout).await;
+        engine.store.shutdown().await;
+        match left {
+            0 => Ok(()),
+            left => {
+                let message = format!("{left} invalidations had not reached the store");
+                Err(Error::new(ErrorKind::ShuttingDown, "shut the cache down", message))
+            }
+        }
+    }
+
+    /// What this cache's call sites read and invalidate, so far as they have run.
+    #[must_use]
+    pub fn audit(&self) -> Audit {
+        self.engine().map(|engine| engine.sites.audit()).unwrap_or_default()
+    }
+
+    /// How many entries the in-process tier has, expired ones included.
+    #[must_use]
+    pub fn entry_count(&self) -> usize {
+        self.engine().and_then(|engine| engine.tier.as_ref()).map_or(0, |tier| tier.len())
+    }
+}
+
+impl AsRef<Self> for Cache {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.engine() {
+            Some(engine) => f.debug_struct("Cache").field("store", &engine.store).finish(),
+            None => f.write_str("Cache(disabled)"),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What becomes of a value that was loaded under a lease.
+
+use super::{
+    Answer, Status,
+    attempt::{Attempt, answer_of, own_if_deposed},
+};
+use crate::{
+    __private::Split,
+    entry::Id,
+    flight::{Role, Settled, Verdict},
+    store::{Expected, Fill, Hold, StoreError},
+};
+
+/// The lease a load runs under. While it is held the watchdog extends it.
+#[derive(Debug)]
+pub(super) struct Leased {
+    pub(super) id: Id,
+    pub(super) _hold: Option<Hold>,
+    pub(super) began_ms: u64,
+}
+
+impl Attempt {
+    pub(super) async fn settle_leased(
+        &mut self,
+        role: Role,
+        lease: Leased,
+        split: Split,
+    ) -> Option<Verdict> {
+        let answer = match answer_of(split) {
+            Ok(answer) => answer,
+            Err(error) => {
+                let done = role.failed(error, self.engine.limits.load_limit);
+                return own_if_deposed(done, Status::Loaded);
+            }
+        };
+        let Some(ttl_ms) = self.ask.policy.draw_ttl_ms(&answer) else {
+            let settled = role.unknown(&answer);
+            return self.after(settled, role);
+        };
+        // A deposed leader fills as well: of two loads under one lease one enters, no matter which.
+        role.fill_sent();
+        let filled = self.fill(&lease, &answer, ttl_ms).await;
+        drop(lease);
+        self.after_fill(role, &answer, filled)
+    }
+
+    async fn fill(
+        &self,
+        lease: &Leased,
+        answer: &Answer,
+        ttl_ms: u64,
+    ) -> Result<bool, StoreError> {
+        let codec = self.ask.codec.ok_or(StoreError::Unencodable)?;
+        let cost = self.engine.clock.now_ms().saturating_sub(lease.began_ms);
+        let fill = Fill {
+            expected: Expected::Lease(lease.id),
+            answer,
+            codec,
+            ttl_ms,
+            load_cost_ms: cost.try_into().unwrap_or(u32::MAX),
+        };
+        self.engine.store.fill(self.key().as_str(), fill).await
+    }
+
+    fn after_fill(
+        &mut self,
+        role: Role,
+        answer: &Answer,
+        filled: Result<bool, StoreError>,
+    ) -> Option<Verdict> {
+        let settled = match filled {
+            Ok(true) => {
+                return own_if_deposed(role.accepted(answer, Status::Loaded), Status::Loaded);
+            }
+            Ok(false) => {
+                self.engine.reporter.fill_refused(self.key().template());
+                role.refused(answer)
+            }
+            Err(error) => {
+                self.engine.reporter.fill_failed(self.key().template(), error.reason());
+                role.unknown(answer)
+            }
+        };
+        match settled {
+            Settled::Over => None,
+            settled => self.after(settled, role),
+        }
+    }
+}

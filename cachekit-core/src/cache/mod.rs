@@ -1,0 +1,37 @@
+//! The cache: its handle, how it is built, and how a read finds its way.
+
+mod answer;
+mod attempt;
+mod builder;
+mod call;
+mod context;
+mod get_or_load;
+mod handle;
+#[cfg(any(feature = "redis", shuttle))]
+mod load;
+mod peek;
+mod policy;
+#[cfg(any(feature = "redis", shuttle))]
+mod probe;
+mod receipt;
+mod refresh;
+#[cfg(feature = "redis")]
+mod remote;
+mod scope;
+mod start;
+
+pub use answer::Status;
+pub(crate) use answer::Answer;
+pub(crate) use attempt::{Ask, Attempt, Step};
+pub(crate) use builder::Limits;
+pub use builder::CacheBuilder;
+pub use call::{bypass, inherit, refresh, with_receipt, with_status};
+pub(crate) use context::{Context, Mode};
+pub use handle::Cache;
+pub use peek::Peek;
+pub use policy::{Policy, Weigh};
+pub use receipt::{Outcome, Receipt};
+pub(crate) use receipt::Receipts;
+pub(crate) use refresh::Refresh;
+pub use scope::Scope;
+pub(crate) use start::{Start, Way};

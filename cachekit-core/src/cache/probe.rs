@@ -1,0 +1,188 @@
+//! A leader's way to a lease or to an entry in the shared tier (protocol §4.4).
+
+use std::time::Duration;
+
+use super::{
+    Status,
+    attempt::{Attempt, Load},
+    load::Leased,
+};
+use crate::{
+    entry::Id,
+    flight::{Phase, Role},
+    mutant::{self, Mutant},
+    store::{Probe, StoreError},
+    sync,
+};
+
+/// How often a leader begins anew because the key changed under its hands.
+const RETRIES: u32 = 8;
+
+/// What came of one probe.
+enum Next {
+    /// The key holds our lease with this id.
+    Granted(Id),
+    /// Everybody has an answer, or this leader was deposed.
+    Over,
+    /// Another process loads; look again after a pause.
+    Wait,
+    /// The key changed under our hands; look again.
+    Again,
+    /// No use: load without the cache.
+    Direct(&'static str),
+}
+
+/// How long a leader has been at it.
+struct Patience {
+    waited: Duration,
+    pause: Duration,
+    retries: u32,
+}
+
+impl Attempt {
+    pub(super) async fn lead_remote(&mut self, role: Role) -> Option<Load> {
+        if let Some(lease) = role.lease() {
+            return self.begin_load(role, lease).await;
+        }
+        let mut patience = Patience::new();
+        loop {
+            match self.probe(&role).await {
+                Next::Granted(lease) => {
+                    let loads = role.granted(lease)?;
+                    return if loads { self.begin_load(role, lease).await } else { None };
+                }
+                Next::Over => return None,
+                Next::Direct(reason) => return self.go_direct(role, reason).await,
+                Next::Again if patience.retry() => {}
+                Next::Wait if patience.waited < self.engine.limits.lease_wait => {
+                    patience.pause().await;
+                }
+                Next::Again => return self.go_direct(role, "contended").await,
+                Next::Wait => return self.go_direct(role, "lease_wait").await,
+            }
+            if let Some(reason) = self.engine.barred(self.key()) {
+                return self.go_direct(role, reason).await;
+            }
+        }
+    }
+
+    async fn begin_load(&mut self, role: Role, lease: Id) -> Option<Load> {
+        let hold = self.engine.store.hold(self.key().as_str(), lease);
+        role.load_begins(Phase::Loading)?;
+        let began_ms = self.engine.clock.now_ms();
+        Some(Load::Leased { role, lease: Leased { id: lease, _hold: hold, began_ms } })
+    }
+
+    async fn probe(&self, role: &Role) -> Next {
+        let Some(id) = self.probe_id(role) else { return Next::Direct("down") };
+        if role.probe_sent(id).is_none() {
+            return Next::Over;
+        }
+        match self.engine.store.probe(self.key().as_str(), id, &self.ask).await {
+            Ok(Probe::Granted) => Next::Granted(id),
+            Ok(Probe::Lease(found)) => self.lease_found(role, id, found),
+            Ok(found) => {
+                role.forget(id);
+                self.found(role, found).await
+            }
+            Err(error) => self.failed_probe(role, id, error).await,
+        }
+    }
+
+    /// Every probe that is sent has an id of its own: an id sent twice could enter the key, leave
+    /// it, and come back.
+    fn probe_id(&self, role: &Role) -> Option<Id> {
+        if mutant::on(Mutant::SameProbeId)
+            && let Some(id) = role.last_sent()
+        {
+            return Some(id);
+        }
+        self.engine.store.fresh_id()
+    }
+
+    fn lease_found(&self, role: &Role, sent: Id, found: Id) -> Next {
+        if found != sent && role.sent(found) {
+            role.forget(sent);
+            return Next::Granted(found);
+        }
+        if found == sent {
+            return Next::Granted(sent);
+        }
+        match role.waits_for_lease(sent) {
+            Some(()) => Next::Wait,
+            None => Next::Over,
+        }
+    }
+
+    async fn found(&self, role: &Role, found: Probe) -> Next {
+        match found {
+            Probe::Hit(answer) => {
+                role.hit(&answer, Status::Hit);
+                Next::Over
+            }
+            Probe::Unusable(seen) => self.replace(role, seen).await,
+            Probe::Inhibited => Next::Direct("inhibited"),
+            Probe::Foreign => match self.engine.store.remove_foreign(self.key().as_str()).await {
+                Ok(()) => Next::Again,
+                Err(_) => Next::Direct("foreign"),
+            },
+            Probe::Granted | Probe::Lease(_) => Next::Again,
+        }
+    }
+
+    /// Takes a lease in place of an entry that this process cannot use. Two versions of a service
+    /// would take turns at this for ever, so it is done at most once per key in 10 s.
+    async fn replace(&self, role: &Role, seen: Id) -> Next {
+        if !self.engine.replaced.allow(self.key(), self.engine.clock.now_ms()) {
+            return Next::Direct("schema");
+        }
+        let Some(fresh) = self.engine.store.fresh_id() else { return Next::Direct("down") };
+        if role.remember(fresh).is_none() {
+            return Next::Over;
+        }
+        match self.engine.store.replace(self.key().as_str(), seen, fresh).await {
+            Ok(true) => Next::Granted(fresh),
+            Ok(false) => {
+                role.forget(fresh);
+                Next::Again
+            }
+            Err(error) => Next::Direct(error.reason()),
+        }
+    }
+
+    /// With its memory full the server still deletes, so what it has is as good as ever; after any
+    /// other error a plain GET might serve what can no longer be invalidated.
+    async fn failed_probe(&self, role: &Role, id: Id, error: StoreError) -> Next {
+        if error != StoreError::Unknown {
+            role.forget(id);
+        }
+        if error == StoreError::OutOfMemory
+            && let Ok(Some(answer)) =
+                self.engine.store.look(self.key().as_str(), &self.ask).await
+        {
+            role.hit(&answer, Status::Hit);
+            return Next::Over;
+        }
+        Next::Direct(error.reason())
+    }
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self { waited: Duration::ZERO, pause: Duration::from_millis(2), retries: 0 }
+    }
+
+    fn retry(&mut self) -> bool {
+        self.retries += 1;
+        self.retries <= RETRIES
+    }
+
+    /// Full jitter, doubling from 2 ms to 50 ms.
+    async fn pause(&mut self) {
+        let pause = self.pause.mul_f64(fastrand::f64());
+        self.pause = (self.pause * 2).min(Duration::from_millis(50));
+        let before = tokio::time::Instant::now();
+        sync::sleep(pause).await;
+        self.waited += before.elapsed().max(pause);
+    }
+}

@@ -1,0 +1,113 @@
+//! Loading anew and replacing what is there, by compare-and-set on the entry that was seen.
+
+use std::sync::Arc;
+
+use super::{Answer, Ask, Status, Step, attempt::answer_of};
+use crate::{
+    __private::Split,
+    engine::{Engine, LocalFill},
+    flight::Verdict,
+    key::Key,
+    slot::Ticket,
+};
+#[cfg(any(feature = "redis", shuttle))]
+use crate::{
+    entry::Id,
+    store::{Expected, Fill, Hold},
+};
+
+/// A caller that loads whatever the cache has.
+#[derive(Debug)]
+pub(crate) struct Refresh {
+    engine: Arc<Engine>,
+    key: Key,
+    ask: Ask,
+    place: Place,
+    began_ms: u64,
+}
+
+/// What the fresh value may replace.
+#[derive(Debug)]
+enum Place {
+    Unknown,
+    /// Nothing may be replaced: the key is dirty, or the store is away.
+    None,
+    Local(Ticket),
+    #[cfg(any(feature = "redis", shuttle))]
+    Remote { expected: Expected, _hold: Option<Hold> },
+}
+
+impl Refresh {
+    pub(crate) fn new(engine: &Arc<Engine>, key: Key, ask: Ask) -> Self {
+        Self { engine: engine.clone(), key, ask, place: Place::Unknown, began_ms: 0 }
+    }
+
+    pub(crate) async fn next(&mut self) -> Step {
+        self.place = self.find_place().await;
+        self.began_ms = self.engine.clock.now_ms();
+        Step::Load
+    }
+
+    /// What is seen here is seen before the load begins, so a write that comes in between voids it.
+    async fn find_place(&self) -> Place {
+        if self.engine.barred(&self.key).is_some() {
+            return Place::None;
+        }
+        match &self.engine.store {
+            crate::store::Store::Embedded => {
+                Ticket::take(&self.engine.registry, &self.key).map_or(Place::None, Place::Local)
+            }
+            #[cfg(any(feature = "redis", shuttle))]
+            _ => self.find_remote_place().await.unwrap_or(Place::None),
+        }
+    }
+
+    #[cfg(any(feature = "redis", shuttle))]
+    async fn find_remote_place(&self) -> Option<Place> {
+        let store = &self.engine.store;
+        let id: Id = store.fresh_id()?;
+        let expected = store.seen(self.key.as_str(), id).await.ok().flatten()?;
+        Some(Place::Remote { expected, _hold: store.hold(self.key.as_str(), id) })
+    }
+
+    pub(crate) async fn settle(&mut self, split: Split) -> Option<Verdict> {
+        let answer = answer_of(split).ok();
+        let ttl_ms = answer.as_ref().and_then(|answer| self.ask.policy.draw_ttl_ms(answer));
+        if let (Some(answer), Some(ttl_ms)) = (answer, ttl_ms) {
+            if self.fill(&answer, ttl_ms).await {
+                self.place = Place::None;
+            } else {
+                self.engine.reporter.fill_refused(self.key.template());
+            }
+        }
+        Some(Verdict::Own(Status::Loaded))
+    }
+
+    async fn fill(&self, answer: &Answer, ttl_ms: u64) -> bool {
+        match &self.place {
+            Place::Unknown | Place::None => false,
+            Place::Local(ticket) => {
+                let fill = LocalFill { answer, policy: &self.ask.policy, ttl_ms };
+                self.engine.local_fill(ticket, &self.key, fill)
+            }
+            #[cfg(any(feature = "redis", shuttle))]
+            Place::Remote { expected, .. } => {
+                let Some(codec) = self.ask.codec else { return false };
+                let cost = self.engine.clock.now_ms().saturating_sub(self.began_ms);
+                let load_cost_ms = cost.try_into().unwrap_or(u32::MAX);
+                let fill = Fill { expected: *expected, answer, codec, ttl_ms, load_cost_ms };
+                self.engine.store.fill(self.key.as_str(), fill).await.unwrap_or(false)
+            }
+        }
+    }
+}
+
+/// A lease that was not filled is given up, so that others need not wait for it to run out.
+#[cfg(any(feature = "redis", shuttle))]
+impl Drop for Refresh {
+    fn drop(&mut self) {
+        if let Place::Remote { expected: Expected::Lease(id), .. } = self.place {
+            self.engine.give_up(&self.key, vec![id]);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Where a read begins: a hit at once, or a way to go.
+
+use super::{
+    Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Status, Step,
+};
+use crate::{
+    __private::{Call, Codec, Site, Split},
+    engine::Engine,
+    flight::Verdict,
+    key::{Key, KeyBuf},
+};
+use std::sync::{Arc, OnceLock};
+
+/// The beginning of a read.
+#[derive(Debug)]
+// It lives on the stack for a moment; a box would cost each miss an allocation.
+#[allow(clippy::large_enum_variant)]
+pub(crate) enum Start {
+    Hit(Answer),
+    Way(Way),
+}
+
+/// How a read goes on that is not a hit in this process.
+#[derive(Debug)]
+pub(crate) struct Way {
+    kind: Kind,
+    trace: Trace,
+    context: Context,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Flight(Attempt),
+    Refresh(Refresh),
+    /// Past the cache.
+    Direct,
+}
+
+/// What is told of a read.
+#[derive(Debug)]
+struct Trace {
+    engine: Option<Arc<Engine>>,
+    key: Option<Key>,
+    site: &'static Site,
+    status: Option<Arc<OnceLock<Status>>>,
+}
+
+impl Start {
+    #[inline]
+    pub(crate) fn of(
+        call: &Call<'_>,
+        key: KeyBuf,
+        policy: Policy,
+        codec: Option<&'static Codec>,
+        optional: bool,
+    ) -> Self {
+        Context::with(|context| {
+            let cache = call.cache.or_else(|| Context::ambient(context));
+            let plain = !call.in_transaction
+                && context.is_none_or(|context| context.mode == Mode::Normal);
+            if plain
+                && let Some(engine) = cache.and_then(Cache::engine)
+                && let Some(answer) = engine.local_hit(&key.as_ref())
+            {
+                engine.reporter.local_hit();
+                if let Some(status) = context.and_then(|context| context.status.as_ref()) {
+                    let _first = status.set(Status::Hit);
+                }
+                return Self::Hit(answer);
+            }
+            let ask = Ask { policy, codec: codec.copied(), optional, nested: false };
+            Self::Way(Way::find(call, cache, key, ask))
+        })
+    }
+}
+
+impl Way {
+    /// The way of a read that is no hit here. Kept out of the hit's code.
+    #[cold]
+    fn find(call: &Call<'_>, cache: Option<&Cache>, key: KeyBuf, ask: Ask) -> Self {
+        let context = Context::current();
+        let Some(engine) = cache.and_then(Cache::engine) else {
+            return Self::without_cache(call, context, cache.is_none());
+        };
+        let key = key.into_key();
+        engine.sites.note(call.site, key.template());
+        let status = context.status.clone();
+        let trace = Trace {
+            engine: Some(engine.clone()),
+            key: Some(key.clone()),
+            site: call.site,
+            status,
+        };
+        if let Some(reason) = past(call, &context, engine, &key) {
+            engine.reporter.bypass(key.template(), reason);
+            return Self { kind: Kind::Direct, trace, context: context.inside() };
+        }
+        let ask = Ask { nested: context.is_nested(engine), ..ask };
+        let inside = context.loading(engine, key.clone());
+        let kind = match context.mode {
+            Mode::Refresh => Kind::Refresh(Refresh::new(engine, key, ask)),
+            _ => Kind::Flight(Attempt::new(engine, key, ask)),
+        };
+        Self { kind, trace, context: inside }
+    }
+
+    fn without_cache(call: &Call<'_>, context: Context, none: bool) -> Self {
+        if none && call.site.warns() {
+            tracing::warn!(
+                function = call.site.name,
+                "no cache is in scope or installed, so nothing is cached; call `Cache::install`"
+            );
+        }
+        let status = context.status.clone();
+        let trace = Trace { engine: None, key: None, site: call.site, status };
+        Self { kind: Kind::Direct, trace, context: context.inside() }
+    }
+
+    /// The way of a read that found something it cannot use.
+    pub(crate) fn past_the_cache(call: &Call<'_>, reason: &'static str) -> Self {
+        let way = Self::without_cache(call, Context::current(), false);
+        way.warn_of_other_type(reason);
+        way
+    }
+
+    pub(crate) fn past_other_type(self) -> Self {
+        self.warn_of_other_type("type");
+        Self { kind: Kind::Direct, ..self }
+    }
+
+    fn warn_of_other_type(&self, reason: &'static str) {
+        if self.trace.site.warns() {
+            tracing::warn!(
+                function = self.trace.site.name,
+                reason,
+                "another type is cached under the same key; give each function a template of its own"
+            );
+        }
+    }
+
+    /// The span of everything that is no hit in this process.
+    pub(crate) fn span(&self) -> tracing::Span {
+        let template = self.trace.key.as_ref().map_or(self.trace.site.template, Key::template);
+        tracing::debug_span!("cachekit.read", template, outcome = tracing::field::Empty)
+    }
+
+    /// The context of the body.
+    pub(crate) fn body_context(&self) -> Context {
+        self.context.clone()
+    }
+
+    pub(crate) async fn next(&mut self) -> Step {
+        match &mut self.kind {
+            Kind::Flight(attempt) => attempt.next().await,
+            Kind::Refresh(refresh) => refresh.next().await,
+            Kind::Direct => Step::Load,
+        }
+    }
+
+    /// Whether the body's output may be of use to others: only then is it worth a clone.
+    pub(crate) fn is_shared(&self) -> bool {
+        !matches!(self.kind, Kind::Direct)
+    }
+
+    /// Takes what the body brought.
+    pub(crate) async fn settle(&mut self, split: Option<Split>) -> Option<Verdict> {
+        match (&mut self.kind, split) {
+            (Kind::Flight(attempt), Some(split)) => attempt.settle(split).await,
+            (Kind::Refresh(refresh), Some(split)) => refresh.settle(split).await,
+            _ => Some(Verdict::Own(Status::Bypassed)),
+        }
+    }
+
+    /// Tells how the read ended.
+    pub(crate) fn report(&self, verdict: &Verdict) {
+        let status = match verdict {
+            Verdict::Own(status) | Verdict::Answer(_, status) => *status,
+            Verdict::Error(_) => Status::Joined,
+            Verdict::Alone => Status::Bypassed,
+        };
+        tracing::Span::current().record("outcome", status.as_str());
+        if let Some(cell) = &self.trace.status {
+            let _first = cell.set(status);
+        }
+        if let (Some(engine), Some(key)) = (&self.trace.engine, &self.trace.key) {
+            engine.reporter.read(key.template(), engine.store.tier_name(), status);
+        }
+    }
+}
+
+/// Why this call may not use the cache, if so.
+fn past(
+    call: &Call<'_>,
+    context: &Context,
+    engine: &Arc<Engine>,
+    key: &Key,
+) -> Option<&'static str> {
+    if call.in_transaction {
+        return Some("transaction");
+    }
+    if context.mode == Mode::Bypass {
+        return Some("asked");
+    }
+    if context.is_loading(engine, key.as_str()) {
+        if call.site.warns() {
+            tracing::warn!(
+                function = call.site.name,
+                "the load of a key reads that same key; the inner call runs its body"
+            );
+        }
+        return Some("recursion");
+    }
+    None
+}

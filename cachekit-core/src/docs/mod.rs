@@ -1,0 +1,4 @@
+//! The guide, chapter by chapter.
+
+#[doc = include_str!("invalidation.md")]
+pub mod invalidation {}

@@ -1,0 +1,114 @@
+//! What a cache is made of: tier, slots, store, clock, limits. It knows nothing of callers.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::{
+    audit::Sites,
+    cache::{Answer, Limits, Policy},
+    clock::Clock,
+    entry::Id,
+    key::{Key, KeyRef, StoredKey},
+    observe::Reporter,
+    slot::{Registry, Ticket},
+    store::{Replaced, Store},
+    tier::{Entry, Fallen, Map},
+    write::Queue,
+};
+
+/// The parts of one cache.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) tier: Option<Map>,
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) limits: Limits,
+    pub(crate) loads: Arc<Semaphore>,
+    pub(crate) queue: Queue,
+    pub(crate) reporter: Reporter,
+    pub(crate) replaced: Replaced,
+    pub(crate) sites: Sites,
+    /// Set while more keys wait for their invalidation than the queue may hold.
+    pub(crate) bypass_all: AtomicBool,
+}
+
+impl Engine {
+    /// What the in-process tier has for this key. The whole of a hit: no lock of ours, no
+    /// allocation, one clock read.
+    #[inline]
+    pub(crate) fn local_hit(&self, key: &KeyRef<'_>) -> Option<Answer> {
+        let tier = self.tier.as_ref()?;
+        let entry = tier.get(key)?;
+        if entry.is_live(self.clock.now_ms()) {
+            return Some(entry.into_answer());
+        }
+        drop(tier.remove_entry(key, &entry));
+        None
+    }
+
+    /// Puts a loaded answer into the in-process tier, unless an invalidation came since the
+    /// ticket was taken. Whether the tier *kept* it is another matter.
+    pub(crate) fn local_fill(&self, ticket: &Ticket, key: &Key, fill: LocalFill<'_>) -> bool {
+        let Some(tier) = &self.tier else { return false };
+        let weight = fill.policy.weight_of(fill.answer);
+        let expires = self.clock.now_ms().saturating_add(fill.ttl_ms);
+        let entry = Entry::new(fill.answer.clone(), expires, weight);
+        let fits = u64::from(weight) <= tier.heaviest();
+        let stored = StoredKey::from(key.as_ref());
+        let fallen: Option<Fallen> = ticket.redeem(move || match fits {
+            true => tier.insert(stored, entry),
+            false => tier.remove(&stored.as_ref()),
+        });
+        fallen.is_some()
+    }
+
+    /// Makes what this process has, or is loading, for `key` unfit for reads that begin from now
+    /// on. `writers` of them are waiting for the remote invalidation.
+    pub(crate) fn invalidate_locally(&self, key: &Key, writers: u32) {
+        let key = key.as_ref();
+        let evict = || self.tier.as_ref().map(|tier| tier.remove(&key));
+        let (detached, fallen) = self.registry.invalidate(&key, writers, evict);
+        detached.wake();
+        drop(fallen);
+    }
+
+    /// The same once more, after the remote invalidation of `writers` writers went through.
+    pub(crate) fn clean(&self, key: &Key, writers: u32) {
+        let key = key.as_ref();
+        let evict = || self.tier.as_ref().map(|tier| tier.remove(&key));
+        let (detached, fallen) = self.registry.clean(&key, writers, evict);
+        detached.wake();
+        drop(fallen);
+    }
+
+    /// Why reads of this key may not use the cache now.
+    pub(crate) fn barred(&self, key: &Key) -> Option<&'static str> {
+        if self.bypass_all.load(Ordering::Acquire) {
+            return Some("queue_full");
+        }
+        self.registry.is_dirty(&key.as_ref()).then_some("dirty")
+    }
+
+    /// Leave to run one of the loads that no flight of their key's bounds.
+    pub(crate) async fn load_permit(&self) -> Option<OwnedSemaphorePermit> {
+        self.loads.clone().acquire_owned().await.ok()
+    }
+
+    /// Gives up leases that nobody needs any more.
+    pub(crate) fn give_up(&self, key: &Key, ids: Vec<Id>) {
+        ids.into_iter().for_each(|id| self.store.give_up(key.as_str(), id));
+    }
+}
+
+/// An answer on its way into the in-process tier.
+#[derive(Debug)]
+pub(crate) struct LocalFill<'a> {
+    pub(crate) answer: &'a Answer,
+    pub(crate) policy: &'a Policy,
+    pub(crate) ttl_ms: u64,
+}

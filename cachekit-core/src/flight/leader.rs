@@ -1,0 +1,242 @@
+//! The leader's role in a flight; every change it makes is void once it was deposed.
+
+use std::{sync::Arc, task::Waker};
+
+use super::{Flight, Kept, Phase, Verdict, seats::MemberId, state::State};
+use crate::{
+    __private::Shared,
+    cache::{Answer, Status},
+    entry::Id,
+    mutant::{self, Mutant},
+};
+
+/// Leadership of a flight by one member, for one reign. Dropping it hands flight and lease on.
+#[derive(Debug)]
+pub(crate) struct Role {
+    flight: Arc<Flight>,
+    member: MemberId,
+    reign: u32,
+}
+
+/// How a leased load stands after its fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// Everybody has a verdict.
+    Over,
+    /// The leader has to probe again.
+    ProbeAgain,
+    /// The leader was deposed meanwhile and may only serve itself.
+    Deposed,
+}
+
+impl Role {
+    pub(super) fn new(flight: Arc<Flight>, member: MemberId, reign: u32) -> Self {
+        Self { flight, member, reign }
+    }
+
+    /// Runs `change` unless this leader was deposed, then wakes whom it names, without locks.
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> (T, Vec<Waker>)) -> Option<T> {
+        let mut state = self.flight.lock();
+        if state.reign != self.reign || state.leader != Some(self.member) {
+            return None;
+        }
+        let (out, wakers) = change(&mut state);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        Some(out)
+    }
+
+    fn set<T>(&self, change: impl FnOnce(&mut State) -> T) -> Option<T> {
+        self.with(|state| (change(state), Vec::new()))
+    }
+
+    /// The lease that an earlier leader of this flight left.
+    pub(crate) fn lease(&self) -> Option<Id> {
+        self.set(|state| state.lease).flatten()
+    }
+
+    /// Closes the flight to newcomers, since a probe with this id is about to be sent.
+    pub(crate) fn probe_sent(&self, id: Id) -> Option<()> {
+        self.set(|state| {
+            state.phase = Phase::ProbeSent;
+            state.mine.push(id);
+        })
+    }
+
+    /// Opens the flight again: another process holds the lease, and what it fills is still to be
+    /// read.
+    pub(crate) fn waits_for_lease(&self, sent: Id) -> Option<()> {
+        self.set(|state| {
+            state.forget(sent);
+            state.phase = Phase::Unsent;
+        })
+    }
+
+    /// The probe's own id did not enter the key.
+    pub(crate) fn forget(&self, id: Id) -> Option<()> {
+        self.set(|state| state.forget(id))
+    }
+
+    /// Notes an id that a command other than a probe may put under the key.
+    pub(crate) fn remember(&self, id: Id) -> Option<()> {
+        self.set(|state| state.mine.push(id))
+    }
+
+    /// The id this flight sent last; only a broken rule asks for it.
+    #[cfg(any(feature = "redis", shuttle))]
+    pub(crate) fn last_sent(&self) -> Option<Id> {
+        self.set(|state| state.mine.last().copied()).flatten()
+    }
+
+    /// Whether this flight sent that id; then the lease is ours whatever became of the reply.
+    pub(crate) fn sent(&self, id: Id) -> bool {
+        self.set(|state| state.mine.contains(&id)).unwrap_or(false)
+    }
+
+    /// The key holds this lease of ours. Members whose value was refused have it now: the key was
+    /// absent after their snapshot. `Some(true)`: the leader has a load to run.
+    pub(crate) fn granted(&self, id: Id) -> Option<bool> {
+        self.with(|state| {
+            state.lease = Some(id);
+            state.phase = Phase::Leased;
+            settle_kept(state, self.member)
+        })
+    }
+
+    /// Serves members whose value was refused, since no better answer can be had. `Some(true)`:
+    /// the leader has a load to run.
+    pub(crate) fn serve_kept(&self) -> Option<bool> {
+        self.with(|state| settle_kept(state, self.member))
+    }
+
+    /// The load begins: everybody present is covered by it.
+    pub(crate) fn load_begins(&self, phase: Phase) -> Option<()> {
+        self.set(|state| {
+            state.phase = phase;
+            state.covered = state.seats.bound();
+        })
+    }
+
+    /// Ends the flight with an answer that a command found.
+    pub(crate) fn hit(&self, answer: &Answer, status: Status) -> Option<()> {
+        self.with(|state| {
+            let kept = state.kept.take();
+            let wakers = state.finish(|id| match id == self.member {
+                true => Verdict::Answer(answer.clone(), status),
+                false => Verdict::Answer(answer.clone(), Status::Joined),
+            });
+            (drop_later(kept), wakers)
+        })
+        .map(drop)
+    }
+
+    /// Ends the flight with the leader's own answer, for everybody in it.
+    pub(crate) fn accepted(&self, answer: &Answer, status: Status) -> Option<()> {
+        self.with(|state| {
+            state.consume_lease();
+            let wakers = state.finish(|id| match id == self.member {
+                true => Verdict::Own(status),
+                false => Verdict::Answer(answer.clone(), Status::Joined),
+            });
+            ((), wakers)
+        })
+    }
+
+    /// Closes the flight to newcomers, since the fill may be accepted from now on.
+    pub(crate) fn fill_sent(&self) -> Option<()> {
+        self.set(|state| state.phase = Phase::FillSent)
+    }
+
+    /// The fill was refused: an invalidation came between. The value is kept for those that
+    /// joined before the load, and the key is probed again.
+    pub(crate) fn refused(&self, answer: &Answer) -> Settled {
+        if mutant::on(Mutant::ShareRefused) {
+            return over(self.accepted(answer, Status::Loaded));
+        }
+        let settled = self.with(|state| {
+            state.consume_lease();
+            let kept =
+                Kept { answer: answer.clone(), below: state.covered, owner: self.member };
+            let earlier = state.kept.replace(kept);
+            if mutant::on(Mutant::ReturnRefused) {
+                let (_, wakers) = settle_kept(state, self.member);
+                return ((drop_later(earlier), Settled::Over), wakers);
+            }
+            state.phase = Phase::Unsent;
+            ((drop_later(earlier), Settled::ProbeAgain), Vec::new())
+        });
+        settled.map_or(Settled::Deposed, |(_, settled)| settled)
+    }
+
+    /// Whether the fill was accepted is unknown: the value serves those that joined before the
+    /// load; the others go on under one of them.
+    pub(crate) fn unknown(&self, answer: &Answer) -> Settled {
+        if mutant::on(Mutant::ShareUnknown) {
+            return over(self.accepted(answer, Status::Loaded));
+        }
+        over(self.with(|state| {
+            let covered = state.covered;
+            let mut wakers = state.give(|id| {
+                (id < covered).then(|| own_or(answer, id == self.member))
+            });
+            state.vacate();
+            wakers.extend(state.wake_a_candidate());
+            ((), wakers)
+        }))
+    }
+
+    /// The load failed. An error that can be cloned serves everybody; else the others go on, in
+    /// groups that grow with each failure: nobody can invent an error for them.
+    pub(crate) fn failed(&self, error: Option<Shared>, load_limit: usize) -> Option<()> {
+        self.with(|state| {
+            let wakers = match error {
+                Some(error) => state.finish(|id| match id == self.member {
+                    true => Verdict::Own(Status::Loaded),
+                    false => Verdict::Error(error.clone()),
+                }),
+                None => super::error_groups::go_on(state, self.member, load_limit),
+            };
+            ((), wakers)
+        })
+    }
+}
+
+impl Drop for Role {
+    fn drop(&mut self) {
+        let woken = self.with(|state| {
+            state.vacate();
+            ((), state.wake_a_candidate().into_iter().collect())
+        });
+        let _deposed_or_done = woken.is_none();
+    }
+}
+
+/// Gives the kept value to those it was kept for and clears the way for the others.
+fn settle_kept(state: &mut State, leader: MemberId) -> (bool, Vec<Waker>) {
+    let Some(kept) = state.kept.clone() else { return (true, Vec::new()) };
+    let mut wakers =
+        state.give(|id| (id < kept.below).then(|| own_or(&kept.answer, id == kept.owner)));
+    if leader >= kept.below {
+        return (true, wakers);
+    }
+    state.vacate();
+    wakers.extend(state.wake_a_candidate());
+    (false, wakers)
+}
+
+fn own_or(answer: &Answer, is_owner: bool) -> Verdict {
+    if is_owner {
+        Verdict::Own(Status::Loaded)
+    } else {
+        Verdict::Answer(answer.clone(), Status::Joined)
+    }
+}
+
+fn over(done: Option<()>) -> Settled {
+    if done.is_some() { Settled::Over } else { Settled::Deposed }
+}
+
+/// Marks a value that must outlive the lock it was found under.
+fn drop_later<T>(value: T) -> T {
+    value
+}

@@ -1,0 +1,70 @@
+//! Rules that a schedule test can break on purpose, to see that it would notice.
+
+/// A rule of the engine that, once broken, some schedule must show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(shuttle), allow(dead_code))]
+pub(crate) enum Mutant {
+    /// Newcomers join a flight whose probe is under way.
+    JoinProbe,
+    /// Newcomers join a flight whose fill is under way.
+    JoinFill,
+    /// Newcomers join a direct load that has begun.
+    JoinDirect,
+    /// A member that leaves a leaderless flight wakes nobody.
+    NoPassOn,
+    /// A `next` flight waits for ever behind a leader that is not polled.
+    NextWaits,
+    /// A refused value is shared with members that joined during the load.
+    ShareRefused,
+    /// A refused value is returned without probing again.
+    ReturnRefused,
+    /// A value whose fill is unknown is shared with members that joined during the load.
+    ShareUnknown,
+    /// A probe that is sent again carries the id of the first.
+    SameProbeId,
+    /// A value keeps the id of the lease it was filled under.
+    KeepLeaseId,
+    /// Two writers of one key count as one.
+    DirtyIsASet,
+    /// The key is invalidated locally only before the remote command, not after it.
+    SingleLocalInvalidation,
+    /// A value enters the in-process tier without a ticket.
+    InsertWithoutTicket,
+}
+
+#[cfg(not(shuttle))]
+#[inline(always)]
+pub(crate) const fn on(_: Mutant) -> bool {
+    false
+}
+
+#[cfg(shuttle)]
+mod switch {
+    use std::cell::Cell;
+
+    use super::Mutant;
+
+    thread_local! {
+        static MUTANT: Cell<Option<Mutant>> = const { Cell::new(None) };
+        static IMPATIENT: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Whether the running test broke this rule.
+    pub(crate) fn on(mutant: Mutant) -> bool {
+        MUTANT.get() == Some(mutant)
+    }
+
+    /// Whether the running test lets waiters run out of patience.
+    pub(crate) fn impatient() -> bool {
+        IMPATIENT.get()
+    }
+
+    /// Sets what the running test breaks. Schedules run on the thread that calls this.
+    pub(crate) fn set(mutant: Option<Mutant>, impatient: bool) {
+        MUTANT.set(mutant);
+        IMPATIENT.set(impatient);
+    }
+}
+
+#[cfg(shuttle)]
+pub(crate) use switch::*;

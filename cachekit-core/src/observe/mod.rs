@@ -1,0 +1,8 @@
+//! Metrics and events: what a cache tells of itself, under the names of one table.
+
+#[cfg(feature = "metrics")]
+pub mod names;
+mod reporter;
+mod stripes;
+
+pub(crate) use reporter::Reporter;

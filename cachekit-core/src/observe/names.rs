@@ -1,0 +1,18 @@
+//! The names of all metrics, and what they count. Labels never hold keys, only templates.
+
+/// Counter: reads that were no hit in this process, by `template`, `tier`, `outcome`; and, without
+/// a template, hits in this process.
+pub const READS: &str = "cachekit_reads_total";
+/// Counter: reads that went past the cache, by `template` and `reason`.
+pub const BYPASSES: &str = "cachekit_bypass_total";
+/// Counter: loaded values that an invalidation overtook, by `template`.
+pub const FILLS_REFUSED: &str = "cachekit_fills_refused_total";
+/// Counter: loaded values whose fill failed or is unknown, by `template` and `reason`.
+pub const FILLS_FAILED: &str = "cachekit_fills_failed_total";
+/// Counter: invalidations, by `template` and `outcome` (`applied`, `pending`).
+pub const INVALIDATIONS: &str = "cachekit_invalidations_total";
+/// Counter: invalidations that did not get through in their quick tries, by `template`.
+pub const DEAD_LETTERS: &str = "cachekit_dead_letters_total";
+/// Histogram, seconds: from a read's start to its answer, for reads that were no hit in this
+/// process, by `template` and `outcome`.
+pub const READ_SECONDS: &str = "cachekit_read_seconds";

@@ -1,0 +1,95 @@
+//! How long the link rests before it tries again: short after a loss, long and growing after a stall.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+const LOSS_FIRST: Duration = Duration::from_millis(50);
+const LOSS_MOST: Duration = Duration::from_secs(2);
+const STALL_FIRST: Duration = Duration::from_secs(1);
+const STALL_MOST: Duration = Duration::from_secs(30);
+
+/// A link that was up this long before it stalled is not flapping.
+const STEADY: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Default)]
+pub(super) struct Backoff {
+    failures: u32,
+    stalls: u32,
+    /// Since the last stall no connection has proved itself.
+    probation: bool,
+    up_since: Option<Instant>,
+}
+
+impl Backoff {
+    /// Whether the next connection must answer a PING quickly before it counts as up.
+    pub(super) fn on_probation(&self) -> bool {
+        self.probation
+    }
+
+    pub(super) fn connected(&mut self) {
+        self.failures = 0;
+        self.probation = false;
+        self.up_since = Some(Instant::now());
+    }
+
+    /// The pause after a connection that was refused or broke.
+    pub(super) fn after_loss(&mut self) -> Duration {
+        if self.probation {
+            return self.after_stall();
+        }
+        let most = doubled(LOSS_FIRST, self.failures, LOSS_MOST);
+        self.failures += 1;
+        most.mul_f64(fastrand::f64())
+    }
+
+    /// The pause after Redis left commands unanswered. It keeps growing while the link stalls again soon:
+    /// a slow Redis must not cost every reader a response time-out over and over.
+    pub(super) fn after_stall(&mut self) -> Duration {
+        if self.up_since.take().is_some_and(|since| since.elapsed() >= STEADY) {
+            self.stalls = 0;
+        }
+        self.probation = true;
+        let pause = doubled(STALL_FIRST, self.stalls, STALL_MOST);
+        self.stalls += 1;
+        pause.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+}
+
+fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
+    first.saturating_mul(1 << times.min(16)).min(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_retried_soon_and_at_most_two_seconds_later() {
+        let mut backoff = Backoff::default();
+        for most in [50, 100, 200, 400, 800, 1600, 2000, 2000] {
+            assert!(backoff.after_loss() <= Duration::from_millis(most));
+        }
+        backoff.connected();
+        assert!(backoff.after_loss() <= Duration::from_millis(50));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_after_stalls_double_until_the_link_has_been_steady() {
+        let mut backoff = Backoff::default();
+        let within = |pause: Duration, seconds: f64| {
+            assert!((seconds / 2.0..=seconds).contains(&pause.as_secs_f64()), "{pause:?}");
+        };
+        within(backoff.after_stall(), 1.0);
+        assert!(backoff.on_probation());
+        within(backoff.after_loss(), 2.0);
+        backoff.connected();
+        assert!(!backoff.on_probation());
+        for seconds in [4.0, 8.0, 16.0, 30.0, 30.0] {
+            within(backoff.after_stall(), seconds);
+        }
+        backoff.connected();
+        tokio::time::advance(STEADY).await;
+        within(backoff.after_stall(), 1.0);
+    }
+}

@@ -1,0 +1,116 @@
+//! The task that extends held leases and gives up those that nobody will fill.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::lease::{Due, Leases};
+use super::link::Link;
+use super::script::{self, Script};
+use super::store::Names;
+use super::supervisor::Stop;
+use crate::entry::Id;
+
+/// Commands in one write.
+const BATCH: usize = 256;
+
+/// Leases waiting to be given up; one more is dropped, and runs out by itself.
+const QUEUE: usize = 4096;
+
+/// A lease, or an entry, to be removed if it is still there.
+#[derive(Clone)]
+pub(super) struct GiveUp {
+    key: Box<str>,
+    id: Id,
+}
+
+/// Where give-ups are left: never blocks and needs no runtime, so `Drop` may call it.
+#[derive(Debug)]
+pub(super) struct GiveUps {
+    queue: mpsc::Sender<GiveUp>,
+    dropped: AtomicU64,
+}
+
+impl GiveUps {
+    pub(super) fn new() -> (GiveUps, mpsc::Receiver<GiveUp>) {
+        let (queue, items) = mpsc::channel(QUEUE);
+        (GiveUps { queue, dropped: AtomicU64::new(0) }, items)
+    }
+
+    pub(super) fn push(&self, key: &str, id: Id) {
+        if self.queue.try_send(GiveUp { key: key.into(), id }).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many were dropped because the queue was full or closed.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+pub(super) struct Keeper {
+    pub(super) link: Arc<Link>,
+    pub(super) names: Arc<Names>,
+    pub(super) leases: Arc<Leases>,
+    pub(super) give_ups: mpsc::Receiver<GiveUp>,
+    pub(super) lease_ttl: String,
+}
+
+impl Keeper {
+    /// Works until the store is dropped, or until `stop` changes and all that was queued is sent.
+    pub(super) async fn run(mut self, mut stop: Stop) {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                received = self.give_ups.recv_many(&mut batch, BATCH) => match received {
+                    0 => return,
+                    _ => self.give_up(&mut batch).await,
+                },
+                _ = stop.changed(), if !stopping => {
+                    stopping = true;
+                    self.give_ups.close();
+                }
+                () = self.leases.due() => self.extend().await,
+            }
+        }
+    }
+
+    async fn give_up(&self, batch: &mut Vec<GiveUp>) {
+        let ids = batch.iter().map(|item| [&item.id.0[..]]).collect::<Vec<_>>();
+        let keys = batch.iter().map(|item| self.names.key(&item.key));
+        let calls = keys.zip(ids.iter().map(|id| &id[..])).collect::<Vec<_>>();
+        // Whatever comes of it: a lease that stays runs out by itself.
+        let _ = script::CAS_DEL.run_all(&self.link, &calls).await;
+        batch.clear();
+    }
+
+    async fn extend(&self) {
+        for batch in self.leases.take_due(Instant::now()).chunks(BATCH) {
+            self.extend_batch(batch).await;
+        }
+    }
+
+    async fn extend_batch(&self, batch: &[Due]) {
+        let ttl = self.lease_ttl.as_bytes();
+        let args = batch.iter().map(|due| [&due.id.0[..], ttl]).collect::<Vec<_>>();
+        let keys = batch.iter().map(|due| self.names.key(&due.key));
+        let calls = keys.zip(args.iter().map(|args| &args[..])).collect::<Vec<_>>();
+        let script: &Script = &script::EXTEND;
+        let replies = match script.run_all(&self.link, &calls).await {
+            Ok(replies) => replies,
+            Err(error) => vec![Err(error); batch.len()],
+        };
+        let now = Instant::now();
+        for (due, reply) in batch.iter().zip(replies) {
+            match reply {
+                Ok(0) => self.leases.forget(due.token),
+                Ok(_) => {}
+                Err(_) => self.leases.retry(due.token, now),
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The link: one connection, published while it is up, watched and replaced by one supervisor task.
+//!
+//! ```text
+//! connecting → up → (broken | stalled | demoted) → resting → connecting
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use arc_swap::ArcSwapOption;
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, Pipeline, RedisResult, Value};
+use tokio::sync::{Notify, watch};
+
+use super::reply::{self, StoreError};
+use crate::entry::{Id, IdSource};
+
+/// What commands see of the link.
+#[derive(Debug)]
+pub(super) struct Link {
+    session: ArcSwapOption<Session>,
+    up: AtomicBool,
+    changes: watch::Sender<u64>,
+}
+
+/// One connection while it is published.
+#[derive(Debug)]
+pub(super) struct Session {
+    connection: MultiplexedConnection,
+    ids: IdSource,
+    in_flight: AtomicUsize,
+    stalled: AtomicBool,
+    demoted: Notify,
+}
+
+impl Link {
+    pub(super) fn new() -> Link {
+        Link {
+            session: ArcSwapOption::empty(),
+            up: AtomicBool::new(false),
+            changes: watch::Sender::new(0),
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.up.load(Ordering::Acquire)
+    }
+
+    pub(super) fn fresh_id(&self) -> Option<Id> {
+        self.session.load().as_ref().map(|session| session.ids.next())
+    }
+
+    /// Counts every change between up and down.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Sends one command. The reply may be a server error: [`reply`] takes it apart.
+    pub(super) async fn send(&self, command: &Cmd) -> Result<Value, StoreError> {
+        let session = self.session()?;
+        let _in_flight = InFlight::enter(&session);
+        let mut connection = session.connection.clone();
+        let reply = connection.send_packed_command(command).await;
+        let reply = session.received(reply)?;
+        session.look_at(&reply);
+        Ok(reply)
+    }
+
+    /// Sends commands in one write and returns as many replies.
+    pub(super) async fn send_all(&self, commands: &Pipeline) -> Result<Vec<Value>, StoreError> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        let session = self.session()?;
+        let _in_flight = InFlight::enter(&session);
+        let mut connection = session.connection.clone();
+        let replies = connection.send_packed_commands(commands, 0, commands.len()).await;
+        let replies = session.received(replies)?;
+        replies.iter().for_each(|reply| session.look_at(reply));
+        if replies.len() == commands.len() { Ok(replies) } else { Err(StoreError::Io) }
+    }
+
+    fn session(&self) -> Result<Arc<Session>, StoreError> {
+        self.session.load_full().ok_or(StoreError::Down)
+    }
+
+    pub(super) fn publish(&self, session: Arc<Session>) {
+        self.session.store(Some(session));
+        self.up.store(true, Ordering::Release);
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    pub(super) fn withdraw(&self) {
+        if self.up.swap(false, Ordering::AcqRel) {
+            self.session.store(None);
+            self.changes.send_modify(|changes| *changes += 1);
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn new(connection: MultiplexedConnection) -> Session {
+        Session {
+            connection,
+            ids: IdSource::new(),
+            in_flight: AtomicUsize::new(0),
+            stalled: AtomicBool::new(false),
+            demoted: Notify::new(),
+        }
+    }
+
+    /// A clone for the supervisor, whose own commands are not counted.
+    pub(super) fn connection(&self) -> MultiplexedConnection {
+        self.connection.clone()
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) > 0
+    }
+
+    /// From here on whoever loses its reply is told that it timed out.
+    pub(super) fn mark_stalled(&self) {
+        self.stalled.store(true, Ordering::Release);
+    }
+
+    /// Resolves when a reply shows that the server became a replica.
+    pub(super) async fn demoted(&self) {
+        self.demoted.notified().await;
+    }
+
+    fn received<T>(&self, reply: RedisResult<T>) -> Result<T, StoreError> {
+        reply.map_err(|error| {
+            if self.stalled.load(Ordering::Acquire) {
+                StoreError::Timeout
+            } else {
+                reply::broken(&error)
+            }
+        })
+    }
+
+    fn look_at(&self, reply: &Value) {
+        if matches!(reply, Value::ServerError(error) if error.code() == "READONLY") {
+            self.demoted.notify_one();
+        }
+    }
+}
+
+/// A command on its way; commands that were given up no longer count.
+struct InFlight<'a>(&'a AtomicUsize);
+
+impl InFlight<'_> {
+    fn enter(session: &Session) -> InFlight<'_> {
+        session.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(&session.in_flight)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

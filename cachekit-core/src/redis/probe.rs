@@ -1,0 +1,67 @@
+//! The probe: one native command that is both the read and the grant of a lease.
+
+use redis::{Cmd, RedisWrite, Value};
+
+use super::reply::{Refusal, StoreError};
+use super::store::StoreKey;
+use crate::entry::{self, Entry, Id, LEASE_LEN, Parsed};
+
+/// What was under the key when the probe arrived.
+#[derive(Debug)]
+pub(crate) enum Probe {
+    /// Nothing: the key now holds our lease.
+    Granted,
+    /// Another lease, or one of ours from a probe whose reply was lost.
+    Lease(Id),
+    /// A value or a negative entry, as stored and not yet verified: [`Entry::parse`] may still find it corrupt.
+    Entry(Vec<u8>),
+    /// An invalidation that left a floor.
+    Tombstone(Id),
+    /// A writer is about to commit.
+    Inhibited,
+    /// Another kind with a sound header and a damaged rest.
+    Corrupt(Option<Id>),
+    /// Something that is not ours.
+    Foreign,
+}
+
+/// `SET key lease NX GET PX ttl`: a write on purpose, so that a server that refuses invalidations refuses hits too.
+pub(super) fn command(key: StoreKey<'_>, id: Id, ttl: &str) -> Cmd {
+    let lease = entry::lease_bytes(id);
+    let mut command = Cmd::with_capacity(7, 10 + key.len() + lease.len() + ttl.len());
+    command.write_arg(b"SET");
+    command.arg(key);
+    command.write_arg(&lease);
+    command.write_arg(b"NX");
+    command.write_arg(b"GET");
+    command.write_arg(b"PX");
+    command.write_arg(ttl.as_bytes());
+    command
+}
+
+pub(super) fn parse(value: Value) -> Result<Probe, StoreError> {
+    match value {
+        Value::Nil => Ok(Probe::Granted),
+        Value::BulkString(bytes) => Ok(kind(bytes)),
+        Value::ServerError(error) => match StoreError::from(&error) {
+            StoreError::Refused(Refusal::WrongType) => Ok(Probe::Foreign),
+            error => Err(error),
+        },
+        _ => Err(StoreError::Io),
+    }
+}
+
+/// A value is told by its frozen header alone: whoever takes it apart computes its checksum, once.
+fn kind(bytes: Vec<u8>) -> Probe {
+    if bytes.len() > LEASE_LEN && matches!(bytes[..], [0xCA, 1, b'V' | b'N', ..]) {
+        return Probe::Entry(bytes);
+    }
+    match Entry::parse(&bytes) {
+        Parsed::Lease { id, .. } => Probe::Lease(id),
+        Parsed::Tombstone { id, .. } => Probe::Tombstone(id),
+        Parsed::Inhibit { .. } => Probe::Inhibited,
+        Parsed::Corrupt { id } => Probe::Corrupt(id),
+        Parsed::Value { .. } | Parsed::Negative { .. } => Probe::Entry(bytes),
+        Parsed::Foreign => Probe::Foreign,
+    }
+}

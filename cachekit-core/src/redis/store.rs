@@ -1,0 +1,315 @@
+//! The store: what the engine may ask of Redis, by key text within one namespace.
+
+use std::fmt;
+use std::future::Future;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use redis::{Cmd, RedisWrite, ToRedisArgs};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::connect::Connector;
+use super::keeper::{GiveUps, Keeper};
+use super::lease::{LeaseHold, Leases};
+use super::link::Link;
+use super::options::RedisOptions;
+use super::probe::{self, Probe};
+use super::reply::{self, Refusal, StoreError};
+use super::script;
+use super::supervisor::Supervisor;
+use crate::entry::{self, Id};
+use crate::{Error, ErrorKind};
+
+/// UNLINKs in one write.
+const BATCH: usize = 512;
+
+/// A handle to one Redis and one namespace; clones share the link. When the last is dropped its tasks end.
+///
+/// Keys are given as their text: the store itself puts the namespace before it. A command whose future is dropped
+/// may still be carried out.
+#[derive(Clone, Debug)]
+pub(crate) struct RedisStore {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    link: Arc<Link>,
+    names: Arc<Names>,
+    leases: Arc<Leases>,
+    give_ups: GiveUps,
+    lease_ttl: String,
+    tasks: Mutex<Option<Tasks>>,
+}
+
+#[derive(Debug)]
+struct Tasks {
+    keeper: Task,
+    supervisor: Task,
+}
+
+/// A task that ends when nobody waits for it any more.
+#[derive(Debug)]
+struct Task {
+    stop: watch::Sender<bool>,
+    handle: JoinHandle<()>,
+}
+
+impl Task {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(
+        task: impl FnOnce(watch::Receiver<bool>) -> F,
+    ) -> Task {
+        let (stop, stopped) = watch::channel(false);
+        Task { stop, handle: tokio::spawn(task(stopped)) }
+    }
+
+    /// Asks the task to finish and waits for it.
+    async fn finish(mut self) {
+        let _ = self.stop.send(true);
+        let _ = (&mut self.handle).await;
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}
+
+impl RedisStore {
+    /// Connects to `url`. A server that is away is no error: the link keeps trying, and commands fail with
+    /// [`StoreError::Down`] meanwhile.
+    ///
+    /// # Errors
+    /// What only a change of the configuration can mend: an unusable URL, namespace or option, a refused log-in,
+    /// a server older than 7.0, a certificate that is not trusted.
+    pub(crate) async fn connect(
+        url: &str,
+        namespace: &str,
+        options: RedisOptions,
+    ) -> Result<RedisStore, Error> {
+        options.check()?;
+        let names = Arc::new(Names::new(namespace)?);
+        let connector = Connector::new(url, &options)?;
+        let link = Arc::new(Link::new());
+        let mut supervisor =
+            Supervisor::new(Arc::clone(&link), connector, options.response_timeout);
+        let running = supervisor.first().await?;
+        let leases = Arc::new(Leases::new(&options));
+        let lease_ttl = options.lease_ttl.as_millis().to_string();
+        let (give_ups, items) = GiveUps::new();
+        let keeper = Keeper {
+            link: Arc::clone(&link),
+            names: Arc::clone(&names),
+            leases: Arc::clone(&leases),
+            give_ups: items,
+            lease_ttl: lease_ttl.clone(),
+        };
+        let tasks = Tasks {
+            keeper: Task::spawn(|stop| keeper.run(stop)),
+            supervisor: Task::spawn(|stop| supervisor.run(running, stop)),
+        };
+        let tasks = Mutex::new(Some(tasks));
+        let inner = Inner { link, names, leases, give_ups, lease_ttl, tasks };
+        Ok(RedisStore { inner: Arc::new(inner) })
+    }
+
+    /// Whether commands are sent at all: one atomic load.
+    pub(crate) fn is_up(&self) -> bool {
+        self.inner.link.is_up()
+    }
+
+    /// An id that was never used before, of the current connection; none while the link is down.
+    pub(crate) fn fresh_id(&self) -> Option<Id> {
+        self.inner.link.fresh_id()
+    }
+
+    /// Reads the key, or leases it to `id` when there is nothing. An id must be sent once at most.
+    pub(crate) async fn probe(&self, key: &str, id: Id) -> Result<Probe, StoreError> {
+        let command = probe::command(self.key(key), id, &self.inner.lease_ttl);
+        probe::parse(self.inner.link.send(&command).await?)
+    }
+
+    /// Stores `entry` for `px` ms if the incarnation `expected` is still there (as a lease, if `lease`).
+    /// `false`: refused for certain.
+    pub(crate) async fn cas_fill(
+        &self,
+        key: &str,
+        expected: Id,
+        lease: bool,
+        entry: &[u8],
+        px: u64,
+    ) -> Result<bool, StoreError> {
+        let px = px.max(1).to_string();
+        let kind: &[u8] = if lease { b"L" } else { b"" };
+        let args: [&[u8]; 4] = [&expected.0, entry, px.as_bytes(), kind];
+        self.cas(&script::CAS_FILL, key, &args).await
+    }
+
+    /// Turns the incarnation `seen` into a lease of `fresh`. `false`: something else is there by now.
+    pub(crate) async fn cas_lease(
+        &self,
+        key: &str,
+        seen: Id,
+        fresh: Id,
+    ) -> Result<bool, StoreError> {
+        let lease = entry::lease_bytes(fresh);
+        let args: [&[u8]; 3] = [&seen.0, &lease, self.inner.lease_ttl.as_bytes()];
+        self.cas(&script::CAS_LEASE, key, &args).await
+    }
+
+    /// Removes the incarnation `id` some time soon, if it is still there. Never blocks; when too many wait, or the
+    /// link is down, the lease is left to run out.
+    pub(crate) fn give_up(&self, key: &str, id: Id) {
+        self.inner.give_ups.push(key, id);
+    }
+
+    /// How many give-ups were dropped.
+    pub(crate) fn dropped_give_ups(&self) -> u64 {
+        self.inner.give_ups.dropped()
+    }
+
+    /// Removes whatever is under the key. `false`: it is an inhibit and stays.
+    pub(crate) async fn unlink_foreign(&self, key: &str) -> Result<bool, StoreError> {
+        let reply = script::INVALIDATE_KEEP.run(&self.inner.link, self.key(key), &[]).await?;
+        Ok(reply != 2)
+    }
+
+    /// Removes the keys; `Ok` when Redis has acknowledged every one.
+    pub(crate) async fn unlink(&self, keys: &[&str]) -> Result<(), StoreError> {
+        for batch in keys.chunks(BATCH) {
+            let commands = batch.iter().map(|key| unlink(self.key(key)));
+            let replies = self.inner.link.send_all(&script::pipeline(commands)).await?;
+            for reply in replies {
+                reply::int(reply)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is under the key, without a lease: nothing when there is none or it is of another type.
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = self.key(key);
+        let mut command = Cmd::with_capacity(2, 3 + key.len());
+        command.write_arg(b"GET");
+        command.arg(key);
+        match reply::bytes(self.inner.link.send(&command).await?) {
+            Err(StoreError::Refused(Refusal::WrongType)) => Ok(None),
+            reply => reply,
+        }
+    }
+
+    /// Keeps extending the lease `id` until the hold is dropped, the lease is gone, or the load time-out has passed.
+    pub(crate) fn hold(&self, key: &str, id: Id) -> LeaseHold {
+        self.inner.leases.hold(key, id)
+    }
+
+    /// Resolves at the next change between up and down, counted from this call and not from the first poll.
+    pub(crate) fn changed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut changes = self.inner.link.changes();
+        async move {
+            let _ = changes.changed().await;
+        }
+    }
+
+    /// Removes every key of the namespace; says how many. For when it is not known which keys are stale.
+    pub(crate) async fn sweep(&self) -> Result<u64, StoreError> {
+        super::sweep::run(&self.inner.link, &self.inner.names).await
+    }
+
+    /// Sends what was given up, closes the connection, and waits until both tasks have ended.
+    pub(crate) async fn shutdown(&self) {
+        let tasks = self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Tasks { keeper, supervisor }) = tasks {
+            keeper.finish().await;
+            supervisor.finish().await;
+        }
+    }
+
+    async fn cas(
+        &self,
+        script: &script::Script,
+        key: &str,
+        args: &[&[u8]],
+    ) -> Result<bool, StoreError> {
+        match script.run(&self.inner.link, self.key(key), args).await {
+            Ok(reply) => Ok(reply == 1),
+            Err(StoreError::Refused(Refusal::WrongType)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn key<'a>(&'a self, key: &'a str) -> StoreKey<'a> {
+        self.inner.names.key(key)
+    }
+
+    #[cfg(test)]
+    pub(super) fn held_leases(&self) -> usize {
+        self.inner.leases.len()
+    }
+}
+
+pub(super) fn unlink(key: impl ToRedisArgs) -> Cmd {
+    let mut command = Cmd::with_capacity(2, 128);
+    command.write_arg(b"UNLINK");
+    command.arg(key);
+    command
+}
+
+// ===== impl Names =====
+
+/// The namespace's keys in Redis: `ck:<namespace>:<key text>`.
+pub(super) struct Names {
+    prefix: String,
+}
+
+impl Names {
+    fn new(namespace: &str) -> Result<Names, Error> {
+        let forbidden = |c: char| matches!(c, ':' | '.' | '{' | '}') || c.is_control();
+        if namespace.is_empty() || namespace.len() > 64 || namespace.contains(forbidden) {
+            let message = format!(
+                "`{}` is no namespace; give 1 to 64 bytes without `:`, `.`, `{{` and `}}`",
+                namespace.escape_debug()
+            );
+            return Err(Error::new(ErrorKind::Config, super::CONNECT, message));
+        }
+        Ok(Names { prefix: format!("ck:{namespace}:") })
+    }
+
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    pub(super) fn key<'a>(&'a self, text: &'a str) -> StoreKey<'a> {
+        StoreKey { prefix: &self.prefix, text }
+    }
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.prefix)
+    }
+}
+
+/// A key as it is in Redis, put together while the command is written.
+#[derive(Clone, Copy)]
+pub(super) struct StoreKey<'a> {
+    prefix: &'a str,
+    text: &'a str,
+}
+
+impl StoreKey<'_> {
+    pub(super) fn len(&self) -> usize {
+        self.prefix.len() + self.text.len()
+    }
+}
+
+impl ToRedisArgs for StoreKey<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        let mut arg = out.writer_for_next_arg();
+        // A command buffer grows and never fails.
+        let _ = arg.write_all(self.prefix.as_bytes());
+        let _ = arg.write_all(self.text.as_bytes());
+    }
+}

@@ -1,0 +1,34 @@
+//! The right to insert into the in-process tier, lost to any invalidation that comes in between.
+
+use std::sync::Arc;
+
+use super::Registry;
+use crate::key::Key;
+
+/// Taken when a load begins; given back on drop.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    registry: Arc<Registry>,
+    key: Key,
+    epoch: u64,
+}
+
+impl Ticket {
+    /// `None` while the key is dirty.
+    pub(crate) fn take(registry: &Arc<Registry>, key: &Key) -> Option<Self> {
+        let epoch = registry.take_ticket(&key.as_ref())?;
+        Some(Self { registry: registry.clone(), key: key.clone(), epoch })
+    }
+
+    /// Runs `insert` if the key was not invalidated, nor filled by another load, since the ticket
+    /// was taken.
+    pub(crate) fn redeem<T>(&self, insert: impl FnOnce() -> T) -> Option<T> {
+        self.registry.insert(&self.key.as_ref(), self.epoch, insert)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.registry.return_ticket(&self.key.as_ref());
+    }
+}

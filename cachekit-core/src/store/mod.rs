@@ -1,0 +1,204 @@
+//! What the engine asks of the tier that processes share, whichever store is behind it.
+
+#[cfg(feature = "redis")]
+mod redis;
+mod replaced;
+
+#[cfg(feature = "redis")]
+pub(crate) use self::redis::Redis;
+pub(crate) use replaced::Replaced;
+
+use crate::{
+    __private::Codec,
+    cache::{Answer, Ask},
+    entry::Id,
+};
+
+/// The shared tier of one cache.
+#[derive(Debug)]
+pub(crate) enum Store {
+    /// There is none: the in-process tier is all.
+    Embedded,
+    /// One Redis server.
+    #[cfg(feature = "redis")]
+    Redis(Redis),
+    /// A double that runs every command as a task of its own.
+    #[cfg(shuttle)]
+    Double(crate::flight::schedules::Double),
+}
+
+/// What a probe found (protocol §4.4).
+#[derive(Debug)]
+pub(crate) enum Probe {
+    /// The key was absent and now holds this probe's lease.
+    Granted,
+    /// The key holds a lease, perhaps one of ours.
+    Lease(Id),
+    /// The key holds an entry of this type.
+    Hit(Answer),
+    /// The key holds an entry that this process cannot use: another type, or a bad checksum.
+    Unusable(Id),
+    /// A writer forbids fills for the moment.
+    Inhibited,
+    /// The key holds something that is not ours at all.
+    Foreign,
+}
+
+/// Why a command gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StoreError {
+    /// There is no connection; nothing was sent.
+    Down,
+    /// The server has no memory left for writes; nothing was done.
+    OutOfMemory,
+    /// The server refused the command; nothing was done.
+    Refused,
+    /// The connection broke or stalled; whether the command ran is unknown.
+    Unknown,
+    /// The value cannot be encoded; nothing was sent.
+    Unencodable,
+}
+
+impl StoreError {
+    /// One word for metrics and logs.
+        pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Down => "down",
+            Self::OutOfMemory => "out_of_memory",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+            Self::Unencodable => "unencodable",
+        }
+    }
+}
+
+/// Which entry a fill expects to find under the key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Expected {
+    /// The lease with this id, of kind `L` only.
+    Lease(Id),
+    /// Whatever entry has this id.
+    Entry(Id),
+}
+
+/// A value on its way into the shared tier.
+#[derive(Debug)]
+pub(crate) struct Fill<'a> {
+    pub(crate) expected: Expected,
+    pub(crate) answer: &'a Answer,
+    pub(crate) codec: Codec,
+    pub(crate) ttl_ms: u64,
+    pub(crate) load_cost_ms: u32,
+}
+
+/// Keeps a lease from running out while it lives.
+#[derive(Debug)]
+pub(crate) enum Hold {
+    #[cfg(feature = "redis")]
+    Redis { _hold: crate::redis::LeaseHold },
+    #[cfg(shuttle)]
+    Double,
+}
+
+/// Dispatches to the store at hand; the embedded one has no such command.
+macro_rules! remote {
+    ($self:expr, $store:ident => $call:expr, embedded => $embedded:expr) => {
+        match $self {
+            Store::Embedded => $embedded,
+            #[cfg(feature = "redis")]
+            Store::Redis($store) => $call,
+            #[cfg(shuttle)]
+            Store::Double($store) => $call,
+        }
+    };
+}
+
+impl Store {
+    /// The tier that answers what is no hit in this process.
+    pub(crate) fn tier_name(&self) -> &'static str {
+        match self {
+            Self::Embedded => "local",
+            #[cfg(feature = "redis")]
+            Self::Redis(_) => "redis",
+            #[cfg(shuttle)]
+            Self::Double(_) => "double",
+        }
+    }
+
+    /// Looks without touching: for tools, and where the server can still delete but not write.
+    pub(crate) async fn look(&self, key: &str, ask: &Ask) -> Result<Option<Answer>, StoreError> {
+        remote!(self, store => store.look(key, ask).await, embedded => {
+            let _ = (key, ask);
+            Ok(None)
+        })
+    }
+
+    /// Deletes the keys; `Ok` once all of it is acknowledged.
+    pub(crate) async fn unlink(&self, keys: &[&str]) -> Result<(), StoreError> {
+        remote!(self, store => store.unlink(keys).await, embedded => {
+            let _ = keys;
+            Ok(())
+        })
+    }
+
+    /// Deletes every entry of the namespace.
+    pub(crate) async fn sweep(&self) -> Result<(), StoreError> {
+        remote!(self, store => store.sweep().await, embedded => Ok(()))
+    }
+
+    /// Resolves when the connection comes or goes.
+    pub(crate) async fn changed(&self) {
+        remote!(self, store => store.changed().await, embedded => std::future::pending().await)
+    }
+
+    /// Ends background work and closes the connection.
+    pub(crate) async fn shutdown(&self) {
+        remote!(self, store => store.shutdown().await, embedded => {})
+    }
+
+    /// Gives up a lease, if the key still holds it. Fire and forget.
+    pub(crate) fn give_up(&self, key: &str, id: Id) {
+        remote!(self, store => store.give_up(key, id), embedded => {
+            let _ = (key, id);
+        });
+    }
+}
+
+/// Commands that only a shared tier has; their callers have checked that there is one.
+#[cfg(any(feature = "redis", shuttle))]
+impl Store {
+    /// An id that was never used, of the current connection.
+    pub(crate) fn fresh_id(&self) -> Option<Id> {
+        remote!(self, store => store.fresh_id(), embedded => None)
+    }
+
+    /// Reads the key, and puts this lease there if it is absent.
+    pub(crate) async fn probe(&self, key: &str, id: Id, ask: &Ask) -> Result<Probe, StoreError> {
+        remote!(self, store => store.probe(key, id, ask).await, embedded => Err(StoreError::Down))
+    }
+
+    /// What a refresh may replace: the entry that is there, or a lease that it got.
+    pub(crate) async fn seen(&self, key: &str, id: Id) -> Result<Option<Expected>, StoreError> {
+        remote!(self, store => store.seen(key, id).await, embedded => Err(StoreError::Down))
+    }
+
+    /// Puts the value in the place of what is expected there. `Ok(false)`: it is gone.
+    pub(crate) async fn fill(&self, key: &str, fill: Fill<'_>) -> Result<bool, StoreError> {
+        remote!(self, store => store.fill(key, fill).await, embedded => Err(StoreError::Down))
+    }
+
+    /// Puts a lease in the place of the entry with that id. `Ok(false)`: it is gone.
+    pub(crate) async fn replace(&self, key: &str, seen: Id, fresh: Id) -> Result<bool, StoreError> {
+        remote!(self, store => store.replace(key, seen, fresh).await, embedded => Err(StoreError::Down))
+    }
+
+    /// Deletes what is not ours.
+    pub(crate) async fn remove_foreign(&self, key: &str) -> Result<(), StoreError> {
+        remote!(self, store => store.remove_foreign(key).await, embedded => Err(StoreError::Down))
+    }
+
+    /// Extends a lease until the hold is dropped. `None` in a store whose leases do not end.
+    pub(crate) fn hold(&self, key: &str, id: Id) -> Option<Hold> {
+        remote!(self, store => Some(store.hold(key, id)), embedded => None)
+    }
+}

@@ -1,0 +1,231 @@
+//! Values in Redis: entries to answers and back.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::{Expected, Fill, Hold, Probe, StoreError};
+use crate::{
+    __private::Codec,
+    cache::{Answer, Ask},
+    codec::Format,
+    entry::{self, Entry, EntryWriter, Id, Meta, Parsed},
+    redis::{self, RedisStore},
+};
+
+/// A Redis and how values are written there.
+#[derive(Debug)]
+pub(crate) struct Redis {
+    pub(crate) store: RedisStore,
+    pub(crate) format: Format,
+    /// Values of at least this many bytes are compressed.
+    #[cfg(feature = "compress")]
+    pub(crate) compress_above: usize,
+}
+
+/// What the bytes of a key mean to a caller.
+enum Opened {
+    Answer(Answer),
+    Unusable(Id),
+    Lease(Id),
+    Inhibited,
+    Foreign,
+}
+
+impl Redis {
+    pub(crate) fn fresh_id(&self) -> Option<Id> {
+        self.store.fresh_id()
+    }
+
+    pub(crate) async fn probe(&self, key: &str, id: Id, ask: &Ask) -> Result<Probe, StoreError> {
+        Ok(match self.store.probe(key, id).await? {
+            redis::Probe::Granted => Probe::Granted,
+            redis::Probe::Lease(found) => Probe::Lease(found),
+            redis::Probe::Entry(bytes) => match self.open(&bytes, ask) {
+                Opened::Answer(answer) => Probe::Hit(answer),
+                Opened::Unusable(id) => Probe::Unusable(id),
+                Opened::Lease(id) => Probe::Lease(id),
+                Opened::Inhibited => Probe::Inhibited,
+                Opened::Foreign => Probe::Foreign,
+            },
+            redis::Probe::Tombstone(id) | redis::Probe::Corrupt(Some(id)) => Probe::Unusable(id),
+            redis::Probe::Inhibited => Probe::Inhibited,
+            redis::Probe::Corrupt(None) | redis::Probe::Foreign => Probe::Foreign,
+        })
+    }
+
+    pub(crate) async fn seen(&self, key: &str, id: Id) -> Result<Option<Expected>, StoreError> {
+        Ok(match self.store.probe(key, id).await? {
+            redis::Probe::Granted => Some(Expected::Lease(id)),
+            redis::Probe::Lease(found) if found == id => Some(Expected::Lease(id)),
+            redis::Probe::Entry(bytes) => match Entry::parse(&bytes) {
+                Parsed::Value { id, .. } | Parsed::Negative { id, .. } => Some(Expected::Entry(id)),
+                Parsed::Corrupt { id } => id.map(Expected::Entry),
+                _ => None,
+            },
+            redis::Probe::Tombstone(id) | redis::Probe::Corrupt(Some(id)) => {
+                Some(Expected::Entry(id))
+            }
+            _ => None,
+        })
+    }
+
+    pub(crate) async fn look(&self, key: &str, ask: &Ask) -> Result<Option<Answer>, StoreError> {
+        let found = self.store.get(key).await?;
+        Ok(found.and_then(|bytes| match self.open(&bytes, ask) {
+            Opened::Answer(answer) => Some(answer),
+            _ => None,
+        }))
+    }
+
+    pub(crate) async fn fill(&self, key: &str, fill: Fill<'_>) -> Result<bool, StoreError> {
+        let id = self.fresh_id().ok_or(StoreError::Down)?;
+        let entry = self.encode(id, &fill)?;
+        let (expected, lease) = match fill.expected {
+            Expected::Lease(id) => (id, true),
+            Expected::Entry(id) => (id, false),
+        };
+        Ok(self.store.cas_fill(key, expected, lease, &entry, fill.ttl_ms).await?)
+    }
+
+    pub(crate) async fn replace(&self, key: &str, seen: Id, fresh: Id) -> Result<bool, StoreError> {
+        Ok(self.store.cas_lease(key, seen, fresh).await?)
+    }
+
+    pub(crate) async fn remove_foreign(&self, key: &str) -> Result<(), StoreError> {
+        self.store.unlink_foreign(key).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn unlink(&self, keys: &[&str]) -> Result<(), StoreError> {
+        Ok(self.store.unlink(keys).await?)
+    }
+
+    pub(crate) async fn sweep(&self) -> Result<(), StoreError> {
+        self.store.sweep().await?;
+        Ok(())
+    }
+
+    pub(crate) async fn changed(&self) {
+        self.store.changed().await;
+    }
+
+    pub(crate) async fn shutdown(&self) {
+        self.store.shutdown().await;
+    }
+
+    pub(crate) fn give_up(&self, key: &str, id: Id) {
+        self.store.give_up(key, id);
+    }
+
+    pub(crate) fn hold(&self, key: &str, id: Id) -> Hold {
+        Hold::Redis { _hold: self.store.hold(key, id) }
+    }
+
+    /// Takes an entry apart. Whatever this process cannot use is a miss, never an error.
+    fn open(&self, bytes: &[u8], ask: &Ask) -> Opened {
+        match Entry::parse(bytes) {
+            Parsed::Value { id, flags, schema, payload, .. } => self
+                .decode(ask, flags, schema, payload)
+                .map_or(Opened::Unusable(id), Opened::Answer),
+            Parsed::Negative { id, schema, .. } => {
+                let known = ask.codec.is_some_and(|codec| self.schema(&codec) == schema);
+                if known && ask.optional {
+                    Opened::Answer(Answer::Absent)
+                } else {
+                    Opened::Unusable(id)
+                }
+            }
+            Parsed::Lease { id, .. } => Opened::Lease(id),
+            Parsed::Tombstone { id, .. } | Parsed::Corrupt { id: Some(id) } => Opened::Unusable(id),
+            Parsed::Inhibit { .. } => Opened::Inhibited,
+            Parsed::Corrupt { id: None } | Parsed::Foreign => Opened::Foreign,
+        }
+    }
+
+    fn decode(&self, ask: &Ask, flags: u8, schema: u32, payload: &[u8]) -> Option<Answer> {
+        let codec = ask.codec?;
+        if self.schema(&codec) != schema {
+            return None;
+        }
+        if flags & entry::flags::COMPRESSED != 0 {
+            return self.decode_compressed(&codec, payload);
+        }
+        (codec.decode)(payload, self.format).ok().map(Answer::Value)
+    }
+
+    #[cfg(feature = "compress")]
+    fn decode_compressed(&self, codec: &Codec, payload: &[u8]) -> Option<Answer> {
+        let payload = crate::codec::compress::decompress(payload).ok()?;
+        (codec.decode)(&payload, self.format).ok().map(Answer::Value)
+    }
+
+    /// Another process compresses; this one was built without.
+    #[cfg(not(feature = "compress"))]
+    fn decode_compressed(&self, _: &Codec, _: &[u8]) -> Option<Answer> {
+        None
+    }
+
+    fn encode(&self, id: Id, fill: &Fill<'_>) -> Result<Vec<u8>, StoreError> {
+        let meta = Meta {
+            id,
+            floor: 0,
+            flags: 0,
+            version: 0,
+            as_of: wall_clock_ms(),
+            soft_ttl: 0,
+            load_cost: fill.load_cost_ms,
+            schema: self.schema(&fill.codec),
+        };
+        let Answer::Value(value) = fill.answer else { return Ok(entry::encode_negative(&meta)) };
+        #[cfg(feature = "compress")]
+        {
+            let mut payload = Vec::with_capacity(256);
+            self.encode_payload(fill, value.as_ref(), &mut payload)?;
+            if payload.len() >= self.compress_above
+                && let Some(compressed) = crate::codec::compress::compress(&payload)
+            {
+                let meta = Meta { flags: entry::flags::COMPRESSED, ..meta };
+                return Ok(entry::encode_value(&meta, &compressed));
+            }
+            Ok(entry::encode_value(&meta, &payload))
+        }
+        #[cfg(not(feature = "compress"))]
+        {
+            let mut entry = EntryWriter::value(&meta, 256);
+            self.encode_payload(fill, value.as_ref(), entry.payload())?;
+            Ok(entry.finish())
+        }
+    }
+
+    fn encode_payload(
+        &self,
+        fill: &Fill<'_>,
+        value: &(dyn std::any::Any + Send + Sync),
+        out: &mut Vec<u8>,
+    ) -> Result<(), StoreError> {
+        (fill.codec.encode)(value, self.format, out).map_err(|error| {
+            tracing::error!(%error, "a value cannot be cached");
+            StoreError::Unencodable
+        })
+    }
+
+    fn schema(&self, codec: &Codec) -> u32 {
+        self.format.schema((codec.type_name)())
+    }
+}
+
+impl From<redis::StoreError> for StoreError {
+    fn from(error: redis::StoreError) -> Self {
+        match error {
+            redis::StoreError::Down => Self::Down,
+            redis::StoreError::OutOfMemory => Self::OutOfMemory,
+            redis::StoreError::Refused(_) => Self::Refused,
+            redis::StoreError::Timeout | redis::StoreError::Io => Self::Unknown,
+        }
+    }
+}
+
+/// For people who look at entries; nothing is decided by it.
+fn wall_clock_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_millis().try_into().unwrap_or(u64::MAX)
+}

@@ -1,0 +1,7 @@
+//! The in-process tier: a bounded map of typed values.
+
+mod entry;
+mod map;
+
+pub(crate) use entry::Entry;
+pub(crate) use map::{Bound, Fallen, Map};

@@ -1,0 +1,127 @@
+//! Keys that wait for their invalidation: one item a key, however many writers.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use tokio::{sync::oneshot, time::Instant};
+
+use super::timetable::Timetable;
+use crate::key::{Key, PassThroughState};
+
+/// One key that waits, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) key: Key,
+    /// Writers that no command sent so far covers.
+    pub(super) writers: u32,
+    pub(super) waiters: Vec<oneshot::Sender<()>>,
+    pub(super) tries: u32,
+}
+
+/// The items, by key, and when each is due.
+#[derive(Debug, Default)]
+pub(super) struct Backlog {
+    items: HashMap<Key, Item, PassThroughState>,
+    sending: usize,
+    ready: VecDeque<Key>,
+    later: Timetable<Key>,
+}
+
+impl Backlog {
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Adds a writer of `key`. `Err` if that needs a new item and there are `limit` already.
+    pub(super) fn add(
+        &mut self,
+        key: &Key,
+        waiter: Option<oneshot::Sender<()>>,
+        limit: usize,
+    ) -> Result<(), ()> {
+        if let Some(item) = self.items.get_mut(key) {
+            item.writers += 1;
+            item.waiters.extend(waiter);
+            return Ok(());
+        }
+        if self.items.len() >= limit {
+            return Err(());
+        }
+        let item =
+            Item { key: key.clone(), writers: 1, waiters: waiter.into_iter().collect(), tries: 0 };
+        self.ready.push_back(key.clone());
+        self.items.insert(key.clone(), item);
+        Ok(())
+    }
+
+    /// Takes up to `most` items that are due. Each stays in the backlog with no writers, to
+    /// collect those that come while the batch is under way.
+    pub(super) fn take_due(&mut self, now: Instant, most: usize) -> Vec<Item> {
+        self.ready.extend(self.later.take_due(now));
+        let count = self.ready.len().min(most);
+        let due: Vec<_> = self.ready.drain(..count).collect();
+        self.sending += due.len();
+        due.iter().filter_map(|key| self.take(key)).collect()
+    }
+
+    fn take(&mut self, key: &Key) -> Option<Item> {
+        let item = self.items.get_mut(key)?;
+        let rest = Item { key: item.key.clone(), writers: 0, waiters: Vec::new(), tries: item.tries };
+        Some(std::mem::replace(item, rest))
+    }
+
+    /// The item was sent and acknowledged.
+    pub(super) fn sent(&mut self, item: &Item) {
+        self.sending -= 1;
+        let Some(left) = self.items.get_mut(&item.key) else { return };
+        if left.writers == 0 {
+            self.items.remove(&item.key);
+        } else {
+            left.tries = 0;
+            self.ready.push_back(item.key.clone());
+        }
+    }
+
+    /// The item was not acknowledged; it is due again after `pause`.
+    pub(super) fn failed(&mut self, item: Item, due: Instant) {
+        self.sending -= 1;
+        let Some(left) = self.items.get_mut(&item.key) else { return };
+        left.writers += item.writers;
+        left.waiters.extend(item.waiters);
+        left.waiters.retain(|waiter| !waiter.is_closed());
+        left.tries = item.tries;
+        self.later.add(due, item.key);
+    }
+
+    /// Makes everything due now.
+    pub(super) fn hurry(&mut self) {
+        self.ready.extend(self.later.take_all());
+    }
+
+    /// When something is due next, if nothing is ready.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.later.next_due()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Whether each item has had its quick tries.
+    pub(super) fn is_exhausted(&self, quick_tries: u32) -> bool {
+        self.sending == 0 && self.items.values().all(|item| item.tries >= quick_tries)
+    }
+}
+
+/// How long to wait after so many failed tries: full jitter from 50 ms doubling to 1 s while they
+/// are quick ones, then every 30 s.
+pub(super) fn pause(tries: u32, quick_tries: u32) -> Duration {
+    const SLOW: Duration = Duration::from_secs(30);
+    if tries >= quick_tries {
+        return SLOW;
+    }
+    let most = Duration::from_millis(50 << tries.min(4)).min(Duration::from_secs(1));
+    most.mul_f64(fastrand::f64())
+}

@@ -1,0 +1,15 @@
+//! The write side: invalidations that are sent, retried and never silently lost.
+
+mod armed;
+mod backlog;
+mod dead_letter;
+mod queue;
+mod timetable;
+mod worker;
+mod writers;
+
+pub(crate) use armed::Armed;
+pub use dead_letter::DeadLetter;
+pub(crate) use dead_letter::Hook;
+pub(crate) use queue::Queue;
+pub(crate) use writers::Writers;

@@ -1,0 +1,251 @@
+//! The queue of invalidations that have not reached the store.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, oneshot},
+    time::Instant,
+};
+
+use super::{
+    DeadLetter, Hook,
+    backlog::{Backlog, Item, pause},
+    timetable::Timetable,
+    worker::{self, Alive},
+};
+use crate::{
+    cache::Limits,
+    engine::Engine,
+    key::Key,
+    sync::{self, Mutex, lock},
+};
+
+/// How many keys one batch of commands invalidates.
+const BATCH: usize = 256;
+
+/// Invalidations on their way, keyed and coalesced by key, with a worker that is started by the
+/// first of them.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    /// Something is to be done.
+    wake: Notify,
+    /// Nothing is left to be done.
+    idle: Notify,
+    limits: Limits,
+    hook: Option<Hook>,
+    runtime: sync::Runtime,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    backlog: Backlog,
+    /// Keys to invalidate once more.
+    delayed: Timetable<Key>,
+    /// Some key had no room: every entry of the namespace has to go.
+    sweep: bool,
+    working: bool,
+    closed: bool,
+}
+
+/// What the worker is to do.
+#[derive(Debug)]
+pub(super) enum Work {
+    Send(Vec<Item>),
+    Again(Vec<Key>),
+    Sweep,
+    Rest(Option<Instant>),
+    Stop,
+}
+
+impl Queue {
+    pub(crate) fn new(limits: Limits, hook: Option<Hook>) -> Self {
+        Self {
+            state: Mutex::new(State::default()),
+            wake: Notify::new(),
+            idle: Notify::new(),
+            limits,
+            hook,
+            runtime: sync::Runtime::current(),
+        }
+    }
+
+    /// Adds a writer of `key`, which is already dirty for it, and says when it is through. Without
+    /// room the whole cache is read past until everything in the store was deleted.
+    pub(super) fn push(&self, engine: &Arc<Engine>, key: &Key) -> Option<oneshot::Receiver<()>> {
+        let (waiter, through) = oneshot::channel();
+        let added = {
+            let mut state = lock(&self.state);
+            let added = state.backlog.add(key, Some(waiter), self.limits.queue_limit);
+            state.sweep |= added.is_err();
+            added
+        };
+        if added.is_err() {
+            engine.bypass_all.store(true, Ordering::Release);
+            engine.clean(key, 1);
+            self.dead_letter(engine, key, 0);
+        }
+        self.work(engine);
+        added.ok().map(|()| through)
+    }
+
+    /// Notes a second invalidation of `key` for later.
+    pub(super) fn push_again(&self, engine: &Arc<Engine>, key: &Key, after: Duration) {
+        let due = Instant::now() + after;
+        let added = {
+            let mut state = lock(&self.state);
+            let room = state.delayed.len() < self.limits.queue_limit;
+            if room {
+                state.delayed.add(due, key.clone());
+            }
+            room
+        };
+        if !added {
+            self.dead_letter(engine, key, 0);
+        }
+        self.work(engine);
+    }
+
+    /// Wakes the worker, or starts it.
+    fn work(&self, engine: &Arc<Engine>) {
+        let start = !std::mem::replace(&mut lock(&self.state).working, true);
+        if start {
+            self.runtime.spawn(worker::run(Alive::new(engine.clone())));
+        } else {
+            self.wake.notify_one();
+        }
+    }
+
+    pub(super) fn next_work(&self) -> Work {
+        let now = Instant::now();
+        let mut state = lock(&self.state);
+        let again = state.delayed.take_due(now);
+        if !again.is_empty() {
+            return Work::Again(again);
+        }
+        let batch = state.backlog.take_due(now, BATCH);
+        if !batch.is_empty() {
+            return Work::Send(batch);
+        }
+        if state.sweep && state.backlog.is_empty() {
+            return Work::Sweep;
+        }
+        if state.closed && state.is_done(&self.limits) {
+            return Work::Stop;
+        }
+        if state.is_empty() {
+            self.idle.notify_waiters();
+        }
+        Work::Rest(state.backlog.next_due().into_iter().chain(state.delayed.next_due()).min())
+    }
+
+    /// Waits until there may be work again.
+    pub(super) async fn rest(&self, engine: &Engine, until: Option<Instant>) {
+        let due = async {
+            match until {
+                Some(until) => sync::sleep(until.saturating_duration_since(Instant::now())).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.wake.notified() => {}
+            () = engine.store.changed() => lock(&self.state).backlog.hurry(),
+            () = due => {}
+        }
+    }
+
+    /// Adds a due second invalidation to the backlog.
+    pub(super) fn push_due(&self, engine: &Arc<Engine>, key: &Key) {
+        let room = lock(&self.state).backlog.add(key, None, self.limits.queue_limit).is_ok();
+        if !room {
+            engine.clean(key, 1);
+            self.dead_letter(engine, key, 0);
+        }
+    }
+
+    /// The batch reached the store: those writers are through.
+    pub(super) fn sent(&self, engine: &Engine, batch: Vec<Item>) {
+        for item in batch {
+            engine.clean(&item.key, item.writers);
+            lock(&self.state).backlog.sent(&item);
+            for waiter in item.waiters {
+                // A writer that no longer waits knows it as pending.
+                let _still_waits = waiter.send(());
+            }
+        }
+    }
+
+    /// The batch may not have reached the store: it is tried again.
+    pub(super) fn failed(&self, engine: &Engine, batch: Vec<Item>) {
+        for mut item in batch {
+            item.tries += 1;
+            let (key, tries) = (item.key.clone(), item.tries);
+            let due = Instant::now() + pause(tries, self.limits.quick_tries);
+            lock(&self.state).backlog.failed(item, due);
+            if tries == self.limits.quick_tries {
+                self.dead_letter(engine, &key, tries);
+            }
+        }
+    }
+
+    pub(super) fn swept(&self, engine: &Engine, done: bool) {
+        if done {
+            lock(&self.state).sweep = false;
+            engine.bypass_all.store(false, Ordering::Release);
+        }
+    }
+
+    fn dead_letter(&self, engine: &Engine, key: &Key, tries: u32) {
+        engine.reporter.dead_letter(key.template(), tries);
+        if let Some(hook) = &self.hook {
+            hook.call(&DeadLetter { key: key.clone(), tries });
+        }
+    }
+
+    /// The worker is gone; the next invalidation starts another.
+    pub(super) fn worker_gone(&self) {
+        lock(&self.state).working = false;
+        self.idle.notify_waiters();
+    }
+
+    /// How many keys wait.
+    pub(crate) fn len(&self) -> usize {
+        let state = lock(&self.state);
+        state.backlog.len() + state.delayed.len()
+    }
+
+    /// Waits until nothing is left, at most for `limit`, and says how many keys are.
+    pub(crate) async fn drain(&self, limit: Duration) -> usize {
+        let empty = async {
+            loop {
+                let idle = self.idle.notified();
+                if lock(&self.state).is_empty() {
+                    return;
+                }
+                idle.await;
+            }
+        };
+        let _in_time = sync::within(limit, empty).await;
+        self.len()
+    }
+
+    /// No handle is left: the worker stops when everything has had its quick tries.
+    pub(crate) fn close(&self) {
+        lock(&self.state).closed = true;
+        self.wake.notify_one();
+    }
+}
+
+impl State {
+    fn is_empty(&self) -> bool {
+        self.backlog.is_empty() && self.delayed.is_empty() && !self.sweep
+    }
+
+    fn is_done(&self, limits: &Limits) -> bool {
+        self.delayed.is_empty() && self.backlog.is_exhausted(limits.quick_tries)
+    }
+}

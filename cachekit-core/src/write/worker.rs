@@ -1,0 +1,57 @@
+//! The task that sends invalidations.
+
+use std::{sync::Arc, time::Duration};
+
+use super::queue::Work;
+use crate::{engine::Engine, sync};
+
+/// How long to wait before an interrupted sweep is begun anew.
+const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+
+/// Works until the cache is closed and nothing is left that has not had its quick tries.
+pub(super) async fn run(alive: Alive) {
+    let engine = &alive.0;
+    loop {
+        match engine.queue.next_work() {
+            Work::Send(batch) => {
+                let keys: Vec<_> = batch.iter().map(|item| item.key.as_str()).collect();
+                match engine.store.unlink(&keys).await {
+                    Ok(()) => engine.queue.sent(engine, batch),
+                    Err(_) => engine.queue.failed(engine, batch),
+                }
+            }
+            Work::Again(keys) => {
+                for key in keys {
+                    engine.invalidate_locally(&key, 1);
+                    engine.queue.push_due(engine, &key);
+                }
+            }
+            Work::Sweep => sweep(engine).await,
+            Work::Rest(until) => engine.queue.rest(engine, until).await,
+            Work::Stop => return,
+        }
+    }
+}
+
+async fn sweep(engine: &Engine) {
+    let done = engine.store.sweep().await.is_ok();
+    engine.queue.swept(engine, done);
+    if !done {
+        sync::sleep(SWEEP_PAUSE).await;
+    }
+}
+
+/// Notes the worker's end, whatever ended it: its runtime may be gone before it begins.
+pub(super) struct Alive(Arc<Engine>);
+
+impl Alive {
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        Self(engine)
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.queue.worker_gone();
+    }
+}

@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[doc(hidden)]
+pub use cachekit_core::__private;
+#[doc(inline)]
+pub use cachekit_core::{
+    Cache, CacheBuilder, DeadLetter, Error, ErrorKind, InTransaction, Key, KeyArg, Outcome, Peek,
+    Policy, Receipt, Scope, Segment, SegmentWriter, Status, Ttl, Value, Weigh, audit, bypass, docs,
+    inherit, key as keys, observe, refresh, sql, testing, text, with_receipt, with_status,
+};
+#[cfg(feature = "redis")]
+#[doc(inline)]
+pub use cachekit_core::{Format, RedisOptions};
+#[doc(inline)]
+pub use cachekit_macros::{Segment, cached, invalidates, isolated, key};
+#[cfg(feature = "tower")]
+#[doc(inline)]
+pub use cachekit_tower as tower;

@@ -1,0 +1,70 @@
+//! A hit in this process allocates nothing but what the value's clone needs.
+
+use std::{convert::Infallible, sync::Arc};
+
+use allocation_counter::measure;
+use cachekit::{Cache, cached};
+
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct User {
+    id: i64,
+    name: String,
+}
+
+#[cached(key = "shared:<id>", ttl = "1h")]
+async fn shared(id: i64) -> Result<Arc<User>, Infallible> {
+    Ok(Arc::new(User { id, name: "Ada".to_owned() }))
+}
+
+#[cached(key = "owned:<id>", ttl = "1h")]
+async fn owned(id: i64) -> Option<User> {
+    Some(User { id, name: "Ada".to_owned() })
+}
+
+#[cached(key = "long:<name>:<id>", ttl = "1h")]
+async fn long(name: &str, id: i64) -> Arc<User> {
+    Arc::new(User { id, name: name.to_owned() })
+}
+
+/// Polls a future that is ready at once.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    match future.as_mut().poll(&mut cx) {
+        std::task::Poll::Ready(out) => out,
+        std::task::Poll::Pending => panic!("a hit is ready at once"),
+    }
+}
+
+/// Allocations of the second of two calls: the first one loads.
+async fn of_a_hit<T, F: Future<Output = T>>(call: impl Fn() -> F) -> u64 {
+    call().await;
+    measure(|| drop(now(call()))).count_total
+}
+
+#[tokio::test]
+async fn a_hit_allocates_nothing() {
+    let cache = Cache::builder().build().unwrap();
+    cache
+        .scope(async {
+            assert_eq!(of_a_hit(|| shared(7)).await, 0);
+            assert_eq!(of_a_hit(|| shared(i64::MIN)).await, 0);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_hit_of_an_owned_value_allocates_its_clone() {
+    let cache = Cache::builder().build().unwrap();
+    // The user's name, and nothing of ours.
+    assert_eq!(cache.scope(of_a_hit(|| owned(7))).await, 1);
+}
+
+#[tokio::test]
+async fn a_hit_with_a_long_key_allocates_nothing() {
+    let cache = Cache::builder().build().unwrap();
+    for length in [50, 150, 5000] {
+        let name = "é:%".repeat(length);
+        assert_eq!(cache.scope(of_a_hit(|| long(&name, 7))).await, 0, "{length}");
+    }
+}

@@ -1,0 +1,3 @@
+//! What cachekit promises, one module a promise, on a real Redis.
+
+mod leases;

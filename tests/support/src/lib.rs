@@ -1,0 +1,23 @@
+//! Servers for tests: Redis, PostgreSQL and MariaDB on free loopback ports, ended when their handle is dropped.
+//!
+//! Every server keeps its data in a temporary folder and listens on 127.0.0.1 only. A missing program
+//! fails the test with the package to install. The functions block: call them from a test, not from a task.
+#![forbid(unsafe_code)]
+
+mod mariadb;
+mod postgres;
+mod process;
+mod redis;
+mod resp;
+
+pub use mariadb::MariadbServer;
+pub use postgres::PostgresServer;
+pub use process::wait_until;
+pub use redis::{RedisServer, TlsFiles};
+pub use resp::{Connection, Reply};
+
+/// Starts a Redis with further command-line arguments, such as `["--maxmemory", "4mb"]`.
+#[must_use]
+pub fn redis_with(args: &[&str]) -> RedisServer {
+    RedisServer::start_with(args, &[])
+}

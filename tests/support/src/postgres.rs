@@ -1,0 +1,111 @@
+//! PostgreSQL servers, with logical decoding switched on and without fsync.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::process::{self, Account, Server};
+
+/// A PostgreSQL on a loopback port, user and database `postgres`, no password; ended when dropped.
+#[derive(Debug)]
+pub struct PostgresServer {
+    server: Server,
+    port: u16,
+    _dir: TempDir,
+}
+
+impl PostgresServer {
+    /// Creates a database cluster in a temporary folder and starts it.
+    ///
+    /// # Panics
+    /// When PostgreSQL is not installed or does not start.
+    #[must_use]
+    pub fn start() -> PostgresServer {
+        let account = Account::for_server(&["postgres"]);
+        process::on_free_port("postgres", |port| {
+            let dir = process::folder("postgres-", account);
+            let initdb = process::command(&program("initdb"), dir.path(), account);
+            let args = ["-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8"];
+            let initdb =
+                process::with_args(process::with_args(initdb, args), ["--locale=C", "--no-sync"]);
+            process::run(initdb, dir.path());
+            let mut server = Server::spawn(postgres(dir.path(), port, account), Signal::QUIT);
+            if !server.becomes(dir.path(), || is_ready(port)) {
+                return Err(process::log(dir.path()));
+            }
+            Ok(PostgresServer { server, port, _dir: dir })
+        })
+    }
+
+    /// `postgres://postgres@127.0.0.1:<port>/postgres`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// The port it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The process id of the postmaster.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+}
+
+fn postgres(dir: &Path, port: u16, account: Option<Account>) -> Command {
+    let socket_folder = dir.display().to_string();
+    let port = port.to_string();
+    let command = process::command(&program("postgres"), dir, account);
+    let command = process::with_args(command, ["-D", "data", "-k", &socket_folder, "-p", &port]);
+    let settings = [
+        "listen_addresses=127.0.0.1",
+        "fsync=off",
+        "full_page_writes=off",
+        "wal_level=logical",
+        "max_connections=200",
+    ];
+    process::with_args(command, settings.iter().flat_map(|setting| ["-c", setting]))
+}
+
+fn is_ready(port: u16) -> bool {
+    Command::new(program("pg_isready"))
+        .args(["-q", "-h", "127.0.0.1", "-p", &port.to_string(), "-U", "postgres"])
+        .stdout(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// A program of the newest installed version: Debian keeps them out of PATH.
+fn program(name: &str) -> PathBuf {
+    let mut versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .collect::<Vec<_>>();
+    versions.sort_unstable_by(|a, b| b.cmp(a));
+    let folder = |version| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin"));
+    process::find(name, &versions.into_iter().map(folder).collect::<Vec<_>>(), "postgresql")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_answers_a_query_and_ends_with_its_handle() {
+        let server = PostgresServer::start();
+        let query = ["-At", "-c", "select current_setting('wal_level')", &server.url()];
+        let output = Command::new(program("psql")).args(query).output().expect("psql");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "logical", "{output:?}");
+        let port = server.port();
+        drop(server);
+        assert!(!is_ready(port));
+    }
+}

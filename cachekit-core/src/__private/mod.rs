@@ -2,8 +2,6 @@
 
 mod form;
 mod probe;
-#[cfg(test)]
-mod probe_tests;
 pub mod probes;
 mod read;
 mod shape;

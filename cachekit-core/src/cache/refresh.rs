@@ -13,7 +13,7 @@ use crate::{
 #[cfg(any(feature = "redis", shuttle))]
 use crate::{
     entry::Id,
-    store::{Expected, Fill, Hold},
+    store::{Expected, Fill, Hold, StoreError},
 };
 
 /// A caller that loads whatever the cache has.
@@ -23,6 +23,9 @@ pub(crate) struct Refresh {
     key: Key,
     ask: Ask,
     place: Place,
+    /// An id that this caller sent and that may be, or become, a lease of its key.
+    #[cfg(any(feature = "redis", shuttle))]
+    sent: Option<Id>,
     began_ms: u64,
 }
 
@@ -39,7 +42,15 @@ enum Place {
 
 impl Refresh {
     pub(crate) fn new(engine: &Arc<Engine>, key: Key, ask: Ask) -> Self {
-        Self { engine: engine.clone(), key, ask, place: Place::Unknown, began_ms: 0 }
+        Self {
+            engine: engine.clone(),
+            key,
+            ask,
+            place: Place::Unknown,
+            #[cfg(any(feature = "redis", shuttle))]
+            sent: None,
+            began_ms: 0,
+        }
     }
 
     pub(crate) async fn next(&mut self) -> Step {
@@ -49,7 +60,7 @@ impl Refresh {
     }
 
     /// What is seen here is seen before the load begins, so a write that comes in between voids it.
-    async fn find_place(&self) -> Place {
+    async fn find_place(&mut self) -> Place {
         if self.engine.barred(&self.key).is_some() {
             return Place::None;
         }
@@ -63,11 +74,17 @@ impl Refresh {
     }
 
     #[cfg(any(feature = "redis", shuttle))]
-    async fn find_remote_place(&self) -> Option<Place> {
+    async fn find_remote_place(&mut self) -> Option<Place> {
         let store = &self.engine.store;
-        let id: Id = store.fresh_id()?;
-        let expected = store.seen(self.key.as_str(), id).await.ok().flatten()?;
-        Some(Place::Remote { expected, _hold: store.hold(self.key.as_str(), id) })
+        let id = store.fresh_id()?;
+        self.sent = Some(id);
+        let seen = store.seen(self.key.as_str(), id).await;
+        if !matches!(seen, Ok(Some(Expected::Lease(_))) | Err(StoreError::Unknown)) {
+            self.sent = None;
+        }
+        let expected = seen.ok().flatten()?;
+        let hold = self.sent.and_then(|id| store.hold(self.key.as_str(), id));
+        Some(Place::Remote { expected, _hold: hold })
     }
 
     pub(crate) async fn settle(&mut self, split: Split) -> Option<Verdict> {
@@ -75,12 +92,21 @@ impl Refresh {
         let ttl_ms = answer.as_ref().and_then(|answer| self.ask.policy.draw_ttl_ms(answer));
         if let (Some(answer), Some(ttl_ms)) = (answer, ttl_ms) {
             if self.fill(&answer, ttl_ms).await {
-                self.place = Place::None;
+                self.used_up();
             } else {
                 self.engine.reporter.fill_refused(self.key.template());
             }
         }
         Some(Verdict::Own(Status::Loaded))
+    }
+
+    /// A fill took the place of what was seen.
+    fn used_up(&mut self) {
+        self.place = Place::None;
+        #[cfg(any(feature = "redis", shuttle))]
+        {
+            self.sent = None;
+        }
     }
 
     async fn fill(&self, answer: &Answer, ttl_ms: u64) -> bool {
@@ -106,7 +132,7 @@ impl Refresh {
 #[cfg(any(feature = "redis", shuttle))]
 impl Drop for Refresh {
     fn drop(&mut self) {
-        if let Place::Remote { expected: Expected::Lease(id), .. } = self.place {
+        if let Some(id) = self.sent {
             self.engine.give_up(&self.key, vec![id]);
         }
     }

@@ -42,8 +42,9 @@ struct State {
     backlog: Backlog,
     /// Keys to invalidate once more.
     delayed: Timetable<Key>,
-    /// Some key had no room: every entry of the namespace has to go.
+    /// Some key had no room since the last sweep began: every entry of the namespace has to go.
     sweep: bool,
+    sweeping: bool,
     working: bool,
     closed: bool,
 }
@@ -52,7 +53,8 @@ struct State {
 #[derive(Debug)]
 pub(super) enum Work {
     Send(Vec<Item>),
-    Again(Vec<Key>),
+    /// Keys to invalidate once more: those that are in the backlog now, and those that had no room.
+    Again { added: Vec<Key>, refused: Vec<Key> },
     Sweep,
     Rest(Option<Instant>),
     Stop,
@@ -77,13 +79,13 @@ impl Queue {
         let added = {
             let mut state = lock(&self.state);
             let added = state.backlog.add(key, Some(waiter), self.limits.queue_limit);
-            state.sweep |= added.is_err();
+            if added.is_err() {
+                state.overflow(engine);
+            }
             added
         };
         if added.is_err() {
-            engine.bypass_all.store(true, Ordering::Release);
-            engine.clean(key, 1);
-            self.dead_letter(engine, key, 0);
+            self.refused(engine, key, 1);
         }
         self.work(engine);
         added.ok().map(|()| through)
@@ -116,18 +118,21 @@ impl Queue {
         }
     }
 
-    pub(super) fn next_work(&self) -> Work {
+    pub(super) fn next_work(&self, engine: &Engine) -> Work {
         let now = sync::now();
         let mut state = lock(&self.state);
         let again = state.delayed.take_due(now);
         if !again.is_empty() {
-            return Work::Again(again);
+            return state.again(engine, again, self.limits.queue_limit);
         }
         let batch = state.backlog.take_due(now, BATCH);
         if !batch.is_empty() {
             return Work::Send(batch);
         }
         if state.sweep && state.backlog.is_empty() {
+            // A key that has no room from now on may be one that this sweep has passed.
+            state.sweep = false;
+            state.sweeping = true;
             return Work::Sweep;
         }
         if state.closed && state.is_done(&self.limits) {
@@ -155,13 +160,10 @@ impl Queue {
         }
     }
 
-    /// Adds a due second invalidation to the backlog.
-    pub(super) fn push_due(&self, engine: &Arc<Engine>, key: &Key) {
-        let room = lock(&self.state).backlog.add(key, None, self.limits.queue_limit).is_ok();
-        if !room {
-            engine.clean(key, 1);
-            self.dead_letter(engine, key, 0);
-        }
+    /// `key` had no room and waits for a sweep; `writers` of it are marked.
+    pub(super) fn refused(&self, engine: &Engine, key: &Key, writers: u32) {
+        engine.clean(key, writers);
+        self.dead_letter(engine, key, 0);
     }
 
     /// The batch reached the store: those writers are through.
@@ -190,8 +192,10 @@ impl Queue {
     }
 
     pub(super) fn swept(&self, engine: &Engine, done: bool) {
-        if done {
-            lock(&self.state).sweep = false;
+        let mut state = lock(&self.state);
+        state.sweeping = false;
+        state.sweep |= !done;
+        if !state.sweep {
             engine.bypass_all.store(false, Ordering::Release);
         }
     }
@@ -238,8 +242,25 @@ impl Queue {
 }
 
 impl State {
+    /// Under the lock that ends a sweep: else that could end the bypass in between.
+    fn overflow(&mut self, engine: &Engine) {
+        self.sweep = true;
+        engine.bypass_all.store(true, Ordering::Release);
+    }
+
+    /// Moves due second invalidations to the backlog, so that they are seen to be pending all the
+    /// time. They are sent only after the worker has marked them.
+    fn again(&mut self, engine: &Engine, keys: Vec<Key>, limit: usize) -> Work {
+        let (added, refused) =
+            keys.into_iter().partition::<Vec<_>, _>(|key| self.backlog.add(key, None, limit).is_ok());
+        if !refused.is_empty() {
+            self.overflow(engine);
+        }
+        Work::Again { added, refused }
+    }
+
     fn is_empty(&self) -> bool {
-        self.backlog.is_empty() && self.delayed.is_empty() && !self.sweep
+        self.backlog.is_empty() && self.delayed.is_empty() && !self.sweep && !self.sweeping
     }
 
     fn is_done(&self, limits: &Limits) -> bool {

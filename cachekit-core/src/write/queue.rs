@@ -209,7 +209,11 @@ impl Queue {
 
     /// The worker is gone; the next invalidation starts another.
     pub(super) fn worker_gone(&self) {
-        lock(&self.state).working = false;
+        {
+            let mut state = lock(&self.state);
+            state.working = false;
+            state.sweep |= std::mem::take(&mut state.sweeping);
+        }
         self.idle.notify_waiters();
     }
 

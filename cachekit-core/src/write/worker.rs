@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::queue::Work;
+use super::{backlog::Item, queue::Work};
 use crate::{engine::Engine, sync};
 
 /// How long to wait before an interrupted sweep is begun anew.
@@ -13,13 +13,7 @@ pub(super) async fn run(alive: Alive) {
     let engine = &alive.0;
     loop {
         match engine.queue.next_work(engine) {
-            Work::Send(batch) => {
-                let keys: Vec<_> = batch.iter().map(|item| item.key.as_str()).collect();
-                match engine.store.unlink(&keys).await {
-                    Ok(()) => engine.queue.sent(engine, batch),
-                    Err(_) => engine.queue.failed(engine, batch),
-                }
-            }
+            Work::Send(items) => Batch { engine, items }.send().await,
             Work::Again { added, refused } => {
                 added.iter().for_each(|key| engine.invalidate_locally(key, 1));
                 refused.iter().for_each(|key| engine.queue.refused(engine, key, 0));
@@ -28,6 +22,27 @@ pub(super) async fn run(alive: Alive) {
             Work::Rest(until) => engine.queue.rest(engine, until).await,
             Work::Stop => return,
         }
+    }
+}
+
+/// Invalidations on their way. Those that are dropped, with the runtime say, are tried again.
+struct Batch<'a> {
+    engine: &'a Engine,
+    items: Vec<Item>,
+}
+
+impl Batch<'_> {
+    async fn send(mut self) {
+        let keys: Vec<_> = self.items.iter().map(|item| item.key.as_str()).collect();
+        if self.engine.store.unlink(&keys).await.is_ok() {
+            self.engine.queue.sent(self.engine, std::mem::take(&mut self.items));
+        }
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        self.engine.queue.failed(self.engine, std::mem::take(&mut self.items));
     }
 }
 

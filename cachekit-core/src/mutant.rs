@@ -26,7 +26,8 @@ pub(crate) enum Mutant {
     KeepLeaseId,
     /// Two writers of one key count as one.
     DirtyIsASet,
-    /// The key is invalidated locally only before the remote command, not after it.
+    /// The key is invalidated locally only before the remote command, and so is not kept dirty
+    /// until a second time after it.
     SingleLocalInvalidation,
     /// A value enters the in-process tier without a ticket.
     InsertWithoutTicket,

@@ -55,12 +55,17 @@ mod scheduled {
         time::Duration,
     };
 
-    use shuttle::{future::yield_now, rand::Rng as _, thread::LocalKey};
+    use shuttle::{
+        future::{AbortHandle, yield_now},
+        rand::Rng as _,
+        thread::LocalKey,
+    };
     pub(crate) use shuttle::sync::{Mutex, MutexGuard};
     pub(crate) use tokio::time::Instant;
 
     thread_local! {
         static ELAPSED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+        static BACKGROUND: RefCell<Vec<AbortHandle>> = const { RefCell::new(Vec::new()) };
     }
 
     /// A time that only `sleep` moves, so that a schedule is the same each time it is run.
@@ -78,10 +83,17 @@ mod scheduled {
         ELAPSED.set(until.max(ELAPSED.get()));
     }
 
-    /// Begins time anew.
+    /// Begins time anew, with no background work.
     #[cfg(test)]
     pub(crate) fn restart() {
         ELAPSED.set(Duration::ZERO);
+        BACKGROUND.take();
+    }
+
+    /// Ends all background work, as a runtime does that is shut down.
+    #[cfg(test)]
+    pub(crate) fn end_background() {
+        BACKGROUND.take().iter().for_each(AbortHandle::abort);
     }
 
     /// Where background work runs.
@@ -94,7 +106,8 @@ mod scheduled {
         }
 
         pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-            drop(shuttle::future::spawn(future));
+            let task = shuttle::future::spawn(future);
+            BACKGROUND.with_borrow_mut(|background| background.push(task.abort_handle()));
         }
     }
 

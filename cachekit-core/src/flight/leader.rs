@@ -192,11 +192,9 @@ impl Role {
     /// Whether the fill was accepted is unknown: the value serves those that joined before the
     /// load; the others go on under one of them.
     pub(crate) fn unknown(&self, answer: &Answer) -> Settled {
-        if mutant::on(Mutant::ShareUnknown) {
-            return over(self.accepted(answer, Status::Loaded));
-        }
         over(self.with(|state| {
-            let covered = state.covered;
+            let everybody = mutant::on(Mutant::ShareUnknown);
+            let covered = if everybody { MemberId::MAX } else { state.covered };
             let mut wakers = state.give(|id| {
                 (id < covered).then(|| own_or(answer, id == self.member))
             });

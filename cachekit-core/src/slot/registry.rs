@@ -166,10 +166,11 @@ impl Registry {
     ) -> (Detached, T) {
         self.with(key, |slot| {
             slot.epoch += 1;
-            slot.dirty = if mutant::on(Mutant::DirtyIsASet) {
-                slot.dirty.max(dirty)
-            } else {
-                slot.dirty + dirty
+            slot.dirty = match slot.dirty {
+                // Nothing would end it.
+                before if mutant::on(Mutant::SingleLocalInvalidation) => before,
+                before if mutant::on(Mutant::DirtyIsASet) => before.max(dirty),
+                before => before + dirty,
             };
             (promote(slot), under_lock())
         })
@@ -184,10 +185,10 @@ impl Registry {
         under_lock: impl FnOnce() -> T,
     ) -> (Detached, Option<T>) {
         self.with(key, |slot| {
-            slot.dirty = slot.dirty.saturating_sub(writers);
             if mutant::on(Mutant::SingleLocalInvalidation) {
                 return (Detached::default(), None);
             }
+            slot.dirty = slot.dirty.saturating_sub(writers);
             slot.epoch += 1;
             (promote(slot), Some(under_lock()))
         })

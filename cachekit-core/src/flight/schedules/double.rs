@@ -1,0 +1,125 @@
+//! A process's connection to the double's server: the commands that the engine sends to a store.
+
+use std::sync::Arc;
+
+use super::{
+    command::command,
+    keys::{Keys, NewEntry},
+    server::{Server, dawdle},
+};
+use crate::{
+    cache::{Answer, Ask},
+    entry::Id,
+    store::{Expected, Fill, Hold, Probe, StoreError},
+};
+
+/// A store that runs each command some time after it was sent, in any order, whether or not its
+/// caller is still there, and may lose the reply. Clones are other processes' connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Double {
+    pub(super) server: Arc<Server>,
+}
+
+impl Double {
+    /// Sends a command and waits for its reply.
+    async fn ask<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        run: impl FnOnce(&mut Keys) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (command, reply) = command(name, run);
+        self.server.send(command);
+        reply.await.map_err(|_| StoreError::Unknown)
+    }
+
+    fn admit(&self) -> Result<(), StoreError> {
+        self.server.refusal().map_or(Ok(()), Err)
+    }
+
+    pub(crate) fn fresh_id(&self) -> Option<Id> {
+        self.server.is_up().then(|| self.server.with_keys(Keys::fresh_id))
+    }
+
+    pub(crate) async fn probe(&self, key: &str, id: Id, ask: &Ask) -> Result<Probe, StoreError> {
+        self.admit()?;
+        let (key, ask) = (key.to_owned(), *ask);
+        self.ask("probe", move |keys| keys.probe(&key, id, &ask)).await
+    }
+
+    pub(crate) async fn seen(&self, key: &str, id: Id) -> Result<Option<Expected>, StoreError> {
+        self.admit()?;
+        let key = key.to_owned();
+        self.ask("seen", move |keys| keys.seen(&key, id)).await
+    }
+
+    pub(crate) async fn replace(&self, key: &str, seen: Id, fresh: Id) -> Result<bool, StoreError> {
+        self.admit()?;
+        let key = key.to_owned();
+        self.ask("replace", move |keys| keys.replace(&key, seen, fresh)).await
+    }
+
+    pub(crate) async fn look(&self, key: &str, ask: &Ask) -> Result<Option<Answer>, StoreError> {
+        let (key, ask) = (key.to_owned(), *ask);
+        self.ask("look", move |keys| keys.look(&key, &ask)).await
+    }
+
+    pub(crate) async fn fill(&self, key: &str, fill: Fill<'_>) -> Result<bool, StoreError> {
+        self.admit()?;
+        let entry = NewEntry { schema: (fill.codec.type_name)(), answer: fill.answer.clone() };
+        let (key, expected) = (key.to_owned(), fill.expected);
+        self.ask("fill", move |keys| keys.fill(&key, expected, entry)).await
+    }
+
+    pub(crate) async fn remove_foreign(&self, key: &str) -> Result<(), StoreError> {
+        self.admit()?;
+        let key = key.to_owned();
+        self.ask("remove_foreign", move |keys| keys.unlink(&key)).await
+    }
+
+    /// One command a key; `Ok` once each of them is acknowledged.
+    pub(crate) async fn unlink(&self, keys: &[&str]) -> Result<(), StoreError> {
+        let admitted: Vec<_> = keys.iter().map(|_| self.admit()).collect();
+        let sent: Vec<_> = keys
+            .iter()
+            .zip(admitted)
+            .map(|(key, admitted)| {
+                let key = (*key).to_owned();
+                let (command, reply) = command("unlink", move |keys| keys.unlink(&key));
+                if admitted.is_ok() {
+                    self.server.send(command);
+                }
+                reply
+            })
+            .collect();
+        for reply in sent {
+            reply.await.map_err(|_| StoreError::Unknown)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what is there when it begins, a key at a time.
+    pub(crate) async fn sweep(&self) -> Result<(), StoreError> {
+        self.admit()?;
+        let names = self.ask("scan", |keys| keys.names()).await?;
+        dawdle().await;
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        self.unlink(&names).await
+    }
+
+    /// Never: connections come and go between two commands.
+    pub(crate) async fn changed(&self) {
+        std::future::pending().await
+    }
+
+    pub(crate) async fn shutdown(&self) {}
+
+    pub(crate) fn give_up(&self, key: &str, id: Id) {
+        let key = key.to_owned();
+        let (command, _) = command("give_up", move |keys| keys.give_up(&key, id));
+        self.server.send(command);
+    }
+
+    pub(crate) fn hold(&self, _: &str, _: Id) -> Hold {
+        Hold::Double
+    }
+}

@@ -1,0 +1,33 @@
+//! Schedules over the shipped flights, slots, tiers and queues, with a store that answers whenever
+//! it likes.
+//!
+//! `RUSTFLAGS="--cfg shuttle" cargo nextest run -p cachekit-core --lib schedules`. How many
+//! schedules each test runs is multiplied by `CACHEKIT_SCHEDULES`; `CACHEKIT_SEED` repeats a run.
+
+mod command;
+mod double;
+mod keys;
+mod server;
+
+#[cfg(test)]
+mod actors;
+#[cfg(test)]
+mod database;
+#[cfg(test)]
+mod explore;
+#[cfg(test)]
+mod mutants;
+#[cfg(test)]
+mod nosy;
+#[cfg(test)]
+mod reader;
+#[cfg(test)]
+mod rules;
+#[cfg(test)]
+mod scenario;
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod world;
+
+pub(crate) use double::Double;

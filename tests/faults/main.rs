@@ -1,0 +1,1 @@
+//! Redis fails, and reads go on.

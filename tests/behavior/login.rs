@@ -2,7 +2,7 @@
 
 use cachekit::{Cache, ErrorKind, Outcome, Peek, Status, refresh, with_status};
 use cachekit_test_support::{RedisServer, Reply};
-use cachekit_tests::{Entries, NAMESPACE, POLICY, item, soon, until};
+use cachekit_tests::{Entries, NAMESPACE, POLICY, item, soon, until, until_async};
 
 const RIGHTS: &str = "+@connection +info +set +get +getrange +unlink +pexpire +scan +eval +evalsha";
 
@@ -47,7 +47,7 @@ async fn documented_rights_are_enough() {
     let outcomes = cache.invalidate_many([item(1), item(2)]).await;
     assert_eq!(outcomes[0].1, Outcome::Applied);
     soon(until("the namespace was swept", || entries.keys("ck:").is_empty())).await;
-    soon(async { while read().await.1 != Status::Hit {} }).await;
+    until_async("it is cached again", async || read().await.1 == Status::Hit).await;
     let refused = entries.raw(&["ACL", "LOG"]);
     let Reply::Array(refused) = refused else { panic!("{refused:?}") };
     let about = |reply: &Reply| matches!(reply, Reply::Bulk(Some(text)) if text == b"config|get");

@@ -5,7 +5,9 @@ use std::pin::pin;
 
 use cachekit::{Status, with_status};
 use cachekit_test_support::{Command, Proxy, RedisServer, named};
-use cachekit_tests::{Entries, POLICY, cache, first_poll, item, patient_builder, soon, until};
+use cachekit_tests::{
+    Entries, POLICY, cache, first_poll, item, patient_builder, soon, until, until_linked,
+};
 
 /// A lease of some other process, as that would write it.
 const FOREIGN_LEASE: [u8; 28] = {
@@ -47,11 +49,7 @@ async fn probe_id_is_never_sent_twice() {
         assert_eq!(soon(read(round)).await, Ok(round));
         drop(lost);
         assert_eq!(soon(polling).await, Ok(waits));
-        until("the link is back", || {
-            let again = proxy.count(named("HELLO"));
-            again > usize::try_from(round).unwrap() + 1
-        })
-        .await;
+        until_linked(&cache, true).await;
         for id in 10..20 {
             assert_eq!(soon(read(10 * round + id)).await, Ok(10 * round + id));
         }

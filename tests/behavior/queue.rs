@@ -7,6 +7,7 @@ use cachekit::{Cache, CacheBuilder, Key, Outcome, Peek, Status, with_status};
 use cachekit_test_support::{Proxy, RedisServer, named};
 use cachekit_tests::{
     Entries, PATIENCE, POLICY, builder, cache, first_poll, item, patient_builder, soon, until,
+    until_async, until_linked,
 };
 
 async fn load() -> Result<u64, ()> {
@@ -23,7 +24,7 @@ async fn status(cache: &Cache, key: Key) -> Status {
 async fn cut_off(proxy: &Proxy, cache: &Cache) {
     proxy.refuse(true);
     proxy.cut();
-    soon(async { while status(cache, item(999)).await != Status::Bypassed {} }).await;
+    until_linked(cache, false).await;
 }
 
 #[tokio::test]
@@ -76,7 +77,8 @@ async fn dead_letter_after_three_quick_tries_and_success_when_the_server_is_back
     proxy.refuse(false);
     let mut entries = Entries::of(&server);
     until("the invalidation went through", || entries.pttl("item:1") == -2).await;
-    soon(async { while status(&cache, item(1)).await == Status::Bypassed {} }).await;
+    until_async("it is cached again", async || status(&cache, item(1)).await != Status::Bypassed)
+        .await;
     assert_eq!(status(&cache, item(1)).await, Status::Hit);
     assert_eq!(*letters.lock().unwrap(), [(item(1), 3)], "once, after three tries");
 }
@@ -98,7 +100,8 @@ async fn full_queue_is_read_past_until_the_namespace_was_swept() {
     assert_eq!(letters.lock().unwrap()[0], (item(2), 0), "there was no room for it");
     proxy.refuse(false);
     until("all entries are gone", || entries.keys("ck:t:").is_empty()).await;
-    soon(async { while status(&cache, item(2)).await == Status::Bypassed {} }).await;
+    until_async("it is cached again", async || status(&cache, item(2)).await != Status::Bypassed)
+        .await;
     assert_eq!(status(&cache, item(2)).await, Status::Hit);
     assert_eq!(status(&cache, item(3)).await, Status::Loaded, "nothing was invalidated but all");
     assert_eq!(entries.keys("ck:theirs:").len(), 1, "another namespace is not ours to sweep");
@@ -126,6 +129,7 @@ async fn overflow_during_a_sweep_is_swept_once_more() {
     assert_eq!(soon(first).await[1].1, Outcome::Pending);
     let mut entries = Entries::of(&server);
     until("the overflow was made good", || entries.pttl("item:2") == -2).await;
-    soon(async { while status(&cache, item(2)).await == Status::Bypassed {} }).await;
+    until_async("it is cached again", async || status(&cache, item(2)).await != Status::Bypassed)
+        .await;
     assert_eq!(status(&cache, item(2)).await, Status::Hit);
 }

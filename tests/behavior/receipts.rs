@@ -2,7 +2,7 @@
 
 use cachekit::{Cache, Outcome, cached, invalidates, with_receipt};
 use cachekit_test_support::{Proxy, RedisServer};
-use cachekit_tests::{Entries, builder, until};
+use cachekit_tests::{Entries, builder, until, until_async};
 
 #[cached(key = "user:<id>", ttl = "1m", cache = cache)]
 async fn find(cache: &Cache, id: u64) -> Result<u64, ()> {
@@ -39,9 +39,9 @@ async fn receipt_says_applied_or_pending() {
     proxy.refuse(false);
     let mut entries = Entries::of(&server);
     until("the retries got through", || entries.pttl("user:7") == -2).await;
-    let mut applied = false;
-    while !applied {
+    until_async("writes go through at once", async || {
         let (_, receipt) = with_receipt(rename(&cache, 7)).await;
-        applied = receipt.outcome() == Outcome::Applied;
-    }
+        receipt.outcome() == Outcome::Applied
+    })
+    .await;
 }

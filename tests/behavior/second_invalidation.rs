@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cachekit::{Cache, Outcome, Peek, Status, cached, invalidates, key, with_receipt, with_status};
 use cachekit_test_support::{Proxy, RedisServer, named};
-use cachekit_tests::{Entries, cache, soon, until};
+use cachekit_tests::{Entries, cache, soon, until, until_async};
 
 #[cached(key = "user:<id>", ttl = "1m", cache = cache)]
 async fn find(cache: &Cache, replica: &AtomicU64, id: u64) -> Result<u64, ()> {
@@ -29,8 +29,10 @@ async fn again_after_removes_what_a_lagging_replica_brought_back() {
     replica.store(2, Ordering::SeqCst);
     let mut entries = Entries::of(&server);
     soon(until("it is invalidated again", || entries.pttl("user:7") == -2)).await;
-    soon(async { while with_status(find(&cache, &replica, 7)).await != (Ok(2), Status::Hit) {} })
-        .await;
+    until_async("the new value is kept", async || {
+        with_status(find(&cache, &replica, 7)).await == (Ok(2), Status::Hit)
+    })
+    .await;
     assert_eq!(cache.peek::<u64>(&key!("user:7")).await, Peek::Hit(2));
 }
 

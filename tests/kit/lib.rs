@@ -8,11 +8,11 @@ mod until;
 
 use std::time::Duration;
 
-use cachekit::{Cache, CacheBuilder, Key, Policy, RedisOptions, Ttl, key};
+use cachekit::{Cache, CacheBuilder, Key, Policy, RedisOptions, Status, Ttl, key, with_status};
 
 pub use entries::Entries;
 pub use polls::{Polls, first_poll};
-pub use until::{PATIENCE, soon, until};
+pub use until::{PATIENCE, soon, until, until_async};
 
 /// Values for a minute, absences for the default time.
 pub const POLICY: Policy = Policy::from_parts(Ttl::from_millis(60_000, 0), None);
@@ -71,4 +71,18 @@ pub fn item(id: u64) -> Key {
 /// Always.
 pub async fn cached<T>() -> Result<T, ()> {
     panic!("it is cached, so nothing is to be loaded")
+}
+
+/// Reads keys that nobody else does until the cache uses its Redis, or no longer does.
+///
+/// # Panics
+/// When that does not happen.
+pub async fn until_linked(cache: &Cache, linked: bool) {
+    until_async("the link changed", async || {
+        let read =
+            cache.get_or_load(item(fastrand::u64(1 << 32..)), &POLICY, async || Ok::<_, ()>(0_u64));
+        let (_, status) = with_status(read).await;
+        (status != Status::Bypassed) == linked
+    })
+    .await;
 }

@@ -21,6 +21,22 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) -> impl Future<Output 
     }
 }
 
+/// Asks again and again until the answer is yes.
+///
+/// # Panics
+/// With `what`, when that does not happen.
+#[track_caller]
+pub fn until_async(what: &str, mut holds: impl AsyncFnMut() -> bool) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let begun = Instant::now();
+        while !holds().await {
+            assert!(begun.elapsed() < PATIENCE, "{caller}: it never came to this: {what}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
 /// The output of `future`, which must come long before a lease runs out or patience ends.
 ///
 /// # Panics

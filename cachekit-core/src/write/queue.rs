@@ -188,6 +188,8 @@ impl Queue {
                 let _still_waits = waiter.send(());
             }
         }
+        // The store takes invalidations: what it refused before need not wait for its slow retry.
+        lock(&self.state).backlog.hurry();
     }
 
     /// The batch may not have reached the store: it is tried again.

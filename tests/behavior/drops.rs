@@ -8,6 +8,7 @@ use cachekit::Cache;
 use cachekit_test_support::RedisServer;
 use cachekit_tests::{PATIENCE, POLICY, cache, first_poll, item};
 use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, oneshot};
 
 static CACHE: OnceLock<Cache> = OnceLock::new();
 
@@ -52,7 +53,30 @@ async fn read_and_write(url: &str) {
             )
         };
         let _ = tokio::join!(reads, other.invalidate(item(1)), cache.invalidate(item(1)));
+        leave_an_answer(cache).await;
     }
+}
+
+/// The last copy of a value is the answer of a member that goes away without having taken it.
+async fn leave_an_answer(cache: &Cache) {
+    let (begun, has_begun) = oneshot::channel();
+    let go = Notify::new();
+    let load = async || {
+        begun.send(()).unwrap();
+        go.notified().await;
+        Ok::<_, ()>(Nosy(1))
+    };
+    let mut leader = Box::pin(cache.get_or_load(item(1), &POLICY, load));
+    tokio::select! {
+        _ = &mut leader => return,
+        _ = has_begun => {}
+    }
+    let load = async || Ok::<_, ()>(Nosy(2));
+    let mut member = Box::pin(cache.get_or_load(item(1), &POLICY, load));
+    let _ = first_poll(member.as_mut());
+    go.notify_one();
+    let _ = leader.await;
+    drop(member);
 }
 
 #[test]

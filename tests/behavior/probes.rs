@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 use std::pin::pin;
+use std::time::Duration;
 
-use cachekit::{Status, with_status};
+use cachekit::{Cache, Status, with_status};
 use cachekit_test_support::{Command, Proxy, RedisServer, named};
 use cachekit_tests::{
     Entries, POLICY, cache, first_poll, item, patient_builder, soon, until, until_linked,
 };
+use tokio::task::JoinSet;
 
 /// A lease of some other process, as that would write it.
 const FOREIGN_LEASE: [u8; 28] = {
@@ -54,10 +56,47 @@ async fn probe_id_is_never_sent_twice() {
             assert_eq!(soon(read(10 * round + id)).await, Ok(10 * round + id));
         }
     }
+    soon(hand_over(&server, &proxy, &cache, 1000)).await;
     let ids = proxy.commands().iter().filter_map(new_id).collect::<Vec<_>>();
     assert!(ids.len() > 40, "{} ids were sent", ids.len());
     let distinct = ids.iter().collect::<HashSet<_>>();
     assert_eq!(distinct.len(), ids.len(), "an id was sent twice");
+}
+
+/// A leader's probe is granted, its reply is held, and the leader goes away: another member goes on.
+async fn hand_over(server: &RedisServer, proxy: &Proxy, cache: &Cache, id: u64) {
+    let (mut entries, text) = (Entries::of(server), format!("item:{id}"));
+    lease_for_a_minute(&mut entries, &text);
+    let load = async || Ok::<_, ()>(1_u64);
+    let mut leader = Box::pin(cache.get_or_load(item(id), &POLICY, load));
+    let probes = proxy.count(named("SET"));
+    tokio::select! {
+        () = until("it waits for the foreign lease", || proxy.count(named("SET")) > probes + 1) => {}
+        _ = &mut leader => panic!("the key is leased"),
+    }
+    // A probe on its way closes the flight to newcomers, so they come at different times.
+    let mut members = JoinSet::new();
+    for _ in 0..5 {
+        let cache = cache.clone();
+        members.spawn(async move { with_status(cache.get_or_load(item(id), &POLICY, load)).await });
+        assert!(tokio::time::timeout(Duration::from_millis(3), &mut leader).await.is_err());
+    }
+
+    let replies = proxy.hold_replies(named("SET"));
+    entries.call("DEL", &text, &[]);
+    let granted = until("the leader's probe is granted", || {
+        replies.waiting() == 1 && entries.get(&text).is_some_and(|lease| lease != FOREIGN_LEASE)
+    });
+    tokio::select! {
+        () = granted => {}
+        _ = &mut leader => panic!("its probe's reply is held"),
+    }
+    let probes = proxy.count(named("SET"));
+    drop(leader);
+    until("a member leads, and probes", || proxy.count(named("SET")) > probes).await;
+    drop(replies);
+    let answers = members.join_all().await;
+    assert!(answers.contains(&(Ok(1), Status::Loaded)), "{answers:?}");
 }
 
 #[tokio::test]
@@ -65,28 +104,7 @@ async fn lost_probe_reply_is_adopted() {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.port());
     let cache = patient_builder(&proxy.url()).await.build().unwrap();
-    let mut entries = Entries::of(&server);
-    lease_for_a_minute(&mut entries, "item:1");
-    let load = async || Ok::<_, ()>(1_u64);
-    let mut leader = Box::pin(cache.get_or_load(item(1), &POLICY, load));
-    let leading = tokio::time::timeout(std::time::Duration::from_millis(20), &mut leader);
-    assert!(leading.await.is_err(), "it waits for the foreign lease");
-    let mut member = pin!(with_status(cache.get_or_load(item(1), &POLICY, load)));
-    assert!(first_poll(member.as_mut()).is_pending());
-
-    let replies = proxy.hold_replies(named("SET"));
-    entries.call("DEL", "item:1", &[]);
-    let granted = until("the leader's probe is granted", || {
-        replies.waiting() == 1 && entries.get("item:1").is_some_and(|lease| lease != FOREIGN_LEASE)
-    });
-    tokio::select! {
-        () = granted => {}
-        _ = &mut leader => panic!("its probe's reply is held"),
-    }
-    drop(leader);
-    assert!(first_poll(member.as_mut()).is_pending(), "it leads, and probes");
-    drop(replies);
-    assert_eq!(soon(member).await, (Ok(1), Status::Loaded));
+    soon(hand_over(&server, &proxy, &cache, 1)).await;
 }
 
 #[tokio::test]

@@ -84,6 +84,20 @@ async fn dead_letter_after_three_quick_tries_and_success_when_the_server_is_back
 }
 
 #[tokio::test]
+async fn slow_retries_end_with_the_next_success() {
+    let server = RedisServer::start();
+    let (cache, letters) = with_hook(builder(&server.url()).await);
+    server.config_set("min-replicas-to-write", "1");
+    assert_eq!(cache.invalidate(item(1)).await, Outcome::Pending);
+    until("it is tried every 30 s only", || !letters.lock().unwrap().is_empty()).await;
+    server.config_set("min-replicas-to-write", "0");
+    // The link was up all the time: nothing but a success tells that Redis takes writes again.
+    assert_eq!(cache.invalidate(item(2)).await, Outcome::Applied);
+    soon(until_async("the key is clean", async || status(&cache, item(1)).await == Status::Hit))
+        .await;
+}
+
+#[tokio::test]
 async fn full_queue_is_read_past_until_the_namespace_was_swept() {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.port());

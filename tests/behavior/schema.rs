@@ -69,6 +69,17 @@ async fn older_fields_under_the_same_name_are_a_miss() {
     assert_eq!(b.peek(&item(1)).await, Peek::Hit(user));
 }
 
+/// They decode as one another, and still mean different things.
+#[tokio::test]
+async fn another_type_of_the_same_shape_is_a_miss() {
+    let server = RedisServer::start();
+    let (a, b) = (cache(&server.url()).await, cache(&server.url()).await);
+    a.get_or_load(item(1), &POLICY, async || Ok::<_, ()>(1_u64)).await.unwrap();
+    assert_eq!(b.peek::<i64>(&item(1)).await, Peek::Miss);
+    let read = with_status(b.get_or_load(item(1), &POLICY, async || Ok::<_, ()>(2_i64)));
+    assert_eq!(soon(read).await, (Ok(2), Status::Loaded));
+}
+
 #[tokio::test]
 async fn rolling_schema_change_loads_once_per_fleet() {
     let server = RedisServer::start();

@@ -13,7 +13,7 @@ async fn dead_at_start_and_used_once_it_is_there() {
     let mut server = RedisServer::start();
     server.kill();
     let load = Load::start_cold(&server.url()).await;
-    load.until_bypassing().await;
+    load.until_cut_off().await;
     server.restart();
     load.until_hitting().await;
     load.until_applying().await;

@@ -9,7 +9,7 @@ async fn frozen_and_thawed_under_load() {
     let server = RedisServer::start();
     let load = Load::start(&server.url()).await;
     server.stop_with_sigstop();
-    load.until_bypassing().await;
+    load.until_cut_off().await;
     server.cont();
     load.until_hitting().await;
     load.until_applying().await;

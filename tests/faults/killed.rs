@@ -10,7 +10,7 @@ async fn killed_and_restarted_under_load() {
     let load = Load::start(&server.url()).await;
     for _ in 0..2 {
         server.kill();
-        load.until_bypassing().await;
+        load.until_cut_off().await;
         server.restart();
         load.until_hitting().await;
         load.until_applying().await;

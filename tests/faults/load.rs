@@ -36,6 +36,8 @@ struct Process {
     gauge: Gauge,
     hits: AtomicUsize,
     bypassed: AtomicUsize,
+    /// Of those, reads of rows that no write makes this process read past the cache.
+    cut_off: AtomicUsize,
     applied: AtomicUsize,
     wrong: Mutex<Vec<String>>,
 }
@@ -72,13 +74,28 @@ impl Load {
         }
     }
 
-    /// Waits until both processes read past Redis, and sees that they spare the database.
+    /// Waits until both processes have noticed a fault that may be over soon.
+    pub(crate) async fn until_noticed(&self) {
+        let [a, b] = &self.processes;
+        tokio::join!(a.cut_off.more(1, "it is noticed"), b.cut_off.more(1, "it is noticed"));
+    }
+
+    /// Waits until both processes read past Redis altogether, and sees that they spare the database.
+    pub(crate) async fn until_cut_off(&self) {
+        self.until_spared(|process| &process.cut_off).await;
+    }
+
+    /// Waits until both processes read some rows past Redis, and sees that they spare the database.
     pub(crate) async fn until_bypassing(&self) {
+        self.until_spared(|process| &process.bypassed).await;
+    }
+
+    async fn until_spared(&self, reads: fn(&Process) -> &AtomicUsize) {
         for process in &self.processes {
             // By then the loads that leases had bounded are over.
-            process.bypassed.more(200, "reads go past the cache").await;
+            reads(process).more(100, "reads go past the cache").await;
             process.gauge.reset();
-            process.bypassed.more(200, "reads go past the cache").await;
+            reads(process).more(100, "reads go past the cache").await;
             let most = process.gauge.most();
             assert!((1..=LOAD_LIMIT).contains(&most), "{most} loads at once");
         }
@@ -140,15 +157,19 @@ impl Process {
             gauge: Gauge::default(),
             hits: AtomicUsize::new(0),
             bypassed: AtomicUsize::new(0),
+            cut_off: AtomicUsize::new(0),
             applied: AtomicUsize::new(0),
             wrong: Mutex::default(),
         })
     }
 
-    fn note(&self, status: Status, wrong: Option<String>) {
+    fn note(&self, row: u64, status: Status, wrong: Option<String>) {
         match status {
             Status::Hit => _ = self.hits.fetch_add(1, Ordering::SeqCst),
-            Status::Bypassed => _ = self.bypassed.fetch_add(1, Ordering::SeqCst),
+            Status::Bypassed => {
+                self.bypassed.fetch_add(1, Ordering::SeqCst);
+                self.cut_off.fetch_add(usize::from(row >= CONSTANT), Ordering::SeqCst);
+            }
             _ => {}
         }
         self.wrong.lock().unwrap().extend(wrong);
@@ -172,7 +193,7 @@ async fn read(process: Arc<Process>, database: Arc<Database>, stop: Arc<AtomicBo
             Ok(_) if took > LONGEST_READ => Some(format!("a read took {took:?}, {status}")),
             Ok(_) => None,
         };
-        process.note(status, wrong);
+        process.note(row, status, wrong);
         tokio::task::yield_now().await;
     }
 }

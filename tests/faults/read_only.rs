@@ -15,9 +15,9 @@ async fn demoted_and_promoted_under_load() {
     let load = Load::start(&server.url()).await;
     // Nobody listens there, so it keeps its data.
     replica_of(&server, "127.0.0.1", "1");
-    load.until_bypassing().await;
+    load.until_cut_off().await;
     let hits = load.hits();
-    load.until_bypassing().await;
+    load.until_cut_off().await;
     assert_eq!(load.hits(), hits, "an entry that cannot be invalidated is not served");
     replica_of(&server, "NO", "ONE");
     load.until_hitting().await;

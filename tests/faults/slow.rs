@@ -12,7 +12,7 @@ async fn half_a_second_of_silence_under_load() {
     let load = Load::start(&server.url()).await;
     let mut debug = server.connection();
     let silence = std::thread::spawn(move || debug.call(&["DEBUG", "SLEEP", "0.5"]));
-    load.until_bypassing().await;
+    load.until_noticed().await;
     silence.join().unwrap();
     load.until_hitting().await;
     load.until_applying().await;
@@ -41,7 +41,7 @@ async fn replies_beyond_the_time_out_are_not_waited_for() {
     let proxy = Proxy::start(server.port());
     let load = Load::start(&proxy.url()).await;
     let slow = proxy.delay(Duration::from_millis(400), |_| true);
-    load.until_bypassing().await;
+    load.until_cut_off().await;
     drop(slow);
     load.until_hitting().await;
     load.until_applying().await;

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::{Expr, Ident, PatType, Type};
 
 use super::BoundKey;
@@ -121,23 +122,24 @@ fn outlives_the_body(function: &Function, expr: &Expr) -> bool {
 /// Asks every `&mut` argument, and every connection by value, whether a transaction is open.
 fn in_transaction(function: &Function, args: &Args) -> TokenStream {
     let asked: Vec<Asked> = if args.outside_tx { Vec::new() } else { asked(function) };
-    let names: Vec<Ident> =
-        (0..asked.len()).map(|index| format_ident!("__ck_tx_{index}")).collect();
-    let questions = asked.iter().zip(&names).map(
-        |(Asked { place, .. }, name)| quote!(let #name = (&&&__ck::TxProbe(#place)).ck_in_tx();),
-    );
-    let answers =
-        asked.iter().zip(&names).map(|(Asked { place, by_name, at }, name)| match by_name {
+    if asked.is_empty() {
+        return quote!(let __ck_in_tx = false;);
+    }
+    let name = |index: usize, at: Span| format_ident!("__ck_tx_{index}", span = at);
+    let questions = asked.iter().enumerate().map(|(index, Asked { place, at, .. })| {
+        let name = name(index, *at);
+        quote!(let #name = (&&&__ck::TxProbe(#place)).ck_in_tx();)
+    });
+    let answers = asked.iter().enumerate().map(|(index, Asked { place, by_name, at })| {
+        let name = name(index, *at);
+        match by_name {
             false => quote!(__ck::in_tx(&#name)),
             true => quote_spanned!(*at=> __ck::known_in_tx(#place, &#name)),
-        });
-    let answer = match names.is_empty() {
-        true => quote!(false),
-        false => quote!(#(#answers)||*),
-    };
+        }
+    });
     quote! {
         #(#questions)*
-        let __ck_in_tx = #answer;
+        let __ck_in_tx = #(#answers)||*;
     }
 }
 
@@ -159,7 +161,7 @@ fn asked(function: &Function) -> Vec<Asked> {
 fn ask(arg: &PatType) -> Option<Asked> {
     let name = signature::plain_name(arg)?;
     let by_name = signature::is_connection(&arg.ty);
-    let at = Span::call_site().located_at(name.span());
+    let at = name.span();
     let place = match &*arg.ty {
         Type::Reference(reference) if reference.mutability.is_some() => {
             quote_spanned!(at=> &*#name)
@@ -196,13 +198,18 @@ fn ttl_value(ttl: &Ttl) -> TokenStream {
             let (base, jitter) = (millis.base, millis.jitter);
             quote!(__ck::Ttl::from_millis(#base, #jitter))
         }
-        Ttl::Expr(expr) => quote!(<__ck::Ttl as ::core::convert::From<_>>::from(#expr)),
+        Ttl::Expr(expr) => {
+            let at = Span::call_site().located_at(expr.span());
+            quote_spanned!(at=> __ck::ttl(#expr))
+        }
     }
 }
 
 fn key_of(key: &BoundKey) -> TokenStream {
     match key {
-        BoundKey::Template(template, bound) => template::write(template, bound, &quote!(__ck)),
+        BoundKey::Template(template, bound) => {
+            template::write(template, bound.iter().map(|bound| &bound.borrowed), &quote!(__ck))
+        }
         BoundKey::Expr(expr) => quote! {{
             let __ck_key: __ck::Key = #expr;
             __ck::KeyBuf::from(__ck_key)

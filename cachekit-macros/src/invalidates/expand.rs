@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
-use syn::Ident;
+use syn::{Ident, Type};
 
 use super::args::{Args, Delay, Target};
 use crate::cached::expand::{cache, cache_value};
@@ -19,7 +19,7 @@ pub(super) fn expand(function: &Function, args: &Args, errors: &mut Errors) -> T
         .iter()
         .map(|target| key(target, function, errors))
         .partition(|key| key.ret.is_some());
-    clashes_with_an_argument(function, &after, errors);
+    check_ret(function, &after, errors);
     let name = format!("::{}", function.name());
     let probes = (!after.is_empty()).then(|| quote!(, probes::*));
     let cache = cache(function, args.cache.as_ref());
@@ -54,7 +54,8 @@ fn key(target: &Target, function: &Function, errors: &mut Errors) -> Key {
     match target {
         Target::Template(template) => {
             let bound = template::bind(template, function, Place::Write, errors);
-            let buf = template::write(template, &bound, &quote!(__ck));
+            let values = bound.iter().map(|bound| &bound.borrowed);
+            let buf = template::write(template, values, &quote!(__ck));
             let ret = template.uses("ret").then(|| template.text.span());
             Key { expr: quote!(#buf.into_key()), many: false, ret }
         }
@@ -68,22 +69,28 @@ fn key(target: &Target, function: &Function, errors: &mut Errors) -> Key {
     }
 }
 
-fn clashes_with_an_argument(function: &Function, after: &[Key], errors: &mut Errors) {
-    if after.is_empty() {
-        return;
-    }
+fn check_ret(function: &Function, after: &[Key], errors: &mut Errors) {
+    let Some(span) = after.iter().find_map(|key| key.ret) else { return };
     if let Some(argument) = function.binding("ret") {
-        errors.at(
-            argument.span(),
-            "in `#[invalidates]`, `ret` is the success value; rename this argument",
-        );
+        let message = "in `#[invalidates]`, `ret` is the success value; rename this argument";
+        errors.at(argument.span(), message);
+    }
+    // Every other type is asked by the compiler, in the same words.
+    if matches!(function.output(), Type::Tuple(unit) if unit.elems.is_empty()) {
+        let message =
+            "`ret` is the success value of a `Result` or `Option`, and this function returns `()`";
+        errors.at(span, message);
     }
 }
 
 fn keys(before: &[Key]) -> TokenStream {
     let single = before.iter().filter(|key| !key.many).map(|key| &key.expr);
     if !before.iter().any(|key| key.many) {
-        return quote!(let __ck_keys = ::std::vec::Vec::<__ck::Key>::from([#(#single),*]););
+        let count = before.len();
+        return quote! {
+            let __ck_keys: [__ck::Key; #count] = [#(#single),*];
+            let __ck_keys = ::std::vec::Vec::from(__ck_keys);
+        };
     }
     let more = before.iter().map(|key| add(&quote!(&mut __ck_keys), key)).collect::<TokenStream>();
     quote! {
@@ -134,7 +141,7 @@ fn ret_keys(function: &Function, after: &[Key]) -> TokenStream {
     quote! {
         |__ck_out: &#output, __ck_more: &mut ::std::vec::Vec<__ck::Key>| {
             let __ck_shape = (&&&&__ck::Probe::<#output>::NEW).ck_shape();
-            if let ::core::option::Option::Some(#ret) = __ck::ret(#and #shape, __ck_out) {
+            if let ::core::option::Option::Some(#ret) = __ck::ret(__ck_out, #and #shape) {
                 #more
             }
         }

@@ -19,6 +19,8 @@ mod mentions;
 mod options;
 mod segment;
 mod signature;
+#[cfg(test)]
+mod snapshots;
 mod template;
 
 /// Keeps what an async function answers.

@@ -75,7 +75,7 @@ fn expand(
     let receiver = function.receiver().map(|_| quote!(&self,));
     let vis = &function.vis;
     let cfgs = function.attrs.iter().filter(|attr| is_cfg(attr));
-    let doc = format!("The key under which `{}` keeps its answer.", function.name());
+    let doc = format!(" The key under which `{}` keeps its answer.", function.name());
     let values: Vec<TokenStream> = bound.iter().map(|bound| lent_value(bound, function)).collect();
     let key = template::write(template, &values, &ck);
     quote! {

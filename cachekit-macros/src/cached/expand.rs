@@ -1,6 +1,6 @@
 //! The expansion of `#[cached]`: the key, the form of the result, and one call into the engine.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Expr, Ident, PatType, Type};
@@ -17,7 +17,7 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
     let site = site(function, key);
     let form = form(function, args);
     let cache = cache(function, args.cache.as_ref());
-    let in_tx = in_transaction(function, args);
+    let (asked, in_tx) = in_transaction(function, args);
     let policy = policy(ttl, args.negative_ttl.as_ref());
     let key = key_of(key);
     let load = function.load(&quote!(__ck));
@@ -27,13 +27,13 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
         #site
         #form
         #cache
-        #in_tx
+        #asked
         #policy
         let __ck_key = #key;
         let __ck_call = __ck::Call {
             site: &__CK_SITE,
             cache: #cache_value,
-            in_transaction: __ck_in_tx,
+            in_transaction: #in_tx,
         };
         __ck::read(__ck_call, __ck_key, __ck_policy, __ck_form, #load).await
     })
@@ -71,10 +71,15 @@ fn form(function: &Function, args: &Args) -> TokenStream {
         let shape = at_output("__ck_shape");
         quote!(__ck::can_be_absent(#shape);)
     });
+    // A probe does not see lifetimes: it would share an error that borrows, and then not compile.
+    let error = match signature::borrows(output) {
+        true => quote!(__ck_shape.error()),
+        false => quote!((&&__ck_shape.error())),
+    };
     quote! {
         let __ck_shape = (&&&&__ck::Probe::<#output>::NEW).ck_shape();
         let __ck_stored = (&&__ck_shape.value()).ck_stored();
-        let __ck_error = (&&__ck_shape.error()).ck_error();
+        let __ck_error = #error.ck_error();
         let __ck_form = __ck::#make(&__ck_shape, #stored, &__ck_error);
         #absent
     }
@@ -119,11 +124,11 @@ fn outlives_the_body(function: &Function, expr: &Expr) -> bool {
         })
 }
 
-/// Asks every `&mut` argument, and every connection by value, whether a transaction is open.
-fn in_transaction(function: &Function, args: &Args) -> TokenStream {
+/// Asks every `&mut` argument, and every connection by value, whether a transaction is open: statements, and the answer.
+fn in_transaction(function: &Function, args: &Args) -> (TokenStream, TokenStream) {
     let asked: Vec<Asked> = if args.outside_tx { Vec::new() } else { asked(function) };
     if asked.is_empty() {
-        return quote!(let __ck_in_tx = false;);
+        return (TokenStream::new(), quote!(false));
     }
     let name = |index: usize, at: Span| format_ident!("__ck_tx_{index}", span = at);
     let questions = asked.iter().enumerate().map(|(index, Asked { place, at, .. })| {
@@ -137,10 +142,7 @@ fn in_transaction(function: &Function, args: &Args) -> TokenStream {
             true => quote_spanned!(*at=> __ck::known_in_tx(#place, &#name)),
         }
     });
-    quote! {
-        #(#questions)*
-        let __ck_in_tx = #(#answers)||*;
-    }
+    (quote!(#(#questions)*), quote!(#(#answers)||*))
 }
 
 struct Asked {
@@ -195,7 +197,8 @@ fn policy(ttl: &Ttl, negative: Option<&Ttl>) -> TokenStream {
 fn ttl_value(ttl: &Ttl) -> TokenStream {
     match ttl {
         Ttl::Literal(millis) => {
-            let (base, jitter) = (millis.base, millis.jitter);
+            let base = Literal::u64_unsuffixed(millis.base);
+            let jitter = Literal::u64_unsuffixed(millis.jitter);
             quote!(__ck::Ttl::from_millis(#base, #jitter))
         }
         Ttl::Expr(expr) => {

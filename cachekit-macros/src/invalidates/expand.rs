@@ -1,6 +1,6 @@
 //! The expansion of `#[invalidates]`: the keys, those that need the result, and one call into the engine.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{Ident, Type};
 
@@ -21,7 +21,10 @@ pub(super) fn expand(function: &Function, args: &Args, errors: &mut Errors) -> T
         .partition(|key| key.ret.is_some());
     check_ret(function, &after, errors);
     let name = format!("::{}", function.name());
-    let probes = (!after.is_empty()).then(|| quote!(, probes::*));
+    let names = match after.is_empty() {
+        true => quote!(#ck as __ck),
+        false => quote!(#ck::{self as __ck, probes::*}),
+    };
     let cache = cache(function, args.cache.as_ref());
     let cache_value = cache_value(args.cache.as_ref());
     let keys = keys(&before);
@@ -29,7 +32,7 @@ pub(super) fn expand(function: &Function, args: &Args, errors: &mut Errors) -> T
     let ret_keys = ret_keys(function, &after);
     let load = function.load(&quote!(__ck));
     function.with_body(&quote! {
-        use #ck::{self as __ck #probes};
+        use #names;
         static __CK_SITE: __ck::Site = __ck::Site::write(
             ::core::concat!(::core::module_path!(), #name),
             ::core::file!(),
@@ -86,7 +89,7 @@ fn check_ret(function: &Function, after: &[Key], errors: &mut Errors) {
 fn keys(before: &[Key]) -> TokenStream {
     let single = before.iter().filter(|key| !key.many).map(|key| &key.expr);
     if !before.iter().any(|key| key.many) {
-        let count = before.len();
+        let count = Literal::usize_unsuffixed(before.len());
         return quote! {
             let __ck_keys: [__ck::Key; #count] = [#(#single),*];
             let __ck_keys = ::std::vec::Vec::from(__ck_keys);
@@ -119,6 +122,7 @@ fn rules(function: &Function, args: &Args) -> TokenStream {
     };
     let again_after = match &args.again_after {
         Some(Delay::Literal(millis)) => {
+            let millis = Literal::u64_unsuffixed(*millis);
             quote!(::core::option::Option::Some(::core::time::Duration::from_millis(#millis)))
         }
         Some(Delay::Expr(expr)) => quote!(::core::option::Option::Some(#expr)),

@@ -12,7 +12,8 @@ use syn::{
 };
 
 pub(crate) use types::{
-    contains_impl, holds_plain, is_connection, is_executor, is_plain, last_segment, pattern_names,
+    borrows, contains_impl, holds_plain, is_connection, is_executor, is_plain, last_segment,
+    pattern_names,
 };
 
 use crate::template::Unraw as _;

@@ -65,7 +65,8 @@ async fn a_test_may_fail_by_its_result() {
         if fail {
             return Err("failed".into());
         }
-        Ok("7".parse::<u32>().map_err(|error| error.to_string())?)
+        let number = "7".parse::<u32>().map_err(|error| error.to_string())?;
+        Ok(number)
     }
     assert_eq!(test(false).await, Ok(7));
     assert_eq!(test(true).await, Err("failed".into()));

@@ -3,8 +3,6 @@
 mod form;
 mod lifetime;
 mod probe;
-#[cfg(test)]
-mod probe_tests;
 pub mod probes;
 mod read;
 mod shape;

@@ -72,6 +72,8 @@ pub fn never<R>() -> R {
 }
 
 #[cfg(test)]
+// The borrows are the question.
+#[allow(clippy::needless_borrow)]
 mod tests {
     use super::super::probe::{Probe, ViaOption as _, ViaResult as _, ViaResultOption as _};
     use super::*;

@@ -34,8 +34,11 @@ pub(super) fn output(sig: &Signature) -> (Type, Option<Flavor>) {
     }
 }
 
-/// `T` of `Pin<Box<dyn Future<Output = T>>>`.
+/// `T` of `Pin<Box<dyn Future<Output = T>>>`, or of its well-known alias `BoxFuture<T>`.
 fn boxed_output(ty: &Type) -> Option<Type> {
+    if let Some(output) = inner(ty, "BoxFuture").or_else(|| inner(ty, "LocalBoxFuture")) {
+        return Some(output.clone());
+    }
     let boxed = inner(ty, "Pin")?;
     match inner(boxed, "Box")? {
         Type::TraitObject(future) => future_output(&future.bounds),

@@ -63,6 +63,28 @@ pub(crate) fn write<'a>(
     ck: &TokenStream,
 ) -> TokenStream {
     let text = &template.text;
+    let writes = writes(template, values);
+    quote!(#ck::KeyBuf::new(#text, |__ck_w| { #writes }))
+}
+
+/// The statements that write the template into a `KeyBuf` called `__ck_key`, where it stands: moving one would take as
+/// long as writing it.
+pub(crate) fn write_in_place<'a>(
+    template: &Template,
+    values: impl IntoIterator<Item = &'a TokenStream>,
+) -> TokenStream {
+    let text = &template.text;
+    let writes = writes(template, values);
+    quote! {
+        let mut __ck_key = __ck::KeyBuf::blank(#text);
+        __ck_key.write(|__ck_w| { #writes });
+    }
+}
+
+fn writes<'a>(
+    template: &Template,
+    values: impl IntoIterator<Item = &'a TokenStream>,
+) -> TokenStream {
     let mut values = values.into_iter();
     let writes = template.pieces.iter().map(|piece| match piece {
         Piece::Literal(text) => quote!(__ck_w.literal(#text);),
@@ -71,7 +93,7 @@ pub(crate) fn write<'a>(
             quote!(__ck_w.value(#value);)
         }
     });
-    quote!(#ck::KeyBuf::new(#text, |__ck_w| { #(#writes)* }))
+    quote!(#(#writes)*)
 }
 
 /// The token that a path begins with, and where to point when its type does not fit.

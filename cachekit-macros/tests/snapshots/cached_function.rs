@@ -18,21 +18,21 @@ pub async fn find_user(db: &Pool, id: i64) -> sqlx::Result<Option<User>> {
         ::core::option::Option::Some(__ck::Ttl::from_millis(30000, 0)),
     );
     let __ck_policy = __CK_POLICY;
-    let __ck_key = __ck::KeyBuf::new(
-        "user:<id>",
-        |__ck_w| {
-            __ck_w.literal("user:");
-            __ck_w.value(&id);
-        },
-    );
-    let __ck_call = __ck::Call {
-        site: &__CK_SITE,
-        cache: ::core::option::Option::None,
-        in_transaction: false,
-    };
-    __ck::read(
+    let __ck_read = {
+        let mut __ck_key = __ck::KeyBuf::blank("user:<id>");
+        __ck_key
+            .write(|__ck_w| {
+                __ck_w.literal("user:");
+                __ck_w.value(&id);
+            });
+        let __ck_call = __ck::Call {
+            site: &__CK_SITE,
+            cache: ::core::option::Option::None,
+            in_transaction: false,
+        };
+        __ck::read(
             __ck_call,
-            __ck_key,
+            &__ck_key,
             __ck_policy,
             __ck_form,
             move || async move {
@@ -42,7 +42,8 @@ pub async fn find_user(db: &Pool, id: i64) -> sqlx::Result<Option<User>> {
                 { db.find(id).await }
             },
         )
-        .await
+    };
+    __ck_read.await
 }
 /// The key under which `find_user` keeps its answer.
 #[allow(dead_code, clippy::too_many_arguments, clippy::needless_pass_by_value)]

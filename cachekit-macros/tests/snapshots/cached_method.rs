@@ -17,18 +17,17 @@ impl Repo {
             __ck::ttl(self.lifetime),
             ::core::option::Option::None,
         );
-        let __ck_key = {
+        let __ck_read = {
             let __ck_key: __ck::Key = user_key(id);
-            __ck::KeyBuf::from(__ck_key)
-        };
-        let __ck_call = __ck::Call {
-            site: &__CK_SITE,
-            cache: ::core::option::Option::Some(__ck_cache),
-            in_transaction: false,
-        };
-        __ck::read(
+            let __ck_key = __ck::KeyBuf::from(__ck_key);
+            let __ck_call = __ck::Call {
+                site: &__CK_SITE,
+                cache: ::core::option::Option::Some(__ck_cache),
+                in_transaction: false,
+            };
+            __ck::read(
                 __ck_call,
-                __ck_key,
+                &__ck_key,
                 __ck_policy,
                 __ck_form,
                 move || async move {
@@ -38,6 +37,7 @@ impl Repo {
                     { self.handles.get(&id).cloned() }
                 },
             )
-            .await
+        };
+        __ck_read.await
     }
 }

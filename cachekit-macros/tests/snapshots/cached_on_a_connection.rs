@@ -17,21 +17,22 @@ async fn find(db: &mut PgConnection, seen: &mut Seen, id: i64) -> sqlx::Result<U
         ::core::option::Option::None,
     );
     let __ck_policy = __CK_POLICY;
-    let __ck_key = __ck::KeyBuf::new(
-        "user:<id>",
-        |__ck_w| {
-            __ck_w.literal("user:");
-            __ck_w.value(&id);
-        },
-    );
-    let __ck_call = __ck::Call {
-        site: &__CK_SITE,
-        cache: ::core::option::Option::None,
-        in_transaction: __ck::known_in_tx(&*db, &__ck_tx_0) || __ck::in_tx(&__ck_tx_1),
-    };
-    __ck::read(
+    let __ck_read = {
+        let mut __ck_key = __ck::KeyBuf::blank("user:<id>");
+        __ck_key
+            .write(|__ck_w| {
+                __ck_w.literal("user:");
+                __ck_w.value(&id);
+            });
+        let __ck_call = __ck::Call {
+            site: &__CK_SITE,
+            cache: ::core::option::Option::None,
+            in_transaction: __ck::known_in_tx(&*db, &__ck_tx_0)
+                || __ck::in_tx(&__ck_tx_1),
+        };
+        __ck::read(
             __ck_call,
-            __ck_key,
+            &__ck_key,
             __ck_policy,
             __ck_form,
             move || async move {
@@ -44,7 +45,8 @@ async fn find(db: &mut PgConnection, seen: &mut Seen, id: i64) -> sqlx::Result<U
                 }
             },
         )
-        .await
+    };
+    __ck_read.await
 }
 /// The key under which `find` keeps its answer.
 #[allow(dead_code, clippy::too_many_arguments, clippy::needless_pass_by_value)]

@@ -30,23 +30,23 @@ impl Users for Repo {
                 ::core::option::Option::None,
             );
             let __ck_policy = __CK_POLICY;
-            let __ck_key = __ck::KeyBuf::new(
-                "user:<self.tenant>:<id>",
-                |__ck_w| {
-                    __ck_w.literal("user:");
-                    __ck_w.value(&self.tenant);
-                    __ck_w.literal(":");
-                    __ck_w.value(&id);
-                },
-            );
-            let __ck_call = __ck::Call {
-                site: &__CK_SITE,
-                cache: ::core::option::Option::None,
-                in_transaction: false,
-            };
-            __ck::read(
+            let __ck_read = {
+                let mut __ck_key = __ck::KeyBuf::blank("user:<self.tenant>:<id>");
+                __ck_key
+                    .write(|__ck_w| {
+                        __ck_w.literal("user:");
+                        __ck_w.value(&self.tenant);
+                        __ck_w.literal(":");
+                        __ck_w.value(&id);
+                    });
+                let __ck_call = __ck::Call {
+                    site: &__CK_SITE,
+                    cache: ::core::option::Option::None,
+                    in_transaction: false,
+                };
+                __ck::read(
                     __ck_call,
-                    __ck_key,
+                    &__ck_key,
                     __ck_policy,
                     __ck_form,
                     move || async move {
@@ -60,7 +60,8 @@ impl Users for Repo {
                         __ck_body().await
                     },
                 )
-                .await
+            };
+            __ck_read.await
         })
     }
 }

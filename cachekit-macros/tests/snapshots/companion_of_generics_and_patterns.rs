@@ -26,31 +26,33 @@ where
         ::core::option::Option::None,
     );
     let __ck_policy = __CK_POLICY;
-    let __ck_key = __ck::KeyBuf::new(
-        "row:<T::TABLE>:<N>:<query.text>:<id>:<lang>:<name>",
-        |__ck_w| {
-            __ck_w.literal("row:");
-            __ck_w.value(&T::TABLE);
-            __ck_w.literal(":");
-            __ck_w.value(&N);
-            __ck_w.literal(":");
-            __ck_w.value(&query.text);
-            __ck_w.literal(":");
-            __ck_w.value(&id);
-            __ck_w.literal(":");
-            __ck_w.value(&lang);
-            __ck_w.literal(":");
-            __ck_w.value(&name);
-        },
-    );
-    let __ck_call = __ck::Call {
-        site: &__CK_SITE,
-        cache: ::core::option::Option::None,
-        in_transaction: false,
-    };
-    __ck::read(
+    let __ck_read = {
+        let mut __ck_key = __ck::KeyBuf::blank(
+            "row:<T::TABLE>:<N>:<query.text>:<id>:<lang>:<name>",
+        );
+        __ck_key
+            .write(|__ck_w| {
+                __ck_w.literal("row:");
+                __ck_w.value(&T::TABLE);
+                __ck_w.literal(":");
+                __ck_w.value(&N);
+                __ck_w.literal(":");
+                __ck_w.value(&query.text);
+                __ck_w.literal(":");
+                __ck_w.value(&id);
+                __ck_w.literal(":");
+                __ck_w.value(&lang);
+                __ck_w.literal(":");
+                __ck_w.value(&name);
+            });
+        let __ck_call = __ck::Call {
+            site: &__CK_SITE,
+            cache: ::core::option::Option::None,
+            in_transaction: false,
+        };
+        __ck::read(
             __ck_call,
-            __ck_key,
+            &__ck_key,
             __ck_policy,
             __ck_form,
             move || async move {
@@ -60,7 +62,8 @@ where
                 { state.row(query, id).await }
             },
         )
-        .await
+    };
+    __ck_read.await
 }
 #[cfg(feature = "rows")]
 /// The key under which `row` keeps its answer.

@@ -44,6 +44,8 @@ struct State {
     delayed: Timetable<Key>,
     /// Some key had no room: every entry of the namespace has to go.
     sweep: bool,
+    /// They are going now. A key that has no room meanwhile may have been passed already.
+    sweeping: bool,
     working: bool,
     closed: bool,
 }
@@ -77,11 +79,12 @@ impl Queue {
         let added = {
             let mut state = lock(&self.state);
             let added = state.backlog.add(key, Some(waiter), self.limits.queue_limit);
-            state.sweep |= added.is_err();
+            if added.is_err() {
+                state.overflow(engine);
+            }
             added
         };
         if added.is_err() {
-            engine.bypass_all.store(true, Ordering::Release);
             engine.clean(key, 1);
             self.dead_letter(engine, key, 0);
         }
@@ -128,6 +131,7 @@ impl Queue {
             return Work::Send(batch);
         }
         if state.sweep && state.backlog.is_empty() {
+            (state.sweep, state.sweeping) = (false, true);
             return Work::Sweep;
         }
         if state.closed && state.is_done(&self.limits) {
@@ -157,7 +161,14 @@ impl Queue {
 
     /// Adds a due second invalidation to the backlog.
     pub(super) fn push_due(&self, engine: &Arc<Engine>, key: &Key) {
-        let room = lock(&self.state).backlog.add(key, None, self.limits.queue_limit).is_ok();
+        let room = {
+            let mut state = lock(&self.state);
+            let room = state.backlog.add(key, None, self.limits.queue_limit).is_ok();
+            if !room {
+                state.overflow(engine);
+            }
+            room
+        };
         if !room {
             engine.clean(key, 1);
             self.dead_letter(engine, key, 0);
@@ -190,8 +201,11 @@ impl Queue {
     }
 
     pub(super) fn swept(&self, engine: &Engine, done: bool) {
-        if done {
-            lock(&self.state).sweep = false;
+        let mut state = lock(&self.state);
+        state.sweeping = false;
+        state.sweep |= !done;
+        if !state.sweep {
+            // Under the lock, like its counterpart: else it could undo what a new overflow does.
             engine.bypass_all.store(false, Ordering::Release);
         }
     }
@@ -205,7 +219,11 @@ impl Queue {
 
     /// The worker is gone; the next invalidation starts another.
     pub(super) fn worker_gone(&self) {
-        lock(&self.state).working = false;
+        {
+            let mut state = lock(&self.state);
+            state.working = false;
+            state.sweep |= std::mem::take(&mut state.sweeping);
+        }
         self.idle.notify_waiters();
     }
 
@@ -239,7 +257,13 @@ impl Queue {
 
 impl State {
     fn is_empty(&self) -> bool {
-        self.backlog.is_empty() && self.delayed.is_empty() && !self.sweep
+        self.backlog.is_empty() && self.delayed.is_empty() && !self.sweep && !self.sweeping
+    }
+
+    /// A key has no room: from now on the whole cache is read past until all of it was swept.
+    fn overflow(&mut self, engine: &Engine) {
+        self.sweep = true;
+        engine.bypass_all.store(true, Ordering::Release);
     }
 
     fn is_done(&self, limits: &Limits) -> bool {

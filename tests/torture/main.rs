@@ -1,0 +1,5 @@
+//! Consistency and stampedes, over several processes and a real Redis.
+
+mod consistency;
+mod fleet;
+mod stampede;

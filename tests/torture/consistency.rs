@@ -10,7 +10,10 @@ use cachekit_tests::{
     history::{self, Event, Source},
 };
 
-use crate::fleet::{Worker, machine};
+use crate::{
+    fleet::{Worker, machine},
+    nemesis::Nemesis,
+};
 
 const PROCESSES: u32 = 2;
 const KEYS: u32 = 4;
@@ -29,7 +32,7 @@ struct Run {
 async fn no_read_is_older_than_a_write_that_had_returned() {
     let _machine = machine().await;
     let server = RedisServer::start();
-    let run = Run::of("cachekit", &server, async {}).await;
+    let run = Run::of("cachekit", &server.url(), async {}).await;
     println!("cachekit, {} s: {}", run.seconds, run.summary);
     run.assert_consistent();
     assert!(run.summary.read_from(Source::Cache) > 0, "the cache was used");
@@ -37,27 +40,41 @@ async fn no_read_is_older_than_a_write_that_had_returned() {
     assert!(run.summary.applied > 0, "writes returned");
 }
 
+/// With pending writes, unknown fills and reads past the cache.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_read_is_older_while_redis_fails() {
+    let _machine = machine().await;
+    let mut server = RedisServer::start();
+    let mut nemesis = Nemesis::default();
+    let seconds = seconds();
+    let run = Run::of("cachekit", &server.url(), nemesis.haunt(&mut server, seconds)).await;
+    println!("cachekit, {} s, {nemesis:?}: {}", run.seconds, run.summary);
+    run.assert_consistent();
+    assert!(run.summary.read_from(Source::Cache) > 0, "the cache was used");
+    assert!(run.summary.read_from(Source::Bypass) > 0, "Redis was away");
+}
+
 /// The same harness finds the race that every hand-written cache-aside has: it is not blind.
 #[tokio::test(flavor = "multi_thread")]
 async fn plain_cache_aside_serves_stale_reads() {
     let _machine = machine().await;
     let server = RedisServer::start();
-    let run = Run::of("plain", &server, async {}).await;
+    let run = Run::of("plain", &server.url(), async {}).await;
     println!("GET/SETEX/DEL, {} s: {}", run.seconds, run.summary);
     assert!(!run.summary.violations.is_empty(), "seed {}: {}", run.seed, run.summary);
 }
 
 impl Run {
     /// Runs readers and writers against `subject`, and `meanwhile` beside them.
-    async fn of(subject: &str, server: &RedisServer, meanwhile: impl Future<Output = ()>) -> Run {
-        let seconds = number("CACHEKIT_TORTURE_SECONDS").unwrap_or(10);
+    async fn of(subject: &str, redis: &str, meanwhile: impl Future<Output = ()>) -> Run {
+        let seconds = seconds();
         let seed = number("CACHEKIT_TORTURE_SEED").unwrap_or_else(|| fastrand::u64(..));
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("database");
         let database = Database::create(&path, KEYS).await.expect("a database");
         let mut workers = Vec::new();
         for process in 0..PROCESSES {
-            let args = arguments(process, subject, server, dir.path());
+            let args = arguments(process, subject, redis, dir.path());
             let args = [args, vec![("seconds", seconds.to_string()), ("seed", seed.to_string())]];
             workers.push(Worker::start(&args.concat()).await);
         }
@@ -71,7 +88,7 @@ impl Run {
             let file = dir.path().join(process.to_string());
             history.extend(history::read(&file).expect("the worker's history"));
         }
-        let left_stale = left_stale(server, &database).await;
+        let left_stale = left_stale(redis, &database).await;
         Run { seed, seconds, summary: Summary::of(&history), history, left_stale }
     }
 
@@ -99,16 +116,11 @@ impl Run {
     }
 }
 
-fn arguments(
-    process: u32,
-    subject: &str,
-    server: &RedisServer,
-    dir: &Path,
-) -> Vec<(&'static str, String)> {
+fn arguments(process: u32, subject: &str, redis: &str, dir: &Path) -> Vec<(&'static str, String)> {
     vec![
         ("role", "calls".to_owned()),
         ("subject", subject.to_owned()),
-        ("redis", server.url()),
+        ("redis", redis.to_owned()),
         ("database", dir.join("database").display().to_string()),
         ("history", dir.join(process.to_string()).display().to_string()),
         ("process", process.to_string()),
@@ -119,8 +131,8 @@ fn arguments(
 }
 
 /// Keys with another version in this library's cache than in the database.
-async fn left_stale(server: &RedisServer, database: &Database) -> Vec<u32> {
-    let builder = Cache::builder().namespace("torture").redis(&server.url()).await;
+async fn left_stale(redis: &str, database: &Database) -> Vec<u32> {
+    let builder = Cache::builder().namespace("torture").redis(redis).await;
     let cache = builder.expect("a connection").build().expect("a cache");
     let mut stale = Vec::new();
     for id in 0..KEYS {
@@ -131,6 +143,11 @@ async fn left_stale(server: &RedisServer, database: &Database) -> Vec<u32> {
         }
     }
     stale
+}
+
+/// How long a run lasts.
+fn seconds() -> u64 {
+    number("CACHEKIT_TORTURE_SECONDS").unwrap_or(10)
 }
 
 fn number(name: &str) -> Option<u64> {

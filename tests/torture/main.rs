@@ -2,4 +2,5 @@
 
 mod consistency;
 mod fleet;
+mod nemesis;
 mod stampede;

@@ -73,7 +73,12 @@ impl KeyBuf {
 
     /// The key in its owned form.
     pub fn into_key(self) -> Key {
-        Key::from_parts(self.template, self.hash, &self.text)
+        self.to_key()
+    }
+
+    /// An owned copy.
+    pub fn to_key(&self) -> Key {
+        Key::from_parts(self.template.clone(), self.hash, &self.text)
     }
 }
 

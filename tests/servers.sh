@@ -3,7 +3,7 @@
 # Nothing is touched that is there, and no service is started.
 set -euo pipefail
 
-postgres() {
+has_postgres() {
     command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null
 }
 
@@ -15,7 +15,7 @@ missing=()
 has cc || missing+=(gcc libc6-dev)
 has redis-server || missing+=(redis-server)
 has mariadbd || missing+=(mariadb-server)
-postgres || missing+=(postgresql)
+has_postgres || missing+=(postgresql)
 if [[ ${#missing[@]} == 0 ]]; then
     exit 0
 fi

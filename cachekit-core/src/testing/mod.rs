@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    cache::{Cache, CacheBuilder},
+    cache::{Cache, CacheBuilder, Scope},
     clock::{self, ManualClock},
 };
 
@@ -16,6 +16,14 @@ use crate::{
 pub async fn isolated<F: Future>(future: F) -> F::Output {
     let cache = Cache::builder().build().expect("the defaults make a cache");
     cache.scope(future).await
+}
+
+/// [`isolated`] for a test that another attribute has made a plain function already, and that
+/// blocks on its own runtime.
+#[doc(hidden)]
+pub fn isolated_sync<T>(test: impl FnOnce() -> T) -> T {
+    let cache = Cache::builder().build().expect("the defaults make a cache");
+    Scope::new(cache).enter(test)
 }
 
 /// A clock that stands still until it is moved, and a builder of caches that go by it.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    cache::{Cache, CacheBuilder, Scope},
+    cache::{Cache, CacheBuilder, Context},
     clock::{self, ManualClock},
 };
 
@@ -18,12 +18,15 @@ pub async fn isolated<F: Future>(future: F) -> F::Output {
     cache.scope(future).await
 }
 
-/// [`isolated`] for a test that another attribute has made a plain function already, and that
-/// blocks on its own runtime.
-#[doc(hidden)]
-pub fn isolated_sync<T>(test: impl FnOnce() -> T) -> T {
+/// [`isolated`] for a plain function that blocks on its test.
+///
+/// `#[tokio::test]` and its like expand before an attribute below them and leave such a function;
+/// what it blocks on is polled in its own thread, and so is in the scope.
+pub fn isolated_sync<T>(work: impl FnOnce() -> T) -> T {
     let cache = Cache::builder().build().expect("the defaults make a cache");
-    Scope::new(cache).enter(test)
+    let mut context = Context::current();
+    context.cache = Some(cache);
+    context.enter(work)
 }
 
 /// A clock that stands still until it is moved, and a builder of caches that go by it.

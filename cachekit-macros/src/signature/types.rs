@@ -21,13 +21,14 @@ pub(super) fn output(sig: &Signature) -> (Type, Option<Flavor>) {
     if sig.asyncness.is_some() {
         return (written, Some(Flavor::Async));
     }
-    if let Type::ImplTrait(future) = &written {
-        if let Some(output) = future_output(&future.bounds) {
-            return (output, Some(Flavor::Impl));
+    let promised = match &written {
+        Type::ImplTrait(future) => {
+            future_output(&future.bounds).map(|output| (output, Flavor::Impl))
         }
-    }
-    match boxed_output(&written) {
-        Some(output) => (output, Some(Flavor::Boxed)),
+        boxed => boxed_output(boxed).map(|output| (output, Flavor::Boxed)),
+    };
+    match promised {
+        Some((output, flavor)) => (output, Some(flavor)),
         None => (written, None),
     }
 }

@@ -46,7 +46,12 @@ struct Query<'a> {
 }
 
 #[cached(key = "lifetimes:<query.text>:<first>:<last>", ttl = "1h")]
-async fn lifetimes<'a, 'b, S>(query: &Query<'a>, first: &'b str, last: Option<&str>, state: &'a S) -> String
+async fn lifetimes<'a, 'b, S>(
+    query: &Query<'a>,
+    first: &'b str,
+    last: Option<&str>,
+    state: &'a S,
+) -> String
 where
     S: Debug + ?Sized,
     'a: 'b,
@@ -160,7 +165,11 @@ async fn a_body_may_end_in_return() {
 #[cached(key = "fibonacci:<n>", ttl = "1h")]
 async fn fibonacci(runs: &Runs, n: u64) -> u64 {
     runs.next();
-    if n < 2 { n } else { Box::pin(fibonacci(runs, n - 1)).await + Box::pin(fibonacci(runs, n - 2)).await }
+    if n < 2 {
+        n
+    } else {
+        Box::pin(fibonacci(runs, n - 1)).await + Box::pin(fibonacci(runs, n - 2)).await
+    }
 }
 
 #[tokio::test]

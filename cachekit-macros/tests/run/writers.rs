@@ -135,7 +135,10 @@ async fn invalidates_on_ok_err_panic_and_drop() {
 
 /// Whether one poll was enough.
 async fn futures_poll_once<F: Future + Unpin>(future: &mut F) -> bool {
-    std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_ready())).await
+    std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_ready())
+    })
+    .await
 }
 
 #[invalidates(find(id), on_err = "keep")]

@@ -6,11 +6,13 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::{
-    Attribute, FnArg, GenericParam, Ident, Pat, PatType, Receiver, ReceiverKind, Signature, Token, Type, Visibility,
-    braced,
+    Attribute, FnArg, GenericParam, Ident, Pat, PatType, Receiver, ReceiverKind, Signature, Token,
+    Type, Visibility, braced,
 };
 
-pub(crate) use types::{contains_impl, holds_plain, is_connection, is_executor, is_plain, last_segment, pattern_names};
+pub(crate) use types::{
+    contains_impl, holds_plain, is_connection, is_executor, is_plain, last_segment, pattern_names,
+};
 
 use crate::template::Unraw as _;
 
@@ -112,7 +114,9 @@ impl Function {
     pub(crate) fn receiver_is_unique(&self) -> bool {
         self.receiver().is_some_and(|receiver| match &receiver.kind {
             ReceiverKind::Reference(_, _, mutability) => mutability.is_some(),
-            ReceiverKind::Typed(_, ty) => matches!(&**ty, Type::Reference(ty) if ty.mutability.is_some()),
+            ReceiverKind::Typed(_, ty) => {
+                matches!(&**ty, Type::Reference(ty) if ty.mutability.is_some())
+            }
             _ => false,
         })
     }

@@ -49,7 +49,7 @@ impl Start {
     #[inline]
     pub(crate) fn of(
         call: &Call<'_>,
-        key: KeyBuf,
+        key: &KeyBuf,
         policy: Policy,
         codec: Option<&'static Codec>,
         optional: bool,
@@ -77,12 +77,12 @@ impl Start {
 impl Way {
     /// The way of a read that is no hit here. Kept out of the hit's code.
     #[cold]
-    fn find(call: &Call<'_>, cache: Option<&Cache>, key: KeyBuf, ask: Ask) -> Self {
+    fn find(call: &Call<'_>, cache: Option<&Cache>, key: &KeyBuf, ask: Ask) -> Self {
         let context = Context::current();
         let Some(engine) = cache.and_then(Cache::engine) else {
             return Self::without_cache(call, context, cache.is_none());
         };
-        let key = key.into_key();
+        let key = key.to_key();
         engine.sites.note(call.site, key.template());
         let status = context.status.clone();
         let trace = Trace {

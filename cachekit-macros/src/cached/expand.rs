@@ -28,13 +28,16 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
         #cache
         #in_tx
         #policy
-        let __ck_key = #key;
-        let __ck_call = __ck::Call {
-            site: &__CK_SITE,
-            cache: #cache_value,
-            in_transaction: __ck_in_tx,
+        let __ck_read = {
+            #key
+            let __ck_call = __ck::Call {
+                site: &__CK_SITE,
+                cache: #cache_value,
+                in_transaction: __ck_in_tx,
+            };
+            __ck::read(__ck_call, &__ck_key, __ck_policy, __ck_form, #load)
         };
-        __ck::read(__ck_call, __ck_key, __ck_policy, __ck_form, #load).await
+        __ck_read.await
     })
 }
 
@@ -202,10 +205,10 @@ fn ttl_value(ttl: &Ttl) -> TokenStream {
 
 fn key_of(key: &BoundKey) -> TokenStream {
     match key {
-        BoundKey::Template(template, bound) => template::write(template, bound, &quote!(__ck)),
-        BoundKey::Expr(expr) => quote! {{
+        BoundKey::Template(template, bound) => template::write_in_place(template, bound),
+        BoundKey::Expr(expr) => quote! {
             let __ck_key: __ck::Key = #expr;
-            __ck::KeyBuf::from(__ck_key)
-        }},
+            let __ck_key = __ck::KeyBuf::from(__ck_key);
+        },
     }
 }

@@ -50,6 +50,22 @@ pub(super) fn bind_in_scope(template: &Template, errors: &mut Errors) -> Vec<Bou
 /// The expression of a `KeyBuf` that writes the template; `ck` is the path to the private module.
 pub(crate) fn write(template: &Template, bound: &[Bound], ck: &TokenStream) -> TokenStream {
     let text = &template.text;
+    let writes = writes(template, bound);
+    quote!(#ck::KeyBuf::new(#text, |__ck_w| { #writes }))
+}
+
+/// The statements that write the template into a `KeyBuf` called `__ck_key`, where it stands: moving
+/// one would take as long as writing it.
+pub(crate) fn write_in_place(template: &Template, bound: &[Bound]) -> TokenStream {
+    let text = &template.text;
+    let writes = writes(template, bound);
+    quote! {
+        let mut __ck_key = __ck::KeyBuf::blank(#text);
+        __ck_key.write(|__ck_w| { #writes });
+    }
+}
+
+fn writes(template: &Template, bound: &[Bound]) -> TokenStream {
     let mut values = bound.iter();
     let writes = template.pieces.iter().map(|piece| match piece {
         Piece::Literal(text) => quote!(__ck_w.literal(#text);),
@@ -58,7 +74,7 @@ pub(crate) fn write(template: &Template, bound: &[Bound], ck: &TokenStream) -> T
             quote!(__ck_w.value(#value);)
         }
     });
-    quote!(#ck::KeyBuf::new(#text, |__ck_w| { #(#writes)* }))
+    quote!(#(#writes)*)
 }
 
 /// The token that a path begins with, and where to point when its type does not fit.

@@ -35,11 +35,11 @@ pub fn explicit<C: AsRef<Cache> + ?Sized>(cache: &C) -> &Cache {
 /// future, so that the caller's own stays small.
 pub fn read<R, F, Fut>(
     call: Call<'_>,
-    key: KeyBuf,
+    key: &KeyBuf,
     policy: Policy,
     form: Form<R>,
     body: F,
-) -> Read<R, impl Future<Output = R>>
+) -> Read<R, impl Future<Output = R> + use<R, F, Fut>>
 where
     F: FnOnce() -> Fut,
     Fut: Future<Output = R>,

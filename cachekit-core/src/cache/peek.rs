@@ -27,9 +27,9 @@ impl Cache {
     /// It can be dropped at any time without effect.
     ///
     /// ```
-    /// use cachekit_core::{Cache, Peek, key};
+    /// use cachekit::{Cache, Peek, key};
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), cachekit_core::Error> {
+    /// # async fn main() -> Result<(), cachekit::Error> {
     /// let cache = Cache::builder().build()?;
     /// let id = 7;
     /// assert_eq!(cache.peek::<String>(&key!("user:<id>")).await, Peek::Miss);

@@ -25,6 +25,7 @@ pub(crate) enum Start {
 pub(crate) struct Way {
     kind: Kind,
     trace: Trace,
+    /// The caller's own.
     context: Context,
 }
 
@@ -49,7 +50,7 @@ impl Start {
     #[inline]
     pub(crate) fn of(
         call: &Call<'_>,
-        key: KeyBuf,
+        key: &KeyBuf,
         policy: Policy,
         codec: Option<&'static Codec>,
         optional: bool,
@@ -77,12 +78,12 @@ impl Start {
 impl Way {
     /// The way of a read that is no hit here. Kept out of the hit's code.
     #[cold]
-    fn find(call: &Call<'_>, cache: Option<&Cache>, key: KeyBuf, ask: Ask) -> Self {
+    fn find(call: &Call<'_>, cache: Option<&Cache>, key: &KeyBuf, ask: Ask) -> Self {
         let context = Context::current();
         let Some(engine) = cache.and_then(Cache::engine) else {
             return Self::without_cache(call, context, cache.is_none());
         };
-        let key = key.into_key();
+        let key = key.to_key();
         engine.sites.note(call.site, key.template());
         let status = context.status.clone();
         let trace = Trace {
@@ -93,15 +94,14 @@ impl Way {
         };
         if let Some(reason) = past(call, &context, engine, &key) {
             engine.reporter.bypass(key.template(), reason);
-            return Self { kind: Kind::Direct, trace, context: context.inside() };
+            return Self { kind: Kind::Direct, trace, context };
         }
         let ask = Ask { nested: context.is_nested(engine), ..ask };
-        let inside = context.loading(engine, key.clone());
         let kind = match context.mode {
             Mode::Refresh => Kind::Refresh(Refresh::new(engine, key, ask)),
             _ => Kind::Flight(Attempt::new(engine, key, ask)),
         };
-        Self { kind, trace, context: inside }
+        Self { kind, trace, context }
     }
 
     fn without_cache(call: &Call<'_>, context: Context, none: bool) -> Self {
@@ -113,7 +113,7 @@ impl Way {
         }
         let status = context.status.clone();
         let trace = Trace { engine: None, key: None, site: call.site, status };
-        Self { kind: Kind::Direct, trace, context: context.inside() }
+        Self { kind: Kind::Direct, trace, context }
     }
 
     /// The way of a read that found something it cannot use.
@@ -144,15 +144,20 @@ impl Way {
         tracing::debug_span!("cachekit.read", template, outcome = tracing::field::Empty)
     }
 
-    /// The context of the body.
+    /// The context of the body. Made only when the body runs: most reads are hits.
     pub(crate) fn body_context(&self) -> Context {
-        self.context.clone()
+        match (&self.trace.engine, &self.trace.key) {
+            (Some(engine), Some(key)) if self.is_shared() => {
+                self.context.loading(engine, key.clone())
+            }
+            _ => self.context.inside(),
+        }
     }
 
     pub(crate) async fn next(&mut self) -> Step {
         match &mut self.kind {
             Kind::Flight(attempt) => attempt.next().await,
-            Kind::Refresh(refresh) => refresh.next().await,
+            Kind::Refresh(refresh) => Box::pin(refresh.next()).await,
             Kind::Direct => Step::Load,
         }
     }
@@ -165,8 +170,8 @@ impl Way {
     /// Takes what the body brought.
     pub(crate) async fn settle(&mut self, split: Option<Split>) -> Option<Verdict> {
         match (&mut self.kind, split) {
-            (Kind::Flight(attempt), Some(split)) => attempt.settle(split).await,
-            (Kind::Refresh(refresh), Some(split)) => refresh.settle(split).await,
+            (Kind::Flight(attempt), Some(split)) => Box::pin(attempt.settle(split)).await,
+            (Kind::Refresh(refresh), Some(split)) => Box::pin(refresh.settle(split)).await,
             _ => Some(Verdict::Own(Status::Bypassed)),
         }
     }

@@ -32,12 +32,27 @@ impl KeyBuf {
     /// Expands a key; `template` is what `write` writes, kept for logs.
     #[inline]
     pub fn new(template: &'static str, write: impl FnOnce(&mut SegmentWriter<'_>)) -> KeyBuf {
-        let mut key = KeyBuf::empty(Template::Static(template));
-        let mut writer = SegmentWriter::new(&mut key.text);
+        let mut key = KeyBuf::blank(template);
+        key.write(write);
+        key
+    }
+
+    /// A key with no text yet: see [`write`](Self::write).
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn blank(template: &'static str) -> KeyBuf {
+        KeyBuf::empty(Template::Static(template))
+    }
+
+    /// Writes the text of a blank key where it stands: moving one takes as long as writing it.
+    #[doc(hidden)]
+    #[inline]
+    pub fn write(&mut self, write: impl FnOnce(&mut SegmentWriter<'_>)) {
+        self.text.clear();
+        let mut writer = SegmentWriter::new(&mut self.text);
         write(&mut writer);
         writer.finish();
-        key.hash = hash_text(&key.text);
-        key
+        self.hash = hash_text(&self.text);
     }
 
     pub(super) fn try_new<E>(
@@ -52,7 +67,7 @@ impl KeyBuf {
         Ok(key)
     }
 
-    #[inline]
+    #[inline(always)]
     fn empty(template: Template) -> KeyBuf {
         KeyBuf { template, hash: 0, text: ArrayString::new_const() }
     }
@@ -73,7 +88,12 @@ impl KeyBuf {
 
     /// The key in its owned form.
     pub fn into_key(self) -> Key {
-        Key::from_parts(self.template, self.hash, &self.text)
+        self.to_key()
+    }
+
+    /// An owned copy.
+    pub fn to_key(&self) -> Key {
+        Key::from_parts(self.template.clone(), self.hash, &self.text)
     }
 }
 

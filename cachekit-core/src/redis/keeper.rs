@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::lease::{Due, Leases};
 use super::link::Link;
+use super::names::Names;
 use super::script::{self, Script};
-use super::store::Names;
 use super::supervisor::Stop;
 use crate::entry::Id;
 

@@ -160,3 +160,37 @@ impl Drop for LeaseHold {
         self.leases.forget(self.token);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leases_beyond_the_bound_are_not_watched_and_their_holds_harm_nobody() {
+        let leases = Arc::new(Leases::new(&RedisOptions::new()));
+        let hold = |_| leases.hold("k", Id([0; 16]));
+        let mut holds = (0..=MOST_HELD).map(hold).collect::<Vec<_>>();
+        assert_eq!(leases.len(), MOST_HELD);
+        drop(holds.pop());
+        assert_eq!(leases.len(), MOST_HELD);
+        drop(holds.pop());
+        assert_eq!(leases.len(), MOST_HELD - 1);
+    }
+
+    #[test]
+    fn a_lease_is_due_every_third_of_its_ttl_until_a_load_must_be_over() {
+        let options = RedisOptions::new();
+        let leases = Arc::new(Leases::new(&options));
+        let begun = Instant::now();
+        let _hold = leases.hold("k", Id([0; 16]));
+        let due = |after: Duration| leases.take_due(begun + after).len();
+        let third = options.lease_ttl / 3;
+        assert_eq!(due(third - Duration::from_millis(1)), 0);
+        let later = Duration::from_millis(500);
+        assert_eq!(due(third + later), 1);
+        assert_eq!(due(third + later), 0, "not twice at once");
+        assert_eq!(due(2 * third + later), 1);
+        assert_eq!(due(options.load_timeout + later), 0);
+        assert_eq!(leases.len(), 0);
+    }
+}

@@ -8,6 +8,7 @@ mod connect;
 mod keeper;
 mod lease;
 mod link;
+mod names;
 mod node;
 mod options;
 mod probe;

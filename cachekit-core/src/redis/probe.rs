@@ -2,8 +2,8 @@
 
 use redis::{Cmd, RedisWrite, Value};
 
+use super::names::StoreKey;
 use super::reply::{Refusal, StoreError};
-use super::store::StoreKey;
 use crate::entry::{self, Entry, Id, LEASE_LEN, Parsed};
 
 /// What was under the key when the probe arrived.

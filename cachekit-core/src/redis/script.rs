@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use redis::{Cmd, Pipeline, RedisWrite, Value};
 
 use super::link::Link;
+use super::names::StoreKey;
 use super::reply::{self, StoreError};
-use super::store::StoreKey;
 
 /// A script of one key, known to the server by its hash.
 #[derive(Debug)]

@@ -1,8 +1,6 @@
 //! The store: what the engine may ask of Redis, by key text within one namespace.
 
-use std::fmt;
 use std::future::Future;
-use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use redis::{Cmd, RedisWrite, ToRedisArgs};
@@ -13,13 +11,14 @@ use super::connect::Connector;
 use super::keeper::{GiveUps, Keeper};
 use super::lease::{LeaseHold, Leases};
 use super::link::Link;
+use super::names::{Names, StoreKey};
 use super::options::RedisOptions;
 use super::probe::{self, Probe};
 use super::reply::{self, Refusal, StoreError};
 use super::script;
 use super::supervisor::Supervisor;
+use crate::Error;
 use crate::entry::{self, Id};
-use crate::{Error, ErrorKind};
 
 /// UNLINKs in one write.
 const BATCH: usize = 512;
@@ -255,61 +254,4 @@ pub(super) fn unlink(key: impl ToRedisArgs) -> Cmd {
     command.write_arg(b"UNLINK");
     command.arg(key);
     command
-}
-
-// ===== impl Names =====
-
-/// The namespace's keys in Redis: `ck:<namespace>:<key text>`.
-pub(super) struct Names {
-    prefix: String,
-}
-
-impl Names {
-    fn new(namespace: &str) -> Result<Names, Error> {
-        let forbidden = |c: char| matches!(c, ':' | '.' | '{' | '}') || c.is_control();
-        if namespace.is_empty() || namespace.len() > 64 || namespace.contains(forbidden) {
-            let message = format!(
-                "`{}` is no namespace; give 1 to 64 bytes without `:`, `.`, `{{` and `}}`",
-                namespace.escape_debug()
-            );
-            return Err(Error::new(ErrorKind::Config, super::CONNECT, message));
-        }
-        Ok(Names { prefix: format!("ck:{namespace}:") })
-    }
-
-    pub(super) fn prefix(&self) -> &str {
-        &self.prefix
-    }
-
-    pub(super) fn key<'a>(&'a self, text: &'a str) -> StoreKey<'a> {
-        StoreKey { prefix: &self.prefix, text }
-    }
-}
-
-impl fmt::Debug for Names {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.prefix)
-    }
-}
-
-/// A key as it is in Redis, put together while the command is written.
-#[derive(Clone, Copy)]
-pub(super) struct StoreKey<'a> {
-    prefix: &'a str,
-    text: &'a str,
-}
-
-impl StoreKey<'_> {
-    pub(super) fn len(&self) -> usize {
-        self.prefix.len() + self.text.len()
-    }
-}
-
-impl ToRedisArgs for StoreKey<'_> {
-    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
-        let mut arg = out.writer_for_next_arg();
-        // A command buffer grows and never fails.
-        let _ = arg.write_all(self.prefix.as_bytes());
-        let _ = arg.write_all(self.text.as_bytes());
-    }
 }

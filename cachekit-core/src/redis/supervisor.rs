@@ -191,7 +191,7 @@ async fn answers(mut connection: MultiplexedConnection, limit: Duration) -> bool
         if elapsed >= limit && !overslept {
             return false;
         }
-        deadline = Instant::now() + TICK;
+        deadline = Instant::now() + limit / 2;
     }
     true
 }

@@ -3,9 +3,10 @@
 use redis::{Cmd, RedisWrite, Value};
 
 use super::link::Link;
+use super::names::Names;
 use super::reply::{self, StoreError};
 use super::script;
-use super::store::{self, Names};
+use super::store;
 
 /// How many keys one SCAN looks at.
 const STEP: &[u8] = b"1000";

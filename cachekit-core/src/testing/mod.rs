@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    cache::{Cache, CacheBuilder},
+    cache::{Cache, CacheBuilder, Context},
     clock::{self, ManualClock},
 };
 
@@ -16,6 +16,17 @@ use crate::{
 pub async fn isolated<F: Future>(future: F) -> F::Output {
     let cache = Cache::builder().build().expect("the defaults make a cache");
     cache.scope(future).await
+}
+
+/// [`isolated`] for a plain function that blocks on its test.
+///
+/// `#[tokio::test]` and its like expand before an attribute below them and leave such a function;
+/// what it blocks on is polled in its own thread, and so is in the scope.
+pub fn isolated_sync<T>(work: impl FnOnce() -> T) -> T {
+    let cache = Cache::builder().build().expect("the defaults make a cache");
+    let mut context = Context::current();
+    context.cache = Some(cache);
+    context.enter(work)
 }
 
 /// A clock that stands still until it is moved, and a builder of caches that go by it.

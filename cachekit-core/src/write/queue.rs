@@ -5,10 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::{Notify, oneshot},
-    time::Instant,
-};
+use tokio::sync::{Notify, oneshot};
 
 use super::{
     DeadLetter, Hook,
@@ -20,7 +17,7 @@ use crate::{
     cache::Limits,
     engine::Engine,
     key::Key,
-    sync::{self, Mutex, lock},
+    sync::{self, Instant, Mutex, lock},
 };
 
 /// How many keys one batch of commands invalidates.
@@ -97,7 +94,7 @@ impl Queue {
 
     /// Notes a second invalidation of `key` for later.
     pub(super) fn push_again(&self, engine: &Arc<Engine>, key: &Key, after: Duration) {
-        let due = Instant::now() + after;
+        let due = sync::now() + after;
         let added = {
             let mut state = lock(&self.state);
             let room = state.delayed.len() < self.limits.queue_limit;
@@ -123,7 +120,7 @@ impl Queue {
     }
 
     pub(super) fn next_work(&self) -> Work {
-        let now = Instant::now();
+        let now = sync::now();
         let mut state = lock(&self.state);
         let again = state.delayed.take_due(now);
         if !again.is_empty() {
@@ -150,7 +147,7 @@ impl Queue {
     pub(super) async fn rest(&self, engine: &Engine, until: Option<Instant>) {
         let due = async {
             match until {
-                Some(until) => sync::sleep(until.saturating_duration_since(Instant::now())).await,
+                Some(until) => sync::sleep(until.saturating_duration_since(sync::now())).await,
                 None => std::future::pending().await,
             }
         };
@@ -197,7 +194,7 @@ impl Queue {
         for mut item in batch {
             item.tries += 1;
             let (key, tries) = (item.key.clone(), item.tries);
-            let due = Instant::now() + pause(tries, self.limits.quick_tries);
+            let due = sync::now() + pause(tries, self.limits.quick_tries);
             lock(&self.state).backlog.failed(item, due);
             if tries == self.limits.quick_tries {
                 self.dead_letter(engine, &key, tries);

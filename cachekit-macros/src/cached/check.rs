@@ -18,10 +18,8 @@ pub(super) fn check(function: &Function, args: &Args, errors: &mut Errors) {
     output_can_be_cached(function, errors);
     executors(function, args, errors);
     skips(function, args, errors);
-    if function.receiver().is_none() {
-        if let Some(shared) = &args.shared {
-            errors.at(shared.span(), "`shared` is for methods, and this function has no `self`");
-        }
+    if let Some(shared) = args.shared.as_ref().filter(|_| function.receiver().is_none()) {
+        errors.at(shared.span(), "`shared` is for methods, and this function has no `self`");
     }
     if let Some(Key::Expr(expr)) = &args.key {
         let used = mentions::words(expr.to_token_stream());
@@ -94,6 +92,10 @@ fn bare_param(function: &Function, output: &Type) -> Option<String> {
     is_param.then(|| spaceless(output))
 }
 
+fn is_known(function: &Function, name: &str) -> bool {
+    function.binding(name).is_some() || function.generic(name).is_some()
+}
+
 fn spaceless(ty: &Type) -> String {
     ty.to_token_stream().to_string().replace(" :: ", "::").replace("< ", "<").replace(" >", ">")
 }
@@ -137,6 +139,11 @@ fn nothing_left_out(
     instead: &str,
     errors: &mut Errors,
 ) {
+    // A misspelt name in `skip` is one error, not also an argument that is left out.
+    let misspelt = args.skip.iter().any(|skipped| !is_known(function, &skipped.unraw_string()));
+    if misspelt {
+        return;
+    }
     let left_out = |ident: &Ident| {
         let name = ident.unraw_string();
         !used.contains(&name) && !args.skip.iter().any(|skipped| skipped.unraw_string() == name)
@@ -159,11 +166,10 @@ fn nothing_left_out(
         );
         errors.at(ident.span(), message);
     }
-    if let Some(receiver) = function.receiver() {
-        if !used.contains("self") && args.shared.is_none() {
-            let message = "the key ignores `self`, so two values of this type would share entries; use a field, `<self.tenant>`, or say `shared`";
-            errors.at(receiver.self_token.span, message);
-        }
+    let self_is_used = used.contains("self") || args.shared.is_some();
+    if let Some(receiver) = function.receiver().filter(|_| !self_is_used) {
+        let message = "the key ignores `self`, so two values of this type would share entries; use a field, `<self.tenant>`, or say `shared`";
+        errors.at(receiver.self_token.span, message);
     }
 }
 

@@ -46,13 +46,21 @@ async fn read_in_transaction_bypasses() {
 }
 
 #[cached(key = "in_tx:<id>", ttl = "1h")]
-async fn in_tx(tx: &mut Transaction<'_, Sqlite>, runs: &Runs, id: i64) -> sqlx::Result<Option<String>> {
+async fn in_tx(
+    tx: &mut Transaction<'_, Sqlite>,
+    runs: &Runs,
+    id: i64,
+) -> sqlx::Result<Option<String>> {
     runs.next();
     sqlx::query_scalar(NAME).bind(id).fetch_optional(&mut **tx).await
 }
 
 #[cached(key = "owned_tx:<id>", ttl = "1h")]
-async fn owned_tx(mut tx: Transaction<'_, Sqlite>, runs: &Runs, id: i64) -> sqlx::Result<Option<String>> {
+async fn owned_tx(
+    mut tx: Transaction<'_, Sqlite>,
+    runs: &Runs,
+    id: i64,
+) -> sqlx::Result<Option<String>> {
     runs.next();
     sqlx::query_scalar(NAME).bind(id).fetch_optional(&mut *tx).await
 }
@@ -72,7 +80,11 @@ async fn a_transaction_is_always_in_one() {
 }
 
 #[cached(key = "generic_connection:<id>", ttl = "1h")]
-async fn generic_connection<C: sqlx::Connection>(db: &mut C, runs: &Runs, id: i64) -> sqlx::Result<i64> {
+async fn generic_connection<C: sqlx::Connection>(
+    db: &mut C,
+    runs: &Runs,
+    id: i64,
+) -> sqlx::Result<i64> {
     db.ping().await?;
     runs.next();
     Ok(id)
@@ -156,7 +168,11 @@ async fn what_says_nothing_is_cached() {
 
 #[invalidates(borrowed(id), best_effort)]
 async fn rename(db: &mut SqliteConnection, id: i64, name: &str) -> sqlx::Result<()> {
-    sqlx::query("UPDATE users SET name = ? WHERE id = ?").bind(name).bind(id).execute(&mut *db).await?;
+    sqlx::query("UPDATE users SET name = ? WHERE id = ?")
+        .bind(name)
+        .bind(id)
+        .execute(&mut *db)
+        .await?;
     Ok(())
 }
 

@@ -46,7 +46,12 @@ struct Query<'a> {
 }
 
 #[cached(key = "lifetimes:<query.text>:<first>:<last>", ttl = "1h")]
-async fn lifetimes<'a, 'b, S>(query: &Query<'a>, first: &'b str, last: Option<&str>, state: &'a S) -> String
+async fn lifetimes<'a, 'b, S>(
+    query: &Query<'a>,
+    first: &'b str,
+    last: Option<&str>,
+    state: &'a S,
+) -> String
 where
     S: Debug + ?Sized,
     'a: 'b,
@@ -160,7 +165,11 @@ async fn a_body_may_end_in_return() {
 #[cached(key = "fibonacci:<n>", ttl = "1h")]
 async fn fibonacci(runs: &Runs, n: u64) -> u64 {
     runs.next();
-    if n < 2 { n } else { Box::pin(fibonacci(runs, n - 1)).await + Box::pin(fibonacci(runs, n - 2)).await }
+    if n < 2 {
+        n
+    } else {
+        Box::pin(fibonacci(runs, n - 1)).await + Box::pin(fibonacci(runs, n - 2)).await
+    }
 }
 
 #[tokio::test]
@@ -220,9 +229,19 @@ fn boxed_future<'a>(runs: &'a Runs, id: i64) -> Pin<Box<dyn Future<Output = u32>
     Box::pin(async move { runs.next() })
 }
 
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+#[cached(key = "box_future:<id>", ttl = "1h")]
+fn box_future(runs: &Runs, id: i64) -> BoxFuture<'_, Option<u32>> {
+    Box::pin(async move { (id > 0).then(|| runs.next()) })
+}
+
 #[tokio::test]
 #[isolated]
 async fn functions_that_return_their_future() {
+    let boxed = Runs::default();
+    assert_eq!(box_future(&boxed, 1).await, Some(1));
+    assert_eq!(box_future(&boxed, 1).await, Some(1));
     assert_eq!(impl_future(7).await.unwrap(), 8);
     assert_eq!(impl_future(7).await.unwrap(), 8);
     let runs = Runs::default();

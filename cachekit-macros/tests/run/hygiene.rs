@@ -30,7 +30,9 @@ mod shadowed {
     pub(crate) mod __private {}
 
     #[::cachekit::cached(key = "shadowed:<id>", ttl = "1h", negative_ttl = "1m")]
-    pub(crate) async fn find(id: i64) -> ::std::result::Result<::std::option::Option<i64>, ::std::string::String> {
+    pub(crate) async fn find(
+        id: i64,
+    ) -> ::std::result::Result<::std::option::Option<i64>, ::std::string::String> {
         ::std::result::Result::Ok(::std::option::Option::Some(id))
     }
 
@@ -40,7 +42,9 @@ mod shadowed {
     }
 
     #[::cachekit::cached(key = "boxed:<id>", ttl = "1h")]
-    pub(crate) fn boxed(id: i64) -> ::std::pin::Pin<::std::boxed::Box<dyn ::std::future::Future<Output = i64>>> {
+    pub(crate) fn boxed(
+        id: i64,
+    ) -> ::std::pin::Pin<::std::boxed::Box<dyn ::std::future::Future<Output = i64>>> {
         ::std::boxed::Box::pin(async move { id })
     }
 
@@ -58,7 +62,11 @@ async fn shadowed_names_do_no_harm() {
 
 /// Not a warning, with every lint of clippy on; `find` is also a name that nothing uses.
 #[cached(key = "linted:<id>:<name>", ttl = "1h", skip(verbose))]
-pub async fn linted(id: i64, name: String, verbose: bool) -> Result<Option<String>, std::fmt::Error> {
+pub async fn linted(
+    id: i64,
+    name: String,
+    verbose: bool,
+) -> Result<Option<String>, std::fmt::Error> {
     Ok((id > 0 && !verbose).then_some(name))
 }
 
@@ -98,7 +106,7 @@ impl tracing::Subscriber for Spans {
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
-        let mut spans = self.0.lock().unwrap();
+        let mut spans = self.0.lock().expect("no test panics here");
         spans.push(span.metadata().name());
         Id::from_u64(spans.len() as u64)
     }
@@ -115,7 +123,7 @@ async fn spans_of(call: impl Future<Output = i64>) -> usize {
     let dispatch = tracing::Dispatch::new(spans.clone());
     let _default = tracing::dispatcher::set_default(&dispatch);
     assert_eq!(call.await, 7);
-    spans.0.lock().unwrap().len()
+    spans.0.lock().expect("no test panics here").len()
 }
 
 #[tokio::test]

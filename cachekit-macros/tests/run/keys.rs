@@ -4,7 +4,9 @@ use cachekit::{Key, isolated, key};
 
 mod facade {
     pub(crate) mod inner {
-        pub(crate) use cachekit::{__private, Key, Segment, SegmentWriter, cached, invalidates, key};
+        pub(crate) use cachekit::{
+            __private, Key, Segment, SegmentWriter, cached, invalidates, key,
+        };
     }
 }
 

@@ -79,7 +79,8 @@ async fn by_expressions(id: i64, other: i64) {
 
 #[invalidates(keys = ids.iter().copied().map(find_key_of), find(7))]
 async fn by_iterator(ids: Vec<i64>) -> usize {
-    ids.into_iter().count()
+    let taken = ids;
+    taken.len()
 }
 
 #[tokio::test]
@@ -135,7 +136,10 @@ async fn invalidates_on_ok_err_panic_and_drop() {
 
 /// Whether one poll was enough.
 async fn futures_poll_once<F: Future + Unpin>(future: &mut F) -> bool {
-    std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_ready())).await
+    std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_ready())
+    })
+    .await
 }
 
 #[invalidates(find(id), on_err = "keep")]

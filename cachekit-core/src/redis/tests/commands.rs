@@ -61,6 +61,10 @@ async fn tombstones_inhibits_and_foreign_values_are_told_apart() {
     assert!(matches!(probe().await, Probe::Inhibited));
     assert_eq!(store.unlink_foreign("k").await, Ok(false));
 
+    let damaged = [entry(b'L', seen.0, 0, 0, b""), b"?".to_vec()].concat();
+    set(&damaged);
+    assert!(matches!(probe().await, Probe::Corrupt(Some(id)) if id == seen));
+
     set(b"not ours");
     assert!(matches!(probe().await, Probe::Foreign));
     assert_eq!(store.unlink_foreign("k").await, Ok(true));

@@ -1,0 +1,63 @@
+//! The names of a namespace's keys in Redis.
+
+use std::fmt;
+use std::io::Write;
+
+use redis::{RedisWrite, ToRedisArgs};
+
+use crate::{Error, ErrorKind};
+
+/// The namespace's keys in Redis: `ck:<namespace>:<key text>`.
+pub(super) struct Names {
+    prefix: String,
+}
+
+impl Names {
+    pub(super) fn new(namespace: &str) -> Result<Names, Error> {
+        let forbidden = |c: char| matches!(c, ':' | '.' | '{' | '}') || c.is_control();
+        if namespace.is_empty() || namespace.len() > 64 || namespace.contains(forbidden) {
+            let message = format!(
+                "`{}` is no namespace; give 1 to 64 bytes without `:`, `.`, `{{` and `}}`",
+                namespace.escape_debug()
+            );
+            return Err(Error::new(ErrorKind::Config, super::CONNECT, message));
+        }
+        Ok(Names { prefix: format!("ck:{namespace}:") })
+    }
+
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    pub(super) fn key<'a>(&'a self, text: &'a str) -> StoreKey<'a> {
+        StoreKey { prefix: &self.prefix, text }
+    }
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.prefix)
+    }
+}
+
+/// A key as it is in Redis, put together while the command is written.
+#[derive(Clone, Copy)]
+pub(super) struct StoreKey<'a> {
+    prefix: &'a str,
+    text: &'a str,
+}
+
+impl StoreKey<'_> {
+    pub(super) fn len(&self) -> usize {
+        self.prefix.len() + self.text.len()
+    }
+}
+
+impl ToRedisArgs for StoreKey<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        let mut arg = out.writer_for_next_arg();
+        // A command buffer grows and never fails.
+        let _ = arg.write_all(self.prefix.as_bytes());
+        let _ = arg.write_all(self.text.as_bytes());
+    }
+}

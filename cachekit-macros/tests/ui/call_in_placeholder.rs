@@ -1,0 +1,10 @@
+//! A placeholder is a path.
+
+use cachekit::cached;
+
+#[cached(key = "user:<id.abs()>", ttl = "1h")]
+async fn find_user(id: i64) -> Option<i64> {
+    Some(id)
+}
+
+fn main() {}

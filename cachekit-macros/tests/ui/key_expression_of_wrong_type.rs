@@ -1,0 +1,10 @@
+//! A key is a `Key`.
+
+use cachekit::cached;
+
+#[cached(key = format!("user:{id}"), ttl = "1h")]
+async fn find_user(id: i64) -> Option<i64> {
+    Some(id)
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! A misspelt option.
+
+use cachekit::cached;
+
+#[cached(key = "user:<id>", tll = "1h")]
+async fn find_user(id: i64) -> Option<i64> {
+    Some(id)
+}
+
+fn main() {}

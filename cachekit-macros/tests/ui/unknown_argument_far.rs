@@ -1,0 +1,10 @@
+//! An option that does not exist.
+
+use cachekit::cached;
+
+#[cached(key = "user:<id>", ttl = "1h", frobnicate)]
+async fn find_user(id: i64) -> Option<i64> {
+    Some(id)
+}
+
+fn main() {}

@@ -7,7 +7,15 @@ mod real {
     pub(crate) use std::sync::{Mutex, MutexGuard};
 
     use tokio::runtime::Handle;
-    pub(crate) use tokio::time::sleep;
+    pub(crate) use tokio::{
+        task_local,
+        time::{Instant, sleep},
+    };
+
+    /// What time it is on the clock that `sleep` goes by.
+    pub(crate) fn now() -> Instant {
+        Instant::now()
+    }
 
     /// Where background work runs.
     #[derive(Debug)]
@@ -38,16 +46,42 @@ mod real {
 
 #[cfg(shuttle)]
 mod scheduled {
-    use std::{pin::pin, task::Poll, time::Duration};
+    use std::{
+        cell::{Cell, RefCell},
+        future::poll_fn,
+        pin::pin,
+        sync::OnceLock,
+        task::Poll,
+        time::Duration,
+    };
 
-    use shuttle::rand::Rng as _;
+    use shuttle::{future::yield_now, rand::Rng as _, thread::LocalKey};
     pub(crate) use shuttle::sync::{Mutex, MutexGuard};
+    pub(crate) use tokio::time::Instant;
+
+    thread_local! {
+        static ELAPSED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    }
+
+    /// A time that only `sleep` moves, so that a schedule is the same each time it is run.
+    pub(crate) fn now() -> Instant {
+        static START: OnceLock<Instant> = OnceLock::new();
+        *START.get_or_init(Instant::now) + ELAPSED.get()
+    }
 
     /// Yields a random number of times: every order of events that a clock could give.
-    pub(crate) async fn sleep(_: Duration) {
+    pub(crate) async fn sleep(time: Duration) {
+        let until = ELAPSED.get() + time;
         for _ in 0..shuttle::rand::thread_rng().gen_range(0..4) {
-            shuttle::future::yield_now().await;
+            yield_now().await;
         }
+        ELAPSED.set(until.max(ELAPSED.get()));
+    }
+
+    /// Begins time anew.
+    #[cfg(test)]
+    pub(crate) fn restart() {
+        ELAPSED.set(Duration::ZERO);
     }
 
     /// Where background work runs.
@@ -70,20 +104,63 @@ mod scheduled {
         if !crate::mutant::impatient() {
             return Some(future.await);
         }
-        let mut left = shuttle::rand::thread_rng().gen_range(1..60_u32);
-        std::future::poll_fn(move |cx| {
-            if let Poll::Ready(out) = future.as_mut().poll(cx) {
-                return Poll::Ready(Some(out));
+        for _ in 0..shuttle::rand::thread_rng().gen_range(1..40) {
+            let polled = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
+            if let Poll::Ready(out) = polled {
+                return Some(out);
             }
-            left -= 1;
-            if left == 0 {
-                return Poll::Ready(None);
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await
+            yield_now().await;
+        }
+        None
     }
+
+    /// A task's own value while a future is polled. Tokio's live in the thread, and all tasks of
+    /// a schedule share one, with switches between them in the middle of a poll.
+    pub(crate) struct TaskLocal<T: 'static>(pub(crate) &'static LocalKey<RefCell<Option<T>>>);
+
+    impl<T> TaskLocal<T> {
+        pub(crate) fn try_with<R>(&self, look: impl FnOnce(&T) -> R) -> Result<R, ()> {
+            let found = self.0.try_with(|cell| cell.borrow().as_ref().map(look));
+            found.ok().flatten().ok_or(())
+        }
+
+        pub(crate) fn sync_scope<R>(&self, value: T, work: impl FnOnce() -> R) -> R {
+            let mut value = Some(value);
+            self.swap(&mut value);
+            let out = work();
+            self.swap(&mut value);
+            out
+        }
+
+        pub(crate) async fn scope<F: Future>(&self, value: T, future: F) -> F::Output {
+            let mut value = Some(value);
+            let mut future = pin!(future);
+            poll_fn(move |cx| {
+                self.swap(&mut value);
+                let polled = future.as_mut().poll(cx);
+                self.swap(&mut value);
+                polled
+            })
+            .await
+        }
+
+        fn swap(&self, value: &mut Option<T>) {
+            self.0.with(|cell| std::mem::swap(value, &mut cell.borrow_mut()));
+        }
+    }
+
+    macro_rules! task_local {
+        (static $name:ident: $type:ty;) => {
+            static $name: $crate::sync::TaskLocal<$type> = {
+                shuttle::thread_local! {
+                    static CELL: std::cell::RefCell<Option<$type>> =
+                        const { std::cell::RefCell::new(None) };
+                }
+                $crate::sync::TaskLocal(&CELL)
+            };
+        };
+    }
+    pub(crate) use task_local;
 }
 
 #[cfg(not(shuttle))]

@@ -163,7 +163,7 @@ impl Attempt {
 
     fn settle_direct(&mut self, role: &Role, split: Split) -> Option<Verdict> {
         let done = match answer_of(split) {
-            Ok(answer) => role.accepted(&answer, Status::Bypassed),
+            Ok(answer) => role.served(&answer, Status::Bypassed),
             Err(error) => role.failed(error, self.engine.limits.load_limit),
         };
         own_if_deposed(done, Status::Bypassed)

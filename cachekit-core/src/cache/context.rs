@@ -3,9 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use super::{Cache, Receipts, Status, scope::Collector};
-use crate::{engine::Engine, key::Key};
+use crate::{engine::Engine, key::Key, sync::task_local};
 
-tokio::task_local! {
+task_local! {
     static CONTEXT: Context;
 }
 

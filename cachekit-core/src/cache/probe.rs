@@ -181,8 +181,8 @@ impl Patience {
     async fn pause(&mut self) {
         let pause = self.pause.mul_f64(fastrand::f64());
         self.pause = (self.pause * 2).min(Duration::from_millis(50));
-        let before = tokio::time::Instant::now();
+        let before = sync::now();
         sync::sleep(pause).await;
-        self.waited += before.elapsed().max(pause);
+        self.waited += (sync::now() - before).max(pause);
     }
 }

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use super::{Answer, Ask, Status, Step, attempt::answer_of};
+#[cfg(any(feature = "redis", shuttle))]
+use crate::store::{Expected, Fill, Hold};
 use crate::{
     __private::Split,
     engine::{Engine, LocalFill},
+    entry::Id,
     flight::Verdict,
     key::Key,
     slot::Ticket,
-};
-#[cfg(any(feature = "redis", shuttle))]
-use crate::{
-    entry::Id,
-    store::{Expected, Fill, Hold},
 };
 
 /// A caller that loads whatever the cache has.
@@ -23,6 +21,8 @@ pub(crate) struct Refresh {
     key: Key,
     ask: Ask,
     place: Place,
+    /// An id that was sent: the key may hold it as a lease, whatever became of the reply.
+    sent: Option<Id>,
     began_ms: u64,
 }
 
@@ -39,7 +39,7 @@ enum Place {
 
 impl Refresh {
     pub(crate) fn new(engine: &Arc<Engine>, key: Key, ask: Ask) -> Self {
-        Self { engine: engine.clone(), key, ask, place: Place::Unknown, began_ms: 0 }
+        Self { engine: engine.clone(), key, ask, place: Place::Unknown, sent: None, began_ms: 0 }
     }
 
     pub(crate) async fn next(&mut self) -> Step {
@@ -49,7 +49,7 @@ impl Refresh {
     }
 
     /// What is seen here is seen before the load begins, so a write that comes in between voids it.
-    async fn find_place(&self) -> Place {
+    async fn find_place(&mut self) -> Place {
         if self.engine.barred(&self.key).is_some() {
             return Place::None;
         }
@@ -63,11 +63,17 @@ impl Refresh {
     }
 
     #[cfg(any(feature = "redis", shuttle))]
-    async fn find_remote_place(&self) -> Option<Place> {
+    async fn find_remote_place(&mut self) -> Option<Place> {
         let store = &self.engine.store;
-        let id: Id = store.fresh_id()?;
-        let expected = store.seen(self.key.as_str(), id).await.ok().flatten()?;
-        Some(Place::Remote { expected, _hold: store.hold(self.key.as_str(), id) })
+        let id = store.fresh_id()?;
+        self.sent = Some(id);
+        let expected = store.seen(self.key.as_str(), id).await.ok()?;
+        let leased = matches!(expected, Some(Expected::Lease(_)));
+        let hold = if leased { store.hold(self.key.as_str(), id) } else { None };
+        if !leased {
+            self.sent = None;
+        }
+        Some(Place::Remote { expected: expected?, _hold: hold })
     }
 
     pub(crate) async fn settle(&mut self, split: Split) -> Option<Verdict> {
@@ -75,7 +81,7 @@ impl Refresh {
         let ttl_ms = answer.as_ref().and_then(|answer| self.ask.policy.draw_ttl_ms(answer));
         if let (Some(answer), Some(ttl_ms)) = (answer, ttl_ms) {
             if self.fill(&answer, ttl_ms).await {
-                self.place = Place::None;
+                self.sent = None;
             } else {
                 self.engine.reporter.fill_refused(self.key.template());
             }
@@ -106,7 +112,7 @@ impl Refresh {
 #[cfg(any(feature = "redis", shuttle))]
 impl Drop for Refresh {
     fn drop(&mut self) {
-        if let Place::Remote { expected: Expected::Lease(id), .. } = self.place {
+        if let Some(id) = self.sent {
             self.engine.give_up(&self.key, vec![id]);
         }
     }

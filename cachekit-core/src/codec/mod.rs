@@ -92,8 +92,8 @@ fn cannot_decode<T>(source: impl error::Error + Send + Sync + 'static) -> Error 
     Error::new(ErrorKind::Codec, "decode value", message).with_source(source)
 }
 
-fn left_over<T>(bytes: usize) -> Error {
+fn left_over<T>() -> Error {
     let name = std::any::type_name::<T>();
-    let message = format!("{bytes} bytes are left over after a `{name}`");
+    let message = format!("bytes are left over after a `{name}`");
     Error::new(ErrorKind::Codec, "decode value", message)
 }

@@ -130,10 +130,25 @@ impl Role {
         .map(drop)
     }
 
-    /// Ends the flight with the leader's own answer, for everybody in it.
+    /// Ends the flight with the leader's own answer, whose fill used the lease up.
     pub(crate) fn accepted(&self, answer: &Answer, status: Status) -> Option<()> {
+        self.end(answer, status, State::consume_lease)
+    }
+
+    /// Ends the flight with the leader's own answer, for everybody in it. A lease that it still
+    /// has is given up with it.
+    pub(crate) fn served(&self, answer: &Answer, status: Status) -> Option<()> {
+        self.end(answer, status, |_| ())
+    }
+
+    fn end(
+        &self,
+        answer: &Answer,
+        status: Status,
+        before: impl FnOnce(&mut State),
+    ) -> Option<()> {
         self.with(|state| {
-            state.consume_lease();
+            before(state);
             let wakers = state.finish(|id| match id == self.member {
                 true => Verdict::Own(status),
                 false => Verdict::Answer(answer.clone(), Status::Joined),

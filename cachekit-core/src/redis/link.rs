@@ -60,7 +60,8 @@ impl Link {
         let session = self.session()?;
         let _in_flight = InFlight::enter(&session);
         let mut connection = session.connection.clone();
-        let reply = connection.send_packed_command(command).await;
+        // Boxed: the driver's future is a kilobyte, which every future above would copy.
+        let reply = Box::pin(connection.send_packed_command(command)).await;
         let reply = session.received(reply)?;
         session.look_at(&reply);
         Ok(reply)

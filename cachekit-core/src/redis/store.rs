@@ -158,8 +158,8 @@ impl RedisStore {
         self.cas(&script::CAS_LEASE, key, &args).await
     }
 
-    /// Removes the incarnation `id` some time soon, if it is still there. Never blocks; when too many wait, or the
-    /// link is down, the lease is left to run out.
+    /// Removes the incarnation `id` some time soon, if it is still there, or once the link is up again. Never blocks;
+    /// when too many wait the lease is left to run out.
     pub(crate) fn give_up(&self, key: &str, id: Id) {
         self.inner.give_ups.push(key, id);
     }

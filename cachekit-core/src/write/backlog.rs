@@ -5,10 +5,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::oneshot, time::Instant};
+use tokio::sync::oneshot;
 
 use super::timetable::Timetable;
-use crate::key::{Key, PassThroughState};
+use crate::{
+    key::{Key, PassThroughState},
+    sync::Instant,
+};
 
 /// One key that waits, and who waits for it.
 #[derive(Debug)]

@@ -5,10 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::{Notify, oneshot},
-    time::Instant,
-};
+use tokio::sync::{Notify, oneshot};
 
 use super::{
     DeadLetter, Hook,
@@ -20,7 +17,7 @@ use crate::{
     cache::Limits,
     engine::Engine,
     key::Key,
-    sync::{self, Mutex, lock},
+    sync::{self, Instant, Mutex, lock},
 };
 
 /// How many keys one batch of commands invalidates.
@@ -47,6 +44,8 @@ struct State {
     delayed: Timetable<Key>,
     /// Some key had no room: every entry of the namespace has to go.
     sweep: bool,
+    /// They are going now. A key that has no room meanwhile may have been passed already.
+    sweeping: bool,
     working: bool,
     closed: bool,
 }
@@ -80,11 +79,12 @@ impl Queue {
         let added = {
             let mut state = lock(&self.state);
             let added = state.backlog.add(key, Some(waiter), self.limits.queue_limit);
-            state.sweep |= added.is_err();
+            if added.is_err() {
+                state.overflow(engine);
+            }
             added
         };
         if added.is_err() {
-            engine.bypass_all.store(true, Ordering::Release);
             engine.clean(key, 1);
             self.dead_letter(engine, key, 0);
         }
@@ -94,7 +94,7 @@ impl Queue {
 
     /// Notes a second invalidation of `key` for later.
     pub(super) fn push_again(&self, engine: &Arc<Engine>, key: &Key, after: Duration) {
-        let due = Instant::now() + after;
+        let due = sync::now() + after;
         let added = {
             let mut state = lock(&self.state);
             let room = state.delayed.len() < self.limits.queue_limit;
@@ -120,7 +120,7 @@ impl Queue {
     }
 
     pub(super) fn next_work(&self) -> Work {
-        let now = Instant::now();
+        let now = sync::now();
         let mut state = lock(&self.state);
         let again = state.delayed.take_due(now);
         if !again.is_empty() {
@@ -131,6 +131,7 @@ impl Queue {
             return Work::Send(batch);
         }
         if state.sweep && state.backlog.is_empty() {
+            (state.sweep, state.sweeping) = (false, true);
             return Work::Sweep;
         }
         if state.closed && state.is_done(&self.limits) {
@@ -146,7 +147,7 @@ impl Queue {
     pub(super) async fn rest(&self, engine: &Engine, until: Option<Instant>) {
         let due = async {
             match until {
-                Some(until) => sync::sleep(until.saturating_duration_since(Instant::now())).await,
+                Some(until) => sync::sleep(until.saturating_duration_since(sync::now())).await,
                 None => std::future::pending().await,
             }
         };
@@ -160,7 +161,14 @@ impl Queue {
 
     /// Adds a due second invalidation to the backlog.
     pub(super) fn push_due(&self, engine: &Arc<Engine>, key: &Key) {
-        let room = lock(&self.state).backlog.add(key, None, self.limits.queue_limit).is_ok();
+        let room = {
+            let mut state = lock(&self.state);
+            let room = state.backlog.add(key, None, self.limits.queue_limit).is_ok();
+            if !room {
+                state.overflow(engine);
+            }
+            room
+        };
         if !room {
             engine.clean(key, 1);
             self.dead_letter(engine, key, 0);
@@ -184,7 +192,7 @@ impl Queue {
         for mut item in batch {
             item.tries += 1;
             let (key, tries) = (item.key.clone(), item.tries);
-            let due = Instant::now() + pause(tries, self.limits.quick_tries);
+            let due = sync::now() + pause(tries, self.limits.quick_tries);
             lock(&self.state).backlog.failed(item, due);
             if tries == self.limits.quick_tries {
                 self.dead_letter(engine, &key, tries);
@@ -193,8 +201,11 @@ impl Queue {
     }
 
     pub(super) fn swept(&self, engine: &Engine, done: bool) {
-        if done {
-            lock(&self.state).sweep = false;
+        let mut state = lock(&self.state);
+        state.sweeping = false;
+        state.sweep |= !done;
+        if !state.sweep {
+            // Under the lock, like its counterpart: else it could undo what a new overflow does.
             engine.bypass_all.store(false, Ordering::Release);
         }
     }
@@ -208,7 +219,11 @@ impl Queue {
 
     /// The worker is gone; the next invalidation starts another.
     pub(super) fn worker_gone(&self) {
-        lock(&self.state).working = false;
+        {
+            let mut state = lock(&self.state);
+            state.working = false;
+            state.sweep |= std::mem::take(&mut state.sweeping);
+        }
         self.idle.notify_waiters();
     }
 
@@ -242,7 +257,13 @@ impl Queue {
 
 impl State {
     fn is_empty(&self) -> bool {
-        self.backlog.is_empty() && self.delayed.is_empty() && !self.sweep
+        self.backlog.is_empty() && self.delayed.is_empty() && !self.sweep && !self.sweeping
+    }
+
+    /// A key has no room: from now on the whole cache is read past until all of it was swept.
+    fn overflow(&mut self, engine: &Engine) {
+        self.sweep = true;
+        engine.bypass_all.store(true, Ordering::Release);
     }
 
     fn is_done(&self, limits: &Limits) -> bool {

@@ -5,7 +5,7 @@ use std::{
     collections::BinaryHeap,
 };
 
-use tokio::time::Instant;
+use crate::sync::Instant;
 
 /// Things by the time at which they are due.
 #[derive(Debug)]

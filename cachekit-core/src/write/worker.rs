@@ -12,19 +12,17 @@ const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 pub(super) async fn run(alive: Alive) {
     let engine = &alive.0;
     loop {
-        match engine.queue.next_work() {
+        match engine.queue.next_work(engine) {
             Work::Send(batch) => {
                 let keys: Vec<_> = batch.iter().map(|item| item.key.as_str()).collect();
                 match engine.store.unlink(&keys).await {
                     Ok(()) => engine.queue.sent(engine, batch),
-                    Err(_) => engine.queue.failed(engine, batch),
+                    Err(error) => engine.queue.failed(engine, batch, error),
                 }
             }
-            Work::Again(keys) => {
-                for key in keys {
-                    engine.invalidate_locally(&key, 1);
-                    engine.queue.push_due(engine, &key);
-                }
+            Work::Again { added, refused } => {
+                added.iter().for_each(|key| engine.invalidate_locally(key, 1));
+                refused.iter().for_each(|key| engine.queue.refused(engine, key, 0));
             }
             Work::Sweep => sweep(engine).await,
             Work::Rest(until) => engine.queue.rest(engine, until).await,

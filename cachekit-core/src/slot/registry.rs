@@ -120,7 +120,7 @@ impl Registry {
     }
 
     /// How many keys are in flight or dirty.
-    #[cfg(test)]
+    #[cfg(shuttle)]
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
     }

@@ -30,7 +30,7 @@ impl Drop for Nosy {
         let load = async || Ok::<_, ()>(Nosy(0));
         // Joins the key's flight and leaves it: both take every lock there is.
         let _ = first_poll(pin!(cache.get_or_load(item(1), &POLICY, load)));
-        if DROPS.get() % 8 == 0 {
+        if DROPS.get().is_multiple_of(8) {
             let _ = first_poll(pin!(cache.invalidate(item(1))));
         }
         NESTED.set(false);
@@ -53,7 +53,10 @@ async fn read_and_write(url: &str) {
             )
         };
         let _ = tokio::join!(reads, other.invalidate(item(1)), cache.invalidate(item(1)));
+        other.invalidate(item(1)).await;
         leave_an_answer(cache).await;
+        other.invalidate(item(1)).await;
+        be_overtaken(cache, &other).await;
     }
 }
 
@@ -77,6 +80,17 @@ async fn leave_an_answer(cache: &Cache) {
     go.notify_one();
     let _ = leader.await;
     drop(member);
+}
+
+/// A value whose fill was refused is kept, and dropped when another process's is found.
+async fn be_overtaken(cache: &Cache, other: &Cache) {
+    let load = async || {
+        other.invalidate(item(1)).await;
+        let load = async || Ok::<_, ()>(Nosy(4));
+        drop(other.get_or_load(item(1), &POLICY, load).await);
+        Ok::<_, ()>(Nosy(3))
+    };
+    let _ = cache.get_or_load(item(1), &POLICY, load).await;
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn page(words: u16) -> Page {
     let word = |n| (n, vec!["word".to_owned(), format!("{n}\u{1F600}\0")]);
     Page {
         title: "Ein Buch: \"über\" alles".to_owned(),
-        price: (words % 2 == 0).then_some(i64::MIN),
+        price: words.is_multiple_of(2).then_some(i64::MIN),
         kind: match words % 2 {
             0 => Kind::Plain,
             _ => Kind::Signed { by: "me".to_owned(), at: u64::MAX },

@@ -65,6 +65,8 @@ async fn answer_under_way(is_cached: bool, picked: fn(&Command) -> bool) {
     let a = patient_builder(&proxy.url()).await.build().unwrap();
     let b = cache(&server.url()).await;
     let load_old = async || Ok::<_, ()>("old".to_owned());
+    // So that Redis knows the script of fills.
+    a.get_or_load(item(2), &POLICY, load_old).await.unwrap();
     if is_cached {
         b.get_or_load(item(1), &POLICY, load_old).await.unwrap();
     }
@@ -107,6 +109,24 @@ async fn reader_after_a_write_does_not_share_a_load_past_the_cache() {
     assert_eq!(b.invalidate(item(1)).await, Outcome::Applied);
     let mut late = pin!(a.get_or_load(item(1), &POLICY, load_new));
     assert!(first_poll(late.as_mut()).is_pending());
+    go.notify_one();
+    assert_eq!(soon(late).await.as_deref(), Ok("new"));
+    assert_eq!(soon(old).await.unwrap(), "old");
+}
+
+#[tokio::test]
+async fn reader_after_a_write_does_not_share_a_load_whose_fill_is_unknown() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port());
+    let (a, b) = (cache(&proxy.url()).await, cache(&server.url()).await);
+    let (begun, has_begun) = oneshot::channel();
+    let go = Arc::new(Notify::new());
+    let old = tokio::spawn(stuck_load(a.clone(), begun, go.clone()));
+    has_begun.await.unwrap();
+    assert_eq!(b.invalidate(item(1)).await, Outcome::Applied);
+    let mut late = pin!(a.get_or_load(item(1), &POLICY, load_new));
+    assert!(first_poll(late.as_mut()).is_pending());
+    let _lost = proxy.lose_replies(|command| command.script_args() == Some(4));
     go.notify_one();
     assert_eq!(soon(late).await.as_deref(), Ok("new"));
     assert_eq!(soon(old).await.unwrap(), "old");

@@ -1,5 +1,7 @@
 //! What cachekit promises, one module a promise, on a real Redis.
 
+#![allow(clippy::unwrap_used, reason = "what helps tests is part of them")]
+
 mod cancellation;
 mod cross_process;
 mod drops;

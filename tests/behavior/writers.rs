@@ -71,7 +71,7 @@ async fn invalidation_dropped_after_its_first_poll_goes_through() {
     let cache = cache(&server.url()).await;
     let database = AtomicU64::new(1);
     for polls in 1.. {
-        read(&cache, &database).await;
+        assert_eq!(read(&cache, &database).await.0, Ok(1));
         let mut entries = cachekit_tests::Entries::of(&server);
         assert!(entries.is_filled("item:1"));
         let outcome = Polls::new(cache.invalidate(item(1)), polls).await;
@@ -88,7 +88,7 @@ async fn invalidation_that_was_never_polled_does_nothing() {
     let server = RedisServer::start();
     let cache = cache(&server.url()).await;
     let database = AtomicU64::new(1);
-    read(&cache, &database).await;
+    assert_eq!(read(&cache, &database).await, (Ok(1), Status::Loaded));
     drop(cache.invalidate(item(1)));
     assert_eq!(read(&cache, &database).await, (Ok(1), Status::Hit));
 }

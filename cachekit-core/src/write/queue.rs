@@ -48,6 +48,9 @@ struct State {
     sweeping: bool,
     /// A batch found no connection.
     down: bool,
+    /// Whether the last batch reached the store.
+    reaches: bool,
+    failed_sweeps: u32,
     working: bool,
     closed: bool,
 }
@@ -128,15 +131,15 @@ impl Queue {
         if !again.is_empty() {
             return state.again(engine, again, self.limits.queue_limit);
         }
-        let batch = state.backlog.take_due(now, BATCH);
-        if !batch.is_empty() {
-            return Work::Send(batch);
-        }
-        if state.sweep && state.backlog.is_empty() {
+        if state.is_sweep_due(&self.limits) {
             // A key that has no room from now on may be one that this sweep has passed.
             state.sweep = false;
             state.sweeping = true;
             return Work::Sweep;
+        }
+        let batch = state.backlog.take_due(now, BATCH);
+        if !batch.is_empty() {
+            return Work::Send(batch);
         }
         if state.closed && state.is_done(&self.limits) {
             // Under this lock: what is pushed from now on starts a worker of its own.
@@ -178,6 +181,7 @@ impl Queue {
 
     /// The batch reached the store: those writers are through.
     pub(super) fn sent(&self, engine: &Engine, batch: Vec<Item>) {
+        lock(&self.state).reaches = true;
         for item in batch {
             engine.clean(&item.key, item.writers);
             lock(&self.state).backlog.sent(&item);
@@ -197,7 +201,7 @@ impl Queue {
             item.tries += 1;
             let (key, tries) = (item.key.clone(), item.tries);
             let due = sync::now() + pause(tries, self.limits.quick_tries);
-            lock(&self.state).backlog.failed(item, due);
+            lock(&self.state).failed(item, due);
             if tries == self.limits.quick_tries {
                 self.dead_letter(engine, &key, tries);
             }
@@ -208,6 +212,8 @@ impl Queue {
         let mut state = lock(&self.state);
         state.sweeping = false;
         state.sweep |= !done;
+        state.reaches &= done;
+        state.failed_sweeps = if done { 0 } else { state.failed_sweeps + 1 };
         if !state.sweep {
             engine.bypass_all.store(false, Ordering::Release);
         }
@@ -283,6 +289,17 @@ impl State {
             self.backlog.hurry();
         }
         down
+    }
+
+    fn failed(&mut self, item: Item, due: Instant) {
+        self.reaches = false;
+        self.backlog.failed(item, due);
+    }
+
+    /// Once the store is there again: to wait until no key is left would be for ever on a busy day.
+    fn is_sweep_due(&self, limits: &Limits) -> bool {
+        let in_vain = self.closed && self.failed_sweeps >= limits.quick_tries;
+        self.sweep && (self.reaches || self.backlog.is_empty()) && !in_vain
     }
 
     fn is_empty(&self) -> bool {

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::timetable::Timetable;
 use crate::{
     key::{Key, PassThroughState},
-    sync::Instant,
+    sync::{self, Instant},
 };
 
 /// One key that waits, and who waits for it.
@@ -21,6 +21,8 @@ pub(super) struct Item {
     pub(super) writers: u32,
     pub(super) waiters: Vec<oneshot::Sender<()>>,
     pub(super) tries: u32,
+    /// When the first of the writers came.
+    pub(super) since: Instant,
 }
 
 /// The items, by key, and when each is due.
@@ -44,7 +46,11 @@ impl Backlog {
         waiter: Option<oneshot::Sender<()>>,
         limit: usize,
     ) -> Result<(), ()> {
+        let now = sync::now();
         if let Some(item) = self.items.get_mut(key) {
+            if item.writers == 0 {
+                item.since = now;
+            }
             item.writers += 1;
             item.waiters.extend(waiter);
             return Ok(());
@@ -52,8 +58,13 @@ impl Backlog {
         if self.items.len() >= limit {
             return Err(());
         }
-        let item =
-            Item { key: key.clone(), writers: 1, waiters: waiter.into_iter().collect(), tries: 0 };
+        let item = Item {
+            key: key.clone(),
+            writers: 1,
+            waiters: waiter.into_iter().collect(),
+            tries: 0,
+            since: now,
+        };
         self.ready.push_back(key.clone());
         self.items.insert(key.clone(), item);
         Ok(())
@@ -71,7 +82,13 @@ impl Backlog {
 
     fn take(&mut self, key: &Key) -> Option<Item> {
         let item = self.items.get_mut(key)?;
-        let rest = Item { key: item.key.clone(), writers: 0, waiters: Vec::new(), tries: item.tries };
+        let rest = Item {
+            key: item.key.clone(),
+            writers: 0,
+            waiters: Vec::new(),
+            tries: item.tries,
+            since: item.since,
+        };
         Some(std::mem::replace(item, rest))
     }
 
@@ -95,6 +112,7 @@ impl Backlog {
         left.waiters.extend(item.waiters);
         left.waiters.retain(|waiter| !waiter.is_closed());
         left.tries = item.tries;
+        left.since = item.since;
         self.later.add(due, item.key);
     }
 

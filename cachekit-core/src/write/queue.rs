@@ -195,7 +195,8 @@ impl Queue {
             item.tries += 1;
             let (key, tries) = (item.key.clone(), item.tries);
             let due = sync::now() + pause(tries, self.limits.quick_tries);
-            lock(&self.state).backlog.failed(item, due);
+            let slow = tries >= self.limits.quick_tries;
+            lock(&self.state).backlog.failed(item, due, slow);
             if tries == self.limits.quick_tries {
                 self.dead_letter(engine, &key, tries);
             }

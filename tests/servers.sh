@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the servers that the tests start themselves, and the C compiler, where they are missing.
+# Installs the servers that the tests start themselves, the C compiler and curl, where they are missing.
 # Nothing is touched that is there, and no service is started.
 set -euo pipefail
 
@@ -13,6 +13,7 @@ has() {
 
 missing=()
 has cc || missing+=(gcc libc6-dev)
+has curl || missing+=(curl)
 has redis-server || missing+=(redis-server)
 has mariadbd || missing+=(mariadb-server)
 has_postgres || missing+=(postgresql)

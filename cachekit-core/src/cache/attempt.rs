@@ -130,7 +130,10 @@ impl Attempt {
     }
 
     async fn lead_embedded(&mut self, role: Role) -> Option<Load> {
-        let Some(ticket) = Ticket::take(&self.engine.registry, self.key()) else {
+        // With a refused value at hand it is as with a lease: nothing older may come in once it
+        // was returned.
+        let take = if role.has_kept()? { Ticket::take_alone } else { Ticket::take };
+        let Some(ticket) = take(&self.engine.registry, self.key()) else {
             return self.go_direct(role, "dirty").await;
         };
         // The flight before this one may have filled the tier since the caller looked.

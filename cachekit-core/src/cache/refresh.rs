@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use super::{Answer, Ask, Status, Step, attempt::answer_of};
-#[cfg(any(feature = "redis", shuttle))]
-use crate::store::{Expected, Fill, Hold};
 use crate::{
     __private::Split,
     engine::{Engine, LocalFill},
-    entry::Id,
     flight::Verdict,
     key::Key,
     slot::Ticket,
+};
+#[cfg(any(feature = "redis", shuttle))]
+use crate::{
+    entry::Id,
+    store::{Expected, Fill, Hold, StoreError},
 };
 
 /// A caller that loads whatever the cache has.
@@ -21,7 +23,8 @@ pub(crate) struct Refresh {
     key: Key,
     ask: Ask,
     place: Place,
-    /// An id that was sent: the key may hold it as a lease, whatever became of the reply.
+    /// An id that this caller sent and that may be, or become, a lease of its key.
+    #[cfg(any(feature = "redis", shuttle))]
     sent: Option<Id>,
     began_ms: u64,
 }
@@ -39,7 +42,15 @@ enum Place {
 
 impl Refresh {
     pub(crate) fn new(engine: &Arc<Engine>, key: Key, ask: Ask) -> Self {
-        Self { engine: engine.clone(), key, ask, place: Place::Unknown, sent: None, began_ms: 0 }
+        Self {
+            engine: engine.clone(),
+            key,
+            ask,
+            place: Place::Unknown,
+            #[cfg(any(feature = "redis", shuttle))]
+            sent: None,
+            began_ms: 0,
+        }
     }
 
     pub(crate) async fn next(&mut self) -> Step {
@@ -67,13 +78,13 @@ impl Refresh {
         let store = &self.engine.store;
         let id = store.fresh_id()?;
         self.sent = Some(id);
-        let expected = store.seen(self.key.as_str(), id).await.ok()?;
-        let leased = matches!(expected, Some(Expected::Lease(_)));
-        let hold = if leased { store.hold(self.key.as_str(), id) } else { None };
-        if !leased {
+        let seen = store.seen(self.key.as_str(), id).await;
+        if !matches!(seen, Ok(Some(Expected::Lease(_))) | Err(StoreError::Unknown)) {
             self.sent = None;
         }
-        Some(Place::Remote { expected: expected?, _hold: hold })
+        let expected = seen.ok().flatten()?;
+        let hold = self.sent.and_then(|id| store.hold(self.key.as_str(), id));
+        Some(Place::Remote { expected, _hold: hold })
     }
 
     pub(crate) async fn settle(&mut self, split: Split) -> Option<Verdict> {
@@ -81,12 +92,21 @@ impl Refresh {
         let ttl_ms = answer.as_ref().and_then(|answer| self.ask.policy.draw_ttl_ms(answer));
         if let (Some(answer), Some(ttl_ms)) = (answer, ttl_ms) {
             if self.fill(&answer, ttl_ms).await {
-                self.sent = None;
+                self.used_up();
             } else {
                 self.engine.reporter.fill_refused(self.key.template());
             }
         }
         Some(Verdict::Own(Status::Loaded))
+    }
+
+    /// A fill took the place of what was seen.
+    fn used_up(&mut self) {
+        self.place = Place::None;
+        #[cfg(any(feature = "redis", shuttle))]
+        {
+            self.sent = None;
+        }
     }
 
     async fn fill(&self, answer: &Answer, ttl_ms: u64) -> bool {

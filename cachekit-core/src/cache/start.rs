@@ -1,15 +1,15 @@
 //! Where a read begins: a hit at once, or a way to go.
 
-use super::{
-    Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Status, Step,
-};
+use std::sync::{Arc, OnceLock};
+
+use super::{Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Status, Step};
 use crate::{
     __private::{Call, Codec, Site, Split},
     engine::Engine,
     flight::Verdict,
     key::{Key, KeyBuf},
+    store::Store,
 };
-use std::sync::{Arc, OnceLock};
 
 /// The beginning of a read.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ struct Trace {
     key: Option<Key>,
     site: &'static Site,
     status: Option<Arc<OnceLock<Status>>>,
+    #[cfg(feature = "metrics")]
+    began: std::time::Instant,
 }
 
 impl Start {
@@ -57,8 +59,8 @@ impl Start {
     ) -> Self {
         Context::with(|context| {
             let cache = call.cache.or_else(|| Context::ambient(context));
-            let plain = !call.in_transaction
-                && context.is_none_or(|context| context.mode == Mode::Normal);
+            let plain =
+                !call.in_transaction && context.is_none_or(|context| context.mode == Mode::Normal);
             if plain
                 && let Some(engine) = cache.and_then(Cache::engine)
                 && let Some(answer) = engine.local_hit(&key.as_ref())
@@ -91,7 +93,15 @@ impl Way {
             key: Some(key.clone()),
             site: call.site,
             status,
+            #[cfg(feature = "metrics")]
+            began: std::time::Instant::now(),
         };
+        if ask.codec.is_none() && !matches!(engine.store, Store::Embedded) && call.site.warns() {
+            tracing::warn!(
+                function = call.site.name,
+                "a `local` function has no tier to be cached in here, so each call loads"
+            );
+        }
         if let Some(reason) = past(call, &context, engine, &key) {
             engine.reporter.bypass(key.template(), reason);
             return Self { kind: Kind::Direct, trace, context };
@@ -112,7 +122,14 @@ impl Way {
             );
         }
         let status = context.status.clone();
-        let trace = Trace { engine: None, key: None, site: call.site, status };
+        let trace = Trace {
+            engine: None,
+            key: None,
+            site: call.site,
+            status,
+            #[cfg(feature = "metrics")]
+            began: std::time::Instant::now(),
+        };
         Self { kind: Kind::Direct, trace, context }
     }
 
@@ -189,6 +206,8 @@ impl Way {
         }
         if let (Some(engine), Some(key)) = (&self.trace.engine, &self.trace.key) {
             engine.reporter.read(key.template(), engine.store.tier_name(), status);
+            #[cfg(feature = "metrics")]
+            engine.reporter.read_took(key.template(), status, self.trace.began.elapsed());
         }
     }
 }

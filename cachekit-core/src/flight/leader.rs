@@ -101,12 +101,18 @@ impl Role {
             state.phase = Phase::Leased;
             settle_kept(state, self.member)
         })
+        .map(|(loads, _)| loads)
+    }
+
+    /// Whether some members' value was refused and is still to be given to them.
+    pub(crate) fn has_kept(&self) -> Option<bool> {
+        self.set(|state| state.kept.is_some())
     }
 
     /// Serves members whose value was refused, since no better answer can be had. `Some(true)`:
     /// the leader has a load to run.
     pub(crate) fn serve_kept(&self) -> Option<bool> {
-        self.with(|state| settle_kept(state, self.member))
+        self.with(|state| settle_kept(state, self.member)).map(|(loads, _)| loads)
     }
 
     /// The load begins: everybody present is covered by it.
@@ -174,8 +180,8 @@ impl Role {
                 Kept { answer: answer.clone(), below: state.covered, owner: self.member };
             let earlier = state.kept.replace(kept);
             if mutant::on(Mutant::ReturnRefused) {
-                let (_, wakers) = settle_kept(state, self.member);
-                return ((drop_later(earlier), Settled::Over), wakers);
+                let ((_, kept), wakers) = settle_kept(state, self.member);
+                return ((drop_later(kept), Settled::Over), wakers);
             }
             state.phase = Phase::Unsent;
             ((drop_later(earlier), Settled::ProbeAgain), Vec::new())
@@ -226,17 +232,18 @@ impl Drop for Role {
     }
 }
 
-/// Gives the kept value to those it was kept for and clears the way for the others.
-fn settle_kept(state: &mut State, leader: MemberId) -> (bool, Vec<Waker>) {
-    let Some(kept) = state.kept.clone() else { return (true, Vec::new()) };
+/// Gives the kept value to those it was kept for and clears the way for the others. Says whether
+/// the leader is one of these, and hands the value back to be dropped after the lock.
+fn settle_kept(state: &mut State, leader: MemberId) -> ((bool, Option<Kept>), Vec<Waker>) {
+    let Some(kept) = state.kept.take() else { return ((true, None), Vec::new()) };
     let mut wakers =
         state.give(|id| (id < kept.below).then(|| own_or(&kept.answer, id == kept.owner)));
-    if leader >= kept.below {
-        return (true, wakers);
+    let loads = leader >= kept.below;
+    if !loads {
+        state.vacate();
+        wakers.extend(state.wake_a_candidate());
     }
-    state.vacate();
-    wakers.extend(state.wake_a_candidate());
-    (false, wakers)
+    ((loads, Some(kept)), wakers)
 }
 
 fn own_or(answer: &Answer, is_owner: bool) -> Verdict {

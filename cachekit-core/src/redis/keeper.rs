@@ -46,6 +46,7 @@ impl GiveUps {
     }
 
     /// How many were dropped because the queue was full or closed.
+    #[cfg(test)]
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }

@@ -28,7 +28,7 @@ pub use self::options::RedisOptions;
 pub(crate) use self::{
     lease::LeaseHold,
     probe::Probe,
-    reply::{Refusal, StoreError},
+    reply::StoreError,
     store::RedisStore,
 };
 

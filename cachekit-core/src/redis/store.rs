@@ -165,6 +165,7 @@ impl RedisStore {
     }
 
     /// How many give-ups were dropped.
+    #[cfg(test)]
     pub(crate) fn dropped_give_ups(&self) -> u64 {
         self.inner.give_ups.dropped()
     }

@@ -120,7 +120,7 @@ impl Registry {
     }
 
     /// How many keys are in flight or dirty.
-    #[cfg(test)]
+    #[cfg(shuttle)]
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
     }
@@ -194,11 +194,13 @@ impl Registry {
     }
 
     /// Notes a load about to begin and returns the key's epoch; `None` while the key is dirty.
-    pub(super) fn take_ticket(&self, key: &KeyRef<'_>) -> Option<u64> {
+    /// `alone`: loads that began before this lose their tickets.
+    pub(super) fn take_ticket(&self, key: &KeyRef<'_>, alone: bool) -> Option<u64> {
         self.with(key, |slot| {
             if slot.dirty > 0 {
                 return None;
             }
+            slot.epoch += u64::from(alone);
             slot.tickets += 1;
             Some(slot.epoch)
         })

@@ -16,7 +16,17 @@ pub(crate) struct Ticket {
 impl Ticket {
     /// `None` while the key is dirty.
     pub(crate) fn take(registry: &Arc<Registry>, key: &Key) -> Option<Self> {
-        let epoch = registry.take_ticket(&key.as_ref())?;
+        Self::take_with(registry, key, false)
+    }
+
+    /// Takes a ticket and voids those that others have: what they loaded may be older than a value
+    /// that this caller is about to be given.
+    pub(crate) fn take_alone(registry: &Arc<Registry>, key: &Key) -> Option<Self> {
+        Self::take_with(registry, key, true)
+    }
+
+    fn take_with(registry: &Arc<Registry>, key: &Key, alone: bool) -> Option<Self> {
+        let epoch = registry.take_ticket(&key.as_ref(), alone)?;
         Some(Self { registry: registry.clone(), key: key.clone(), epoch })
     }
 

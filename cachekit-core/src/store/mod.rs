@@ -147,9 +147,30 @@ impl Store {
         remote!(self, store => Box::pin(store.sweep()).await, embedded => Ok(()))
     }
 
-    /// Resolves when the connection comes or goes.
-    pub(crate) async fn changed(&self) {
-        remote!(self, store => store.changed().await, embedded => std::future::pending().await)
+    /// Whether commands are sent at all.
+    pub(crate) fn is_up(&self) -> bool {
+        match self {
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.is_up(),
+            _ => true,
+        }
+    }
+
+    /// Resolves when the connection comes or goes after this call.
+    pub(crate) fn changed(&self) -> impl Future<Output = ()> + Send + use<> {
+        #[cfg(feature = "redis")]
+        let changed = match self {
+            Self::Redis(store) => Some(store.changed()),
+            _ => None,
+        };
+        #[cfg(not(feature = "redis"))]
+        let changed: Option<std::future::Pending<()>> = None;
+        async move {
+            match changed {
+                Some(changed) => changed.await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Ends background work and closes the connection.

@@ -7,7 +7,7 @@ use crate::{
     __private::Codec,
     cache::{Answer, Ask},
     codec::Format,
-    entry::{self, Entry, EntryWriter, Id, Meta, Parsed},
+    entry::{self, Entry, Id, Meta, Parsed},
     redis::{self, RedisStore},
 };
 
@@ -104,8 +104,12 @@ impl Redis {
         Ok(())
     }
 
-    pub(crate) async fn changed(&self) {
-        self.store.changed().await;
+    pub(crate) fn is_up(&self) -> bool {
+        self.store.is_up()
+    }
+
+    pub(crate) fn changed(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.store.changed()
     }
 
     pub(crate) async fn shutdown(&self) {
@@ -190,7 +194,7 @@ impl Redis {
         }
         #[cfg(not(feature = "compress"))]
         {
-            let mut entry = EntryWriter::value(&meta, 256);
+            let mut entry = entry::EntryWriter::value(&meta, 256);
             self.encode_payload(fill, value.as_ref(), entry.payload())?;
             Ok(entry.finish())
         }
@@ -218,8 +222,8 @@ impl From<redis::StoreError> for StoreError {
         match error {
             redis::StoreError::Down => Self::Down,
             redis::StoreError::OutOfMemory => Self::OutOfMemory,
-            redis::StoreError::Refused(_) => Self::Refused,
-            redis::StoreError::Timeout | redis::StoreError::Io => Self::Unknown,
+            error if error.outcome_unknown() => Self::Unknown,
+            _ => Self::Refused,
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::timetable::Timetable;
 use crate::{
     key::{Key, PassThroughState},
-    sync::Instant,
+    sync::{self, Instant},
 };
 
 /// One key that waits, and who waits for it.
@@ -21,6 +21,8 @@ pub(super) struct Item {
     pub(super) writers: u32,
     pub(super) waiters: Vec<oneshot::Sender<()>>,
     pub(super) tries: u32,
+    /// When the first of the writers came.
+    pub(super) since: Instant,
     place: Place,
     /// Whether the timetable has an entry for it; one at most, however often it is tried between.
     scheduled: bool,
@@ -56,7 +58,11 @@ impl Backlog {
         waiter: Option<oneshot::Sender<()>>,
         limit: usize,
     ) -> Result<(), ()> {
+        let now = sync::now();
         if let Some(item) = self.items.get_mut(key) {
+            if item.writers == 0 {
+                item.since = now;
+            }
             item.writers += 1;
             item.waiters.extend(waiter);
             if item.place == (Place::Later { slow: true }) {
@@ -68,7 +74,7 @@ impl Backlog {
         if self.items.len() >= limit {
             return Err(());
         }
-        let item = Item::new(key.clone(), 1, waiter.into_iter().collect());
+        let item = Item::new(key.clone(), 1, waiter.into_iter().collect(), now);
         self.ready.push_back(key.clone());
         self.items.insert(key.clone(), item);
         Ok(())
@@ -93,7 +99,7 @@ impl Backlog {
             tries: item.tries,
             place: item.place,
             scheduled: item.scheduled,
-            ..Item::new(item.key.clone(), 0, Vec::new())
+            ..Item::new(item.key.clone(), 0, Vec::new(), item.since)
         };
         Some(std::mem::replace(item, rest))
     }
@@ -133,6 +139,7 @@ impl Backlog {
         left.waiters.extend(item.waiters);
         left.waiters.retain(|waiter| !waiter.is_closed());
         left.tries = item.tries;
+        left.since = item.since;
         if slow && overtaken {
             left.place = Place::Ready;
             self.ready.push_back(item.key.clone());
@@ -166,8 +173,14 @@ impl Backlog {
 }
 
 impl Item {
-    fn new(key: Key, writers: u32, waiters: Vec<oneshot::Sender<()>>) -> Self {
-        Self { key, writers, waiters, tries: 0, place: Place::Ready, scheduled: false }
+    fn new(
+        key: Key,
+        writers: u32,
+        waiters: Vec<oneshot::Sender<()>>,
+        since: Instant,
+    ) -> Self {
+        let (place, scheduled) = (Place::Ready, false);
+        Self { key, writers, waiters, tries: 0, since, place, scheduled }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     cache::Limits,
     engine::Engine,
     key::Key,
+    store::StoreError,
     sync::{self, Instant, Mutex, lock},
 };
 
@@ -42,10 +43,14 @@ struct State {
     backlog: Backlog,
     /// Keys to invalidate once more.
     delayed: Timetable<Key>,
-    /// Some key had no room: every entry of the namespace has to go.
+    /// Some key had no room since the last sweep began: every entry of the namespace has to go.
     sweep: bool,
-    /// They are going now. A key that has no room meanwhile may have been passed already.
     sweeping: bool,
+    /// A batch found no connection.
+    down: bool,
+    /// Whether the last batch reached the store.
+    reaches: bool,
+    failed_sweeps: u32,
     working: bool,
     closed: bool,
 }
@@ -54,7 +59,11 @@ struct State {
 #[derive(Debug)]
 pub(super) enum Work {
     Send(Vec<Item>),
-    Again(Vec<Key>),
+    /// Keys to invalidate once more: those that are in the backlog now, and those that had no room.
+    Again {
+        added: Vec<Key>,
+        refused: Vec<Key>,
+    },
     Sweep,
     Rest(Option<Instant>),
     Stop,
@@ -85,8 +94,7 @@ impl Queue {
             added
         };
         if added.is_err() {
-            engine.clean(key, 1);
-            self.dead_letter(engine, key, 0);
+            self.refused(engine, key, 1);
         }
         self.work(engine);
         added.ok().map(|()| through)
@@ -119,22 +127,26 @@ impl Queue {
         }
     }
 
-    pub(super) fn next_work(&self) -> Work {
+    pub(super) fn next_work(&self, engine: &Engine) -> Work {
         let now = sync::now();
         let mut state = lock(&self.state);
         let again = state.delayed.take_due(now);
         if !again.is_empty() {
-            return Work::Again(again);
+            return state.again(engine, again, self.limits.queue_limit);
+        }
+        if state.is_sweep_due(&self.limits) {
+            // A key that has no room from now on may be one that this sweep has passed.
+            state.sweep = false;
+            state.sweeping = true;
+            return Work::Sweep;
         }
         let batch = state.backlog.take_due(now, BATCH);
         if !batch.is_empty() {
             return Work::Send(batch);
         }
-        if state.sweep && state.backlog.is_empty() {
-            (state.sweep, state.sweeping) = (false, true);
-            return Work::Sweep;
-        }
         if state.closed && state.is_done(&self.limits) {
+            // Under this lock: what is pushed from now on starts a worker of its own.
+            state.working = false;
             return Work::Stop;
         }
         if state.is_empty() {
@@ -145,6 +157,11 @@ impl Queue {
 
     /// Waits until there may be work again.
     pub(super) async fn rest(&self, engine: &Engine, until: Option<Instant>) {
+        // Counted from here, so that a connection that comes between the look and the wait is seen.
+        let changed = engine.store.changed();
+        if engine.store.is_up() && lock(&self.state).hurry_after_down() {
+            return;
+        }
         let due = async {
             match until {
                 Some(until) => sync::sleep(until.saturating_duration_since(sync::now())).await,
@@ -154,32 +171,25 @@ impl Queue {
         tokio::select! {
             biased;
             () = self.wake.notified() => {}
-            () = engine.store.changed() => lock(&self.state).backlog.hurry(),
+            () = changed => lock(&self.state).backlog.hurry(),
             () = due => {}
         }
     }
 
-    /// Adds a due second invalidation to the backlog.
-    pub(super) fn push_due(&self, engine: &Arc<Engine>, key: &Key) {
-        let room = {
-            let mut state = lock(&self.state);
-            let room = state.backlog.add(key, None, self.limits.queue_limit).is_ok();
-            if !room {
-                state.overflow(engine);
-            }
-            room
-        };
-        if !room {
-            engine.clean(key, 1);
-            self.dead_letter(engine, key, 0);
-        }
+    /// `key` had no room and waits for a sweep; `writers` of it are marked.
+    pub(super) fn refused(&self, engine: &Engine, key: &Key, writers: u32) {
+        engine.clean(key, writers);
+        self.dead_letter(engine, key, 0);
     }
 
     /// The batch reached the store: those writers are through.
     pub(super) fn sent(&self, engine: &Engine, batch: Vec<Item>) {
+        lock(&self.state).reaches = true;
         for item in batch {
             engine.clean(&item.key, item.writers);
             lock(&self.state).backlog.sent(&item);
+            let took = sync::now().saturating_duration_since(item.since);
+            engine.reporter.applied(item.key.template(), took);
             for waiter in item.waiters {
                 // A writer that no longer waits knows it as pending.
                 let _still_waits = waiter.send(());
@@ -190,13 +200,14 @@ impl Queue {
     }
 
     /// The batch may not have reached the store: it is tried again.
-    pub(super) fn failed(&self, engine: &Engine, batch: Vec<Item>) {
+    pub(super) fn failed(&self, engine: &Engine, batch: Vec<Item>, error: StoreError) {
+        lock(&self.state).down |= error == StoreError::Down;
         for mut item in batch {
             item.tries += 1;
             let (key, tries) = (item.key.clone(), item.tries);
             let due = sync::now() + pause(tries, self.limits.quick_tries);
             let slow = tries >= self.limits.quick_tries;
-            lock(&self.state).backlog.failed(item, due, slow);
+            lock(&self.state).failed(item, due, slow);
             if tries == self.limits.quick_tries {
                 self.dead_letter(engine, &key, tries);
             }
@@ -207,8 +218,9 @@ impl Queue {
         let mut state = lock(&self.state);
         state.sweeping = false;
         state.sweep |= !done;
+        state.reaches &= done;
+        state.failed_sweeps = if done { 0 } else { state.failed_sweeps + 1 };
         if !state.sweep {
-            // Under the lock, like its counterpart: else it could undo what a new overflow does.
             engine.bypass_all.store(false, Ordering::Release);
         }
     }
@@ -259,14 +271,46 @@ impl Queue {
 }
 
 impl State {
-    fn is_empty(&self) -> bool {
-        self.backlog.is_empty() && self.delayed.is_empty() && !self.sweep && !self.sweeping
-    }
-
-    /// A key has no room: from now on the whole cache is read past until all of it was swept.
+    /// Under the lock that ends a sweep: else that could end the bypass in between.
     fn overflow(&mut self, engine: &Engine) {
         self.sweep = true;
         engine.bypass_all.store(true, Ordering::Release);
+    }
+
+    /// Moves due second invalidations to the backlog, so that they are seen to be pending all the
+    /// time. They are sent only after the worker has marked them.
+    fn again(&mut self, engine: &Engine, keys: Vec<Key>, limit: usize) -> Work {
+        let (added, refused) = keys
+            .into_iter()
+            .partition::<Vec<_>, _>(|key| self.backlog.add(key, None, limit).is_ok());
+        if !refused.is_empty() {
+            self.overflow(engine);
+        }
+        Work::Again { added, refused }
+    }
+
+    /// Makes everything due if it failed for want of a connection.
+    fn hurry_after_down(&mut self) -> bool {
+        let down = std::mem::take(&mut self.down);
+        if down {
+            self.backlog.hurry();
+        }
+        down
+    }
+
+    fn failed(&mut self, item: Item, due: Instant, slow: bool) {
+        self.reaches = false;
+        self.backlog.failed(item, due, slow);
+    }
+
+    /// Once the store is there again: to wait until no key is left would be for ever on a busy day.
+    fn is_sweep_due(&self, limits: &Limits) -> bool {
+        let in_vain = self.closed && self.failed_sweeps >= limits.quick_tries;
+        self.sweep && (self.reaches || self.backlog.is_empty()) && !in_vain
+    }
+
+    fn is_empty(&self) -> bool {
+        self.backlog.is_empty() && self.delayed.is_empty() && !self.sweep && !self.sweeping
     }
 
     fn is_done(&self, limits: &Limits) -> bool {

@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::queue::Work;
-use crate::{engine::Engine, sync};
+use super::{backlog::Item, queue::Work};
+use crate::{engine::Engine, store::StoreError, sync};
 
 /// How long to wait before an interrupted sweep is begun anew.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
@@ -12,24 +12,45 @@ const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 pub(super) async fn run(alive: Alive) {
     let engine = &alive.0;
     loop {
-        match engine.queue.next_work() {
-            Work::Send(batch) => {
-                let keys: Vec<_> = batch.iter().map(|item| item.key.as_str()).collect();
-                match engine.store.unlink(&keys).await {
-                    Ok(()) => engine.queue.sent(engine, batch),
-                    Err(_) => engine.queue.failed(engine, batch),
-                }
-            }
-            Work::Again(keys) => {
-                for key in keys {
-                    engine.invalidate_locally(&key, 1);
-                    engine.queue.push_due(engine, &key);
-                }
+        match engine.queue.next_work(engine) {
+            Work::Send(items) => Batch::new(engine, items).send().await,
+            Work::Again { added, refused } => {
+                added.iter().for_each(|key| engine.invalidate_locally(key, 1));
+                refused.iter().for_each(|key| engine.queue.refused(engine, key, 0));
             }
             Work::Sweep => sweep(engine).await,
             Work::Rest(until) => engine.queue.rest(engine, until).await,
             Work::Stop => return,
         }
+    }
+}
+
+/// Invalidations on their way. Those that are dropped, with the runtime say, are tried again.
+struct Batch<'a> {
+    engine: &'a Engine,
+    items: Vec<Item>,
+    /// Why they did not get through, unless something says otherwise.
+    error: StoreError,
+}
+
+impl<'a> Batch<'a> {
+    fn new(engine: &'a Engine, items: Vec<Item>) -> Self {
+        Self { engine, items, error: StoreError::Unknown }
+    }
+
+    async fn send(mut self) {
+        let keys: Vec<_> = self.items.iter().map(|item| item.key.as_str()).collect();
+        match self.engine.store.unlink(&keys).await {
+            Ok(()) => self.engine.queue.sent(self.engine, std::mem::take(&mut self.items)),
+            Err(error) => self.error = error,
+        }
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        let items = std::mem::take(&mut self.items);
+        self.engine.queue.failed(self.engine, items, self.error);
     }
 }
 

@@ -34,7 +34,9 @@ enum Place {
     Ready,
     Sending,
     /// It waits for its time; after its quick tries that is far off, and a new writer ends the wait.
-    Later { slow: bool },
+    Later {
+        slow: bool,
+    },
 }
 
 /// The items, by key, and when each is due.
@@ -173,12 +175,7 @@ impl Backlog {
 }
 
 impl Item {
-    fn new(
-        key: Key,
-        writers: u32,
-        waiters: Vec<oneshot::Sender<()>>,
-        since: Instant,
-    ) -> Self {
+    fn new(key: Key, writers: u32, waiters: Vec<oneshot::Sender<()>>, since: Instant) -> Self {
         let (place, scheduled) = (Place::Ready, false);
         Self { key, writers, waiters, tries: 0, since, place, scheduled }
     }

@@ -206,7 +206,8 @@ impl Queue {
             item.tries += 1;
             let (key, tries) = (item.key.clone(), item.tries);
             let due = sync::now() + pause(tries, self.limits.quick_tries);
-            lock(&self.state).failed(item, due);
+            let slow = tries >= self.limits.quick_tries;
+            lock(&self.state).failed(item, due, slow);
             if tries == self.limits.quick_tries {
                 self.dead_letter(engine, &key, tries);
             }
@@ -297,9 +298,9 @@ impl State {
         down
     }
 
-    fn failed(&mut self, item: Item, due: Instant) {
+    fn failed(&mut self, item: Item, due: Instant, slow: bool) {
         self.reaches = false;
-        self.backlog.failed(item, due);
+        self.backlog.failed(item, due, slow);
     }
 
     /// Once the store is there again: to wait until no key is left would be for ever on a busy day.

@@ -56,7 +56,7 @@ mod template;
 /// | `key = "user:<id>"` | a template: literal text, and placeholders that name an argument, a field of one (`<user.id>`, `<self.tenant>`, `<pair.0>`), a const parameter (`<N>`) or a constant of a type parameter (`<T::TABLE>`) |
 /// | `key = expr` | any expression over the arguments of type `Key`; for methods of traits, whose key is a function of its own |
 /// | `ttl = "30m"` | how long an entry lives; `ms s m h d`, compound (`1h30m`), with jitter (`30m±5m`, `30m+-5m`, `30m±10%`); or an expression of type `Ttl` or `Duration` |
-/// | `negative_ttl = ".."` | how long "not there" is kept, if that is not as long as a value; for functions that return `Option<T>` or `Result<Option<T>, E>` |
+/// | `negative_ttl = ".."` | how long "not there" is kept (30 s, or the TTL if that is shorter, where nothing is said); for functions that return `Option<T>` or `Result<Option<T>, E>` |
 /// | `skip(a, b)` | arguments that the answer does not depend on, though they are data |
 /// | `shared` | the key of this method leaves `self` out on purpose |
 /// | `cache = expr` | this cache, and not the one in scope or installed |

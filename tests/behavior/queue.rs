@@ -98,6 +98,24 @@ async fn slow_retries_end_with_the_next_success() {
 }
 
 #[tokio::test]
+async fn another_writer_ends_the_wait_for_a_slow_retry() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port());
+    let (cache, letters) = with_hook(builder(&proxy.url()).await);
+    server.config_set("min-replicas-to-write", "1");
+    assert_eq!(cache.invalidate(item(1)).await, Outcome::Pending);
+    until("it is tried every 30 s only", || !letters.lock().unwrap().is_empty()).await;
+    for tries in 4..8 {
+        assert_eq!(cache.invalidate(item(1)).await, Outcome::Pending);
+        assert_eq!(proxy.count(named("UNLINK")), tries);
+    }
+    server.config_set("min-replicas-to-write", "0");
+    assert_eq!(cache.invalidate(item(1)).await, Outcome::Applied);
+    assert_eq!(status(&cache, item(1)).await, Status::Loaded);
+    assert_eq!(letters.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn full_queue_is_read_past_until_the_namespace_was_swept() {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.port());

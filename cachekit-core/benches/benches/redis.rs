@@ -42,9 +42,8 @@ async fn contenders(server: &RedisServer) -> Contenders {
     let cache = Cache::builder().namespace("bench").redis(&server.url()).await.expect("redis");
     let cache = cache.build().expect("a cache");
     let client = redis::Client::open(format!("{}/?protocol=resp3", server.url())).expect("a url");
-    let config = AsyncConnectionConfig::new()
-        .set_response_timeout(None)
-        .set_pipeline_buffer_size(1024);
+    let config =
+        AsyncConnectionConfig::new().set_response_timeout(None).set_pipeline_buffer_size(1024);
     let connection =
         client.get_multiplexed_async_connection_with_config(&config).await.expect("a connection");
     for id in 0..COUNT as i64 {

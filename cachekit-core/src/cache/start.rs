@@ -1,13 +1,15 @@
 //! Where a read begins: a hit at once, or a way to go.
 
+use std::sync::Arc;
+
 use super::{Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Status, Step};
 use crate::{
     __private::{Call, Codec, Site, Split},
     engine::Engine,
     flight::Verdict,
     key::{Key, KeyBuf},
+    store::Store,
 };
-use std::sync::Arc;
 
 /// The beginning of a read.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(crate) struct Way {
     site: &'static Site,
     /// The caller's own.
     context: Context,
+    #[cfg(feature = "metrics")]
+    began: std::time::Instant,
 }
 
 #[derive(Debug)]
@@ -64,6 +68,16 @@ impl Start {
 }
 
 impl Way {
+    fn new(kind: Kind, site: &'static Site, context: Context) -> Box<Self> {
+        Box::new(Self {
+            kind,
+            site,
+            context,
+            #[cfg(feature = "metrics")]
+            began: std::time::Instant::now(),
+        })
+    }
+
     /// The way of a read that is no hit here. Kept out of the hit's code.
     #[cold]
     fn find(call: &Call<'_>, cache: Option<&Cache>, key: &KeyBuf, ask: Ask) -> Box<Self> {
@@ -73,17 +87,22 @@ impl Way {
         };
         let key = key.to_key();
         engine.sites.note(call.site, key.template());
+        if ask.codec.is_none() && !matches!(engine.store, Store::Embedded) && call.site.warns() {
+            tracing::warn!(
+                function = call.site.name,
+                "a `local` function has no tier to be cached in here, so each call loads"
+            );
+        }
         if let Some(reason) = past(call, &context, engine, &key) {
             engine.reporter.bypass(key.template(), reason);
-            let kind = Kind::Direct(Some((engine.clone(), key)));
-            return Box::new(Self { kind, site: call.site, context });
+            return Self::new(Kind::Direct(Some((engine.clone(), key))), call.site, context);
         }
         let ask = Ask { nested: context.is_nested(engine), ..ask };
         let kind = match context.mode {
             Mode::Refresh => Kind::Refresh(Refresh::new(engine, key, ask)),
             _ => Kind::Flight(Attempt::new(engine, key, ask)),
         };
-        Box::new(Self { kind, site: call.site, context })
+        Self::new(kind, call.site, context)
     }
 
     fn without_cache(call: &Call<'_>, context: Context, none: bool) -> Box<Self> {
@@ -93,7 +112,7 @@ impl Way {
                 "no cache is in scope or installed, so nothing is cached; call `Cache::install`"
             );
         }
-        Box::new(Self { kind: Kind::Direct(None), site: call.site, context })
+        Self::new(Kind::Direct(None), call.site, context)
     }
 
     /// The way of a read that found something it cannot use.
@@ -177,6 +196,8 @@ impl Way {
         }
         if let Some((engine, key)) = self.subject() {
             engine.reporter.read(key.template(), engine.store.tier_name(), status);
+            #[cfg(feature = "metrics")]
+            engine.reporter.read_took(key.template(), status, self.began.elapsed());
         }
     }
 }

@@ -1,10 +1,7 @@
 //! MessagePack, with named fields.
 
-use rmp_serde::{Deserializer, Serializer};
-use serde::{
-    Deserialize as _, Serialize,
-    de::{DeserializeOwned, IgnoredAny},
-};
+use rmp_serde::{Deserializer, Serializer, decode::Error as DecodeError};
+use serde::{Deserialize as _, Serialize, de::DeserializeOwned};
 
 use super::{cannot_decode, cannot_encode, left_over};
 use crate::error::Error;
@@ -15,12 +12,12 @@ pub(super) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Res
 }
 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    // By reference: strings are then read in one piece. What is left over it tells only by its
-    // failure to read any more.
+    // By reference: strings are then read in one piece. That nothing is left over shows in that
+    // not even the marker of a scalar can be read.
     let mut deserializer = Deserializer::from_read_ref(bytes);
     let value = T::deserialize(&mut deserializer).map_err(cannot_decode::<T>)?;
-    match IgnoredAny::deserialize(&mut deserializer) {
-        Err(_) => Ok(value),
-        Ok(_) => Err(left_over::<T>()),
+    match bool::deserialize(&mut deserializer) {
+        Err(DecodeError::InvalidMarkerRead(_)) => Ok(value),
+        _ => Err(left_over::<T>()),
     }
 }

@@ -60,7 +60,10 @@ struct State {
 pub(super) enum Work {
     Send(Vec<Item>),
     /// Keys to invalidate once more: those that are in the backlog now, and those that had no room.
-    Again { added: Vec<Key>, refused: Vec<Key> },
+    Again {
+        added: Vec<Key>,
+        refused: Vec<Key>,
+    },
     Sweep,
     Rest(Option<Instant>),
     Stop,
@@ -185,6 +188,8 @@ impl Queue {
         for item in batch {
             engine.clean(&item.key, item.writers);
             lock(&self.state).backlog.sent(&item);
+            let took = sync::now().saturating_duration_since(item.since);
+            engine.reporter.applied(item.key.template(), took);
             for waiter in item.waiters {
                 // A writer that no longer waits knows it as pending.
                 let _still_waits = waiter.send(());
@@ -201,7 +206,8 @@ impl Queue {
             item.tries += 1;
             let (key, tries) = (item.key.clone(), item.tries);
             let due = sync::now() + pause(tries, self.limits.quick_tries);
-            lock(&self.state).failed(item, due);
+            let slow = tries >= self.limits.quick_tries;
+            lock(&self.state).failed(item, due, slow);
             if tries == self.limits.quick_tries {
                 self.dead_letter(engine, &key, tries);
             }
@@ -274,8 +280,9 @@ impl State {
     /// Moves due second invalidations to the backlog, so that they are seen to be pending all the
     /// time. They are sent only after the worker has marked them.
     fn again(&mut self, engine: &Engine, keys: Vec<Key>, limit: usize) -> Work {
-        let (added, refused) =
-            keys.into_iter().partition::<Vec<_>, _>(|key| self.backlog.add(key, None, limit).is_ok());
+        let (added, refused) = keys
+            .into_iter()
+            .partition::<Vec<_>, _>(|key| self.backlog.add(key, None, limit).is_ok());
         if !refused.is_empty() {
             self.overflow(engine);
         }
@@ -291,9 +298,9 @@ impl State {
         down
     }
 
-    fn failed(&mut self, item: Item, due: Instant) {
+    fn failed(&mut self, item: Item, due: Instant, slow: bool) {
         self.reaches = false;
-        self.backlog.failed(item, due);
+        self.backlog.failed(item, due, slow);
     }
 
     /// Once the store is there again: to wait until no key is left would be for ever on a busy day.

@@ -39,7 +39,7 @@ impl Cache {
     pub async fn peek<T: Value>(&self, key: &Key) -> Peek<T> {
         let Some(engine) = self.engine() else { return Peek::Miss };
         let policy = Policy::from_parts(Ttl::from_millis(1, 0), None);
-        let ask = Ask { policy, codec: Some(*T::CODEC), optional: true, nested: false };
+        let ask = Ask { policy, codec: Some(T::CODEC), optional: true, nested: false };
         let found = match engine.local_hit(&key.as_ref()) {
             Some(found) => Some(found),
             None => engine.store.look(key.as_str(), &ask).await.ok().flatten(),

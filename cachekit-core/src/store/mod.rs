@@ -61,7 +61,7 @@ pub(crate) enum StoreError {
 
 impl StoreError {
     /// One word for metrics and logs.
-        pub(crate) fn reason(self) -> &'static str {
+    pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Down => "down",
             Self::OutOfMemory => "out_of_memory",
@@ -86,7 +86,7 @@ pub(crate) enum Expected {
 pub(crate) struct Fill<'a> {
     pub(crate) expected: Expected,
     pub(crate) answer: &'a Answer,
-    pub(crate) codec: Codec,
+    pub(crate) codec: &'static Codec,
     pub(crate) ttl_ms: u64,
     pub(crate) load_cost_ms: u32,
 }

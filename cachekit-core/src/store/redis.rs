@@ -131,7 +131,7 @@ impl Redis {
                 .decode(ask, flags, schema, payload)
                 .map_or(Opened::Unusable(id), Opened::Answer),
             Parsed::Negative { id, schema, .. } => {
-                let known = ask.codec.is_some_and(|codec| self.schema(&codec) == schema);
+                let known = ask.codec.is_some_and(|codec| self.schema(codec) == schema);
                 if known && ask.optional {
                     Opened::Answer(Answer::Absent)
                 } else {
@@ -147,11 +147,11 @@ impl Redis {
 
     fn decode(&self, ask: &Ask, flags: u8, schema: u32, payload: &[u8]) -> Option<Answer> {
         let codec = ask.codec?;
-        if self.schema(&codec) != schema {
+        if self.schema(codec) != schema {
             return None;
         }
         if flags & entry::flags::COMPRESSED != 0 {
-            return self.decode_compressed(&codec, payload);
+            return self.decode_compressed(codec, payload);
         }
         (codec.decode)(payload, self.format).ok().map(Answer::Value)
     }
@@ -177,7 +177,7 @@ impl Redis {
             as_of: wall_clock_ms(),
             soft_ttl: 0,
             load_cost: fill.load_cost_ms,
-            schema: self.schema(&fill.codec),
+            schema: self.schema(fill.codec),
         };
         let Answer::Value(value) = fill.answer else { return Ok(entry::encode_negative(&meta)) };
         #[cfg(feature = "compress")]

@@ -219,7 +219,7 @@ impl Role {
     /// groups that grow with each failure: nobody can invent an error for them.
     pub(crate) fn failed(&self, error: Option<Shared>, load_limit: usize) -> Option<()> {
         self.with(|state| {
-            let wakers = match error {
+            let wakers = match &error {
                 Some(error) => state.finish(|id| match id == self.member {
                     true => Verdict::Own(Status::Loaded),
                     false => Verdict::Error(error.clone()),

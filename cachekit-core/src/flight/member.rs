@@ -63,6 +63,8 @@ impl Member {
     }
 
     fn poll_turn(&self, cx: &Context<'_>) -> Poll<Turn> {
+        // Wakers are the caller's executor's: they are cloned and dropped without locks.
+        let waker = cx.waker().clone();
         let mut state = self.flight.lock();
         let leaderless = state.started && !state.over && state.leader.is_none();
         let seat = state.seats.get_mut(self.id).expect("a member keeps its seat until it leaves");
@@ -70,8 +72,9 @@ impl Member {
             return Poll::Ready(Turn::Given(verdict));
         }
         if !leaderless {
-            // Replaced wakers are dropped here: dropping one is cheap and never calls back.
-            seat.waker = Some(cx.waker().clone());
+            let replaced = seat.waker.replace(waker);
+            drop(state);
+            drop(replaced);
             return Poll::Pending;
         }
         state.leader = Some(self.id);

@@ -39,6 +39,23 @@ pub struct Finding {
 }
 
 impl Audit {
+    /// The audit without this template, written as it is in the attribute: for a key that only its
+    /// TTL ends, on purpose.
+    ///
+    /// ```
+    /// # let cache = cachekit_core::Cache::disabled();
+    /// let audit = cache.audit().except("titles:<prefix>");
+    /// assert!(audit.is_clean(), "{audit}");
+    /// ```
+    #[must_use]
+    pub fn except(mut self, template: &str) -> Self {
+        let excepted = shape(template);
+        for findings in [&mut self.never_invalidated, &mut self.never_cached, &mut self.shared] {
+            findings.retain(|finding| shape(&finding.template) != excepted);
+        }
+        self
+    }
+
     /// Whether there is nothing to report.
     #[must_use]
     pub fn is_clean(&self) -> bool {

@@ -112,8 +112,16 @@ impl fmt::Display for Error {
     }
 }
 
+/// One line to read, since it is what `main` prints of an error; `{:#?}` shows the fields.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            write!(f, "{self} ({:?})", self.kind)?;
+            return match &self.source {
+                Some(source) => write!(f, ": {source}"),
+                None => Ok(()),
+            };
+        }
         f.debug_struct("Error")
             .field("kind", &self.kind)
             .field("operation", &self.operation)
@@ -144,6 +152,15 @@ mod tests {
         assert_eq!(error.to_string(), "invalidate `user:<id>`: redis refused the command");
         assert_eq!(error.source().unwrap().to_string(), "READONLY");
         assert!(error.is_transient());
+    }
+
+    #[test]
+    fn debug_reads_as_a_sentence() {
+        let error = Error::new(ErrorKind::Config, "connect to redis", "the url is unusable")
+            .with_source("no port");
+        let line = "connect to redis: the url is unusable (Config): no port";
+        assert_eq!(format!("{error:?}"), line);
+        assert!(format!("{error:#?}").starts_with("Error {\n"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Strict singleflight in one process, through the public API.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{
     future::pending,
     sync::{

@@ -19,33 +19,212 @@ mod mentions;
 mod options;
 mod segment;
 mod signature;
+#[cfg(test)]
+mod snapshots;
 mod template;
 
-/// Keeps what an async function answers.
+/// Keeps what an async function answers, and gives it to the next caller with the same key.
+///
+/// Concurrent calls with one key run the body once. Only success is kept, an `Err` never. Without a cache in scope or
+/// installed the body runs, as if the attribute were not there.
+///
+/// ```
+/// use cachekit::cached;
+///
+/// #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// struct User {
+///     id: i64,
+/// }
+///
+/// #[cached(key = "user:<id>", ttl = "30m±5m", negative_ttl = "30s")]
+/// async fn find_user(id: i64) -> Result<Option<User>, std::io::Error> {
+///     Ok((id > 0).then_some(User { id }))
+/// }
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let cache = cachekit::Cache::builder().build().unwrap();
+/// cache.scope(find_user(7)).await?;
+/// cache.invalidate(find_user_key(7)).await; // the companion: the key of the call
+/// # Ok::<(), std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
+/// # Options
+///
+/// | option | meaning |
+/// |---|---|
+/// | `key = "user:<id>"` | a template: literal text, and placeholders that name an argument, a field of one (`<user.id>`, `<self.tenant>`, `<pair.0>`), a const parameter (`<N>`) or a constant of a type parameter (`<T::TABLE>`) |
+/// | `key = expr` | any expression over the arguments of type `Key`; for methods of traits, whose key is a function of its own |
+/// | `ttl = "30m"` | how long an entry lives; `ms s m h d`, compound (`1h30m`), with jitter (`30m±5m`, `30m+-5m`, `30m±10%`); or an expression of type `Ttl` or `Duration` |
+/// | `negative_ttl = ".."` | how long "not there" is kept (30 s, or the TTL if that is shorter, where nothing is said); for functions that return `Option<T>` or `Result<Option<T>, E>` |
+/// | `skip(a, b)` | arguments that the answer does not depend on, though they are data |
+/// | `shared` | the key of this method leaves `self` out on purpose |
+/// | `cache = expr` | this cache, and not the one in scope or installed |
+/// | `companion = false`, `= name`, or `companion` | no companion, one of another name, or one where there would be none |
+/// | `outside_tx` | a promise that no transaction is open on what the function is given |
+/// | `local` | the value stays in this process, and needs no serde |
+/// | `crate = "path"` | where to find cachekit, if not at `::cachekit` |
+///
+/// `key` and `ttl` must be given. An argument that is plain data (numbers, text, ids, collections of them) must be in
+/// the key or in `skip`; so must `self` (or `shared`), const parameters, and type parameters of the return type. An
+/// argument whose name begins with `_` is left alone.
+///
+/// # What it returns
+///
+/// | type | kept | "not there" |
+/// |---|---|---|
+/// | `Result<Option<T>, E>` | `T` | `Ok(None)` |
+/// | `Result<T, E>` | `T` | – |
+/// | `Option<T>` | `T` | `None` |
+/// | `T` | `T` | – |
+///
+/// Aliases of these work. `T` is `Clone + Serialize + DeserializeOwned + Send + Sync + 'static`, or an `Arc` of such a
+/// type without `Clone`, which a hit hands out without a copy. Those who waited for a load that failed get its error
+/// where it can be cloned.
+///
+/// # The companion
+///
+/// Beside `find_user` stands `find_user_key`, of the same visibility, which takes the arguments that the template uses
+/// and gives the key. [`macro@invalidates`] calls it. A private method, a method of a trait and a function whose key is
+/// an expression have none.
+///
+/// # Transactions
+///
+/// Every `&mut` argument is asked whether a transaction is open on it (see `InTransaction`). If so, the body runs and
+/// nothing is kept: the rows may be rolled back. A generic executor cannot be asked, and is refused without `outside_tx`.
+///
+/// # Other attributes
+///
+/// The attribute on top is the inner one: `#[tracing::instrument]` above this one spans loads, below it every call.
+/// `#[async_trait]` goes on the trait and the `impl` as always.
 #[proc_macro_attribute]
 pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
     cached::cached(args.into(), item.into()).into()
 }
 
-/// Drops entries that an async function makes stale.
+/// Drops the entries that an async function makes stale, however the call ends once it has begun.
+///
+/// `Ok`, `Err`, a panic and the caller's drop alike: an error does not prove that nothing was written, and a dropped
+/// entry is only a miss.
+///
+/// ```
+/// use cachekit::{cached, invalidates};
+///
+/// #[cached(key = "user:<id>", ttl = "30m")]
+/// async fn user_name(id: i64) -> Option<String> {
+///     (id > 0).then(|| String::from("Ada"))
+/// }
+///
+/// #[invalidates(user_name(id))] // as the read is called, with only the arguments of its key
+/// async fn rename_user(id: i64, name: String) -> Result<(), std::io::Error> {
+///     # let _ = (id, name);
+///     Ok(())
+/// }
+///
+/// #[invalidates(user_name(ret))] // `ret` is the success value
+/// async fn create_user(name: String) -> Result<i64, std::io::Error> {
+///     # let _ = name;
+///     Ok(7)
+/// }
+/// ```
+///
+/// # What to drop
+///
+/// | entry | meaning |
+/// |---|---|
+/// | `repo::find_user(user.id)` | the entry of that call; calls the companion, so a changed key is a compile error here |
+/// | `self.users.find(id)` | the same of a method |
+/// | `"user:<id>"` | the entry of that template, as in [`macro@cached`] |
+/// | `key = expr`, `keys = expr` | a `Key`, or any iterator of them |
+///
+/// Keys are made before the body runs, those that name `ret` when it has succeeded. A place (`user.id`) is borrowed, so
+/// the body still owns it.
+///
+/// # Options
+///
+/// | option | meaning |
+/// |---|---|
+/// | `on_err = "keep"` | an `Err` drops nothing: for functions whose error proves that nothing was written |
+/// | `again_after = "500ms"` | drops the entries once more after that long, for reads of a lagging replica |
+/// | `best_effort` | a promise that no transaction around the call commits after it, or that it does not matter |
+/// | `cache = expr` | this cache, and not the one in scope or installed |
+/// | `crate = "path"` | where to find cachekit, if not at `::cachekit` |
+///
+/// A function that takes a transaction, a `&mut` connection or a generic executor is refused without `best_effort`: the
+/// entry would be dropped before the commit, and the old rows read back.
+///
+/// # Panics
+///
+/// The function panics before its body runs where no cache is named, in scope or installed: no write without its
+/// invalidation. `Cache::disabled()` is for tools that have none.
 #[proc_macro_attribute]
 pub fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
     invalidates::invalidates(args.into(), item.into()).into()
 }
 
-/// The key that a template gives over the names in scope.
+/// The `Key` that a template gives over the names in scope.
+///
+/// ```
+/// use cachekit::{Key, key};
+///
+/// pub fn user_key(id: i64) -> Key {
+///     key!("user:<id>")
+/// }
+///
+/// assert_eq!(user_key(7).as_str(), "user:7");
+/// ```
+///
+/// Placeholders are those of [`macro@cached`]. Where cachekit is not at `::cachekit`, say
+/// `key!("user:<id>", crate = "path")`.
 #[proc_macro]
 pub fn key(input: TokenStream) -> TokenStream {
     key::key(input.into()).into()
 }
 
 /// Makes a newtype, or an enum without fields, fit to be part of a key.
+///
+/// The newtype writes its field, the enum its variant's name. Where cachekit is not at `::cachekit`, add
+/// `#[segment(crate = "path")]`.
+///
+/// ```
+/// use cachekit::{Segment, key};
+///
+/// #[derive(Segment)]
+/// struct UserId(i64);
+///
+/// #[derive(Segment)]
+/// enum View {
+///     Short,
+///     Full,
+/// }
+///
+/// let (id, view) = (UserId(7), View::Full);
+/// assert_eq!(key!("user:<id>:<view>").as_str(), "user:7:Full");
+/// # let _ = View::Short;
+/// ```
 #[proc_macro_derive(Segment, attributes(segment))]
 pub fn segment(input: TokenStream) -> TokenStream {
     segment::segment(input.into()).into()
 }
 
-/// Runs a test in the scope of a cache of its own.
+/// Runs a test in the scope of a cache of its own, so that tests in one process do not share entries.
+///
+/// Goes above or below any test attribute, and on any async function.
+///
+/// ```
+/// # use cachekit::cached;
+/// # #[cached(key = "user:<id>", ttl = "1h")]
+/// # async fn user_name(id: i64) -> Option<String> { (id > 0).then(String::new) }
+/// # mod tests {
+/// # use super::user_name;
+/// #[tokio::test]
+/// #[cachekit::isolated]
+/// async fn a_user_has_a_name() {
+///     assert!(user_name(7).await.is_some());
+/// }
+/// # }
+/// # fn main() {}
+/// ```
 #[proc_macro_attribute]
 pub fn isolated(args: TokenStream, item: TokenStream) -> TokenStream {
     isolated::isolated(args.into(), item.into()).into()

@@ -42,9 +42,15 @@ fn each(tokens: TokenStream, visit: &mut dyn FnMut(&str, Span)) {
 
 fn placeholders(literal: &proc_macro2::Literal, visit: &mut dyn FnMut(&str, Span)) {
     let Ok(text) = syn::parse_str::<LitStr>(&literal.to_string()) else { return };
-    for piece in template::parse(&text.value()).unwrap_or_default() {
+    let text = text.value();
+    for piece in template::parse(&text).unwrap_or_default() {
         if let Piece::Placeholder(path) = piece {
             visit(template::root(&path), literal.span());
         }
+    }
+    // What `format!` captures: `{id}`, `{id:>4}`.
+    for capture in text.split('{').skip(1) {
+        let end = capture.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(capture.len());
+        visit(&capture[..end], literal.span());
     }
 }

@@ -1,3 +1,26 @@
 //! What cachekit promises, one module a promise, on a real Redis.
 
+#![allow(clippy::unwrap_used, reason = "what helps tests is part of them")]
+
+mod cancellation;
+mod cross_process;
+mod drops;
+mod expiry;
+mod fills;
+mod foreign;
+mod formats;
+mod harmless;
+mod joining;
 mod leases;
+mod login;
+mod negative;
+mod patience;
+mod peek;
+mod probes;
+mod queue;
+mod receipts;
+mod refresh;
+mod schema;
+mod second_invalidation;
+mod shutdown;
+mod writers;

@@ -5,9 +5,9 @@
 use std::{convert::Infallible, fmt::Write as _, future::Future, hint::black_box, sync::Arc};
 
 use arrayvec::ArrayString;
+use cached::macros::concurrent_cached;
 use cachekit::{Cache, cached as cachekit_cached};
 use cachekit_benches::{Keys, User, print_ratios};
-use cached::macros::concurrent_cached;
 use criterion::{BenchmarkGroup, Criterion, measurement::WallTime};
 
 const COUNT: u64 = 10_000;
@@ -89,7 +89,8 @@ fn group(c: &mut Criterion, name: &str, count: u64) {
 }
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("tokio");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("tokio");
     let _entered = runtime.enter();
     let cache = Cache::builder().max_entries(100_000).build().expect("the defaults");
     cache.install().expect("the first one");

@@ -37,6 +37,15 @@ impl Keys {
         Self(0x9e37_79b9_7f4a_7c15, count)
     }
 
+    /// The same in another order, so that tasks do not follow one another.
+    pub fn seeded(count: u64, seed: u64) -> Self {
+        let mut keys = Self((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, count);
+        for _ in 0..8 {
+            keys.next_key();
+        }
+        keys
+    }
+
     /// The next one.
     #[inline]
     pub fn next_key(&mut self) -> i64 {

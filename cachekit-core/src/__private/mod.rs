@@ -1,6 +1,7 @@
 //! What expansions call. Not for use by hand: it changes without notice.
 
 mod form;
+mod lifetime;
 mod probe;
 pub mod probes;
 mod read;
@@ -11,7 +12,7 @@ mod write;
 mod write_shape;
 
 pub use self::{
-    form::*, probe::*, probes::*, read::*, shape::*, site::*, tx::*, write::*, write_shape::*,
+    form::*, lifetime::*, probe::*, probes::*, read::*, shape::*, site::*, tx::*, write::*, write_shape::*,
 };
 pub use crate::{
     cache::{Cache, Policy},

@@ -181,5 +181,7 @@ macro_rules! debug_by_name {
 debug_by_name!(Owned Whole Kept Lost);
 
 #[cfg(test)]
+// The borrows are the question.
+#[allow(clippy::needless_borrow)]
 #[path = "probe_tests.rs"]
 mod tests;

@@ -56,7 +56,7 @@ where
 }
 
 /// Goes the way to its end. The body runs at most once: it may consume what it borrows.
-async fn go<R, F, Fut>(mut way: Way, form: Form<R>, body: F) -> R
+async fn go<R, F, Fut>(mut way: Box<Way>, form: Form<R>, body: F) -> R
 where
     F: FnOnce() -> Fut,
     Fut: Future<Output = R>,
@@ -87,7 +87,7 @@ where
         // output if it has one, else its own body.
         match own.take() {
             Some(out) => return out,
-            None => way = way.past_other_type(),
+            None => way.go_past_other_type(),
         }
     }
 }

@@ -57,6 +57,11 @@ impl Site {
 
     /// Whether the cache with this number was not the last one to be told of this site.
     pub(crate) fn is_new_to(&self, cache: usize) -> bool {
-        self.known_to.swap(cache, Ordering::Relaxed) != cache
+        // Looked at first: most reads find it so, and a write would bounce between cores.
+        let known = self.known_to.load(Ordering::Relaxed) == cache;
+        if !known {
+            self.known_to.store(cache, Ordering::Relaxed);
+        }
+        !known
     }
 }

@@ -2,45 +2,37 @@
 
 use super::shape::{IsOption, IsResult, IsResultOption, Shape};
 
-/// A shape that has a success value.
+/// A kind of return type that has a success value.
 #[diagnostic::on_unimplemented(
     message = "`ret` is the success value of a `Result` or `Option`, and this function returns `{R}`",
     label = "has no success value"
 )]
-pub trait HasRet<R> {
-    /// The success value.
-    type Success;
+pub trait HasRet<R, T> {
     /// The success value of a result, if it is one.
-    fn success(out: &R) -> Option<&Self::Success>;
+    fn success(out: &R) -> Option<&T>;
 }
 
-impl<T, E> HasRet<Result<Option<T>, E>> for Shape<IsResultOption, Result<Option<T>, E>, T, E> {
-    type Success = T;
-
+impl<T, E> HasRet<Result<Option<T>, E>, T> for IsResultOption {
     fn success(out: &Result<Option<T>, E>) -> Option<&T> {
         out.as_ref().ok().and_then(Option::as_ref)
     }
 }
 
-impl<T, E> HasRet<Result<T, E>> for Shape<IsResult, Result<T, E>, T, E> {
-    type Success = T;
-
+impl<T, E> HasRet<Result<T, E>, T> for IsResult {
     fn success(out: &Result<T, E>) -> Option<&T> {
         out.as_ref().ok()
     }
 }
 
-impl<T, E> HasRet<Option<T>> for Shape<IsOption, Option<T>, T, E> {
-    type Success = T;
-
+impl<T> HasRet<Option<T>, T> for IsOption {
     fn success(out: &Option<T>) -> Option<&T> {
         out.as_ref()
     }
 }
 
 /// The success value that `ret` names.
-pub fn ret<'a, S: HasRet<R>, R>(_: &S, out: &'a R) -> Option<&'a S::Success> {
-    S::success(out)
+pub fn ret<'a, K: HasRet<R, T>, R, T, E>(out: &'a R, _: &Shape<K, R, T, E>) -> Option<&'a T> {
+    K::success(out)
 }
 
 /// A return type that can be an error.
@@ -80,6 +72,8 @@ pub fn never<R>() -> R {
 }
 
 #[cfg(test)]
+// The borrows are the question.
+#[allow(clippy::needless_borrow)]
 mod tests {
     use super::super::probe::{Probe, ViaOption as _, ViaResult as _, ViaResultOption as _};
     use super::*;
@@ -87,13 +81,13 @@ mod tests {
     #[test]
     fn ret_is_the_innermost_success() {
         let shape = (&&&&Probe::<Result<Option<i64>, String>>::NEW).ck_shape();
-        assert_eq!(ret(&shape, &Ok(Some(7))), Some(&7));
-        assert_eq!(ret(&shape, &Ok(None)), None);
-        assert_eq!(ret(&shape, &Err(String::new())), None);
+        assert_eq!(ret(&Ok(Some(7)), &shape), Some(&7));
+        assert_eq!(ret(&Ok(None), &shape), None);
+        assert_eq!(ret(&Err(String::new()), &shape), None);
         let shape = (&&&&Probe::<Result<i64, String>>::NEW).ck_shape();
-        assert_eq!(ret(&shape, &Ok(7)), Some(&7));
+        assert_eq!(ret(&Ok(7), &shape), Some(&7));
         let shape = (&&&&Probe::<Option<i64>>::NEW).ck_shape();
-        assert_eq!(ret(&shape, &Some(7)), Some(&7));
+        assert_eq!(ret(&Some(7), &shape), Some(&7));
     }
 
     #[test]

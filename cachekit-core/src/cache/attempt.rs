@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
 
+#[cfg(any(feature = "redis", shuttle))]
+use super::load::Leased;
 use super::{Answer, Policy, Status};
 use crate::{
     __private::{Codec, Split},
@@ -12,15 +14,13 @@ use crate::{
     key::Key,
     slot::Ticket,
 };
-#[cfg(any(feature = "redis", shuttle))]
-use super::load::Leased;
 
 /// What a caller wants, besides the key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ask {
     pub(crate) policy: Policy,
     /// How values of its type are encoded; none for values that stay in this process.
-    pub(crate) codec: Option<Codec>,
+    pub(crate) codec: Option<&'static Codec>,
     /// Whether its type can say "not there".
     pub(crate) optional: bool,
     /// Whether this read stands inside another one's load. Such a load takes no permit: parents
@@ -118,12 +118,12 @@ impl Attempt {
     /// Finds out what to do as the leader. `None`: everybody was served, or was deposed.
     async fn lead(&mut self, role: Role) -> Option<Load> {
         if let Some(reason) = self.engine.barred(self.key()) {
-            return self.go_direct(role, reason).await;
+            return Box::pin(self.go_direct(role, reason)).await;
         }
         match &self.engine.store {
             crate::store::Store::Embedded => self.lead_embedded(role).await,
             #[cfg(any(feature = "redis", shuttle))]
-            _ if self.ask.codec.is_none() => self.go_direct(role, "local").await,
+            _ if self.ask.codec.is_none() => Box::pin(self.go_direct(role, "local")).await,
             #[cfg(any(feature = "redis", shuttle))]
             _ => self.lead_remote(role).await,
         }
@@ -134,7 +134,7 @@ impl Attempt {
         // was returned.
         let take = if role.has_kept()? { Ticket::take_alone } else { Ticket::take };
         let Some(ticket) = take(&self.engine.registry, self.key()) else {
-            return self.go_direct(role, "dirty").await;
+            return Box::pin(self.go_direct(role, "dirty")).await;
         };
         // The flight before this one may have filled the tier since the caller looked.
         if let Some(answer) = self.engine.local_hit(&self.key().as_ref()) {
@@ -172,12 +172,7 @@ impl Attempt {
         own_if_deposed(done, Status::Bypassed)
     }
 
-    fn settle_embedded(
-        &mut self,
-        role: Role,
-        ticket: &Ticket,
-        split: Split,
-    ) -> Option<Verdict> {
+    fn settle_embedded(&mut self, role: Role, ticket: &Ticket, split: Split) -> Option<Verdict> {
         let answer = match answer_of(split) {
             Ok(answer) => answer,
             Err(error) => {

@@ -22,7 +22,7 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use cachekit_core::{Cache, Policy, key};
+/// use cachekit::{Cache, Policy, key};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -27,9 +27,9 @@ impl Cache {
     /// It can be dropped at any time without effect.
     ///
     /// ```
-    /// use cachekit_core::{Cache, Peek, key};
+    /// use cachekit::{Cache, Peek, key};
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), cachekit_core::Error> {
+    /// # async fn main() -> Result<(), cachekit::Error> {
     /// let cache = Cache::builder().build()?;
     /// let id = 7;
     /// assert_eq!(cache.peek::<String>(&key!("user:<id>")).await, Peek::Miss);
@@ -39,7 +39,7 @@ impl Cache {
     pub async fn peek<T: Value>(&self, key: &Key) -> Peek<T> {
         let Some(engine) = self.engine() else { return Peek::Miss };
         let policy = Policy::from_parts(Ttl::from_millis(1, 0), None);
-        let ask = Ask { policy, codec: Some(*T::CODEC), optional: true, nested: false };
+        let ask = Ask { policy, codec: Some(T::CODEC), optional: true, nested: false };
         let found = match engine.local_hit(&key.as_ref()) {
             Some(found) => Some(found),
             None => engine.store.look(key.as_str(), &ask).await.ok().flatten(),

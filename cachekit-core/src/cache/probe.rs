@@ -52,16 +52,16 @@ impl Attempt {
                     return if loads { self.begin_load(role, lease).await } else { None };
                 }
                 Next::Over => return None,
-                Next::Direct(reason) => return self.go_direct(role, reason).await,
+                Next::Direct(reason) => return Box::pin(self.go_direct(role, reason)).await,
                 Next::Again if patience.retry() => {}
                 Next::Wait if patience.waited < self.engine.limits.lease_wait => {
-                    patience.pause().await;
+                    Box::pin(patience.pause()).await;
                 }
-                Next::Again => return self.go_direct(role, "contended").await,
-                Next::Wait => return self.go_direct(role, "lease_wait").await,
+                Next::Again => return Box::pin(self.go_direct(role, "contended")).await,
+                Next::Wait => return Box::pin(self.go_direct(role, "lease_wait")).await,
             }
             if let Some(reason) = self.engine.barred(self.key()) {
-                return self.go_direct(role, reason).await;
+                return Box::pin(self.go_direct(role, reason)).await;
             }
         }
     }
@@ -81,11 +81,16 @@ impl Attempt {
         match self.engine.store.probe(self.key().as_str(), id, &self.ask).await {
             Ok(Probe::Granted) => Next::Granted(id),
             Ok(Probe::Lease(found)) => self.lease_found(role, id, found),
+            Ok(Probe::Hit(answer)) => {
+                role.hit_by(id, &answer);
+                Next::Over
+            }
+            // Boxed like all that is no hit: the future of every read would be as large.
             Ok(found) => {
                 role.forget(id);
-                self.found(role, found).await
+                Box::pin(self.found(role, found)).await
             }
-            Err(error) => self.failed_probe(role, id, error).await,
+            Err(error) => Box::pin(self.failed_probe(role, id, error)).await,
         }
     }
 
@@ -114,19 +119,16 @@ impl Attempt {
         }
     }
 
+    /// Deals with what is neither a lease nor a hit.
     async fn found(&self, role: &Role, found: Probe) -> Next {
         match found {
-            Probe::Hit(answer) => {
-                role.hit(&answer, Status::Hit);
-                Next::Over
-            }
             Probe::Unusable(seen) => self.replace(role, seen).await,
             Probe::Inhibited => Next::Direct("inhibited"),
             Probe::Foreign => match self.engine.store.remove_foreign(self.key().as_str()).await {
                 Ok(()) => Next::Again,
                 Err(_) => Next::Direct("foreign"),
             },
-            Probe::Granted | Probe::Lease(_) => Next::Again,
+            Probe::Granted | Probe::Lease(_) | Probe::Hit(_) => Next::Again,
         }
     }
 
@@ -157,8 +159,7 @@ impl Attempt {
             role.forget(id);
         }
         if error == StoreError::OutOfMemory
-            && let Ok(Some(answer)) =
-                self.engine.store.look(self.key().as_str(), &self.ask).await
+            && let Ok(Some(answer)) = self.engine.store.look(self.key().as_str(), &self.ask).await
         {
             role.hit(&answer, Status::Hit);
             return Next::Over;

@@ -1,6 +1,6 @@
 //! What became of invalidations.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use crate::{
     key::Key,
@@ -16,6 +16,27 @@ pub enum Outcome {
     /// This process reads past the cache for the key; other processes may be given the old entry
     /// until the retries get through.
     Pending,
+}
+
+impl Outcome {
+    /// One word for logs, metrics and headers.
+    ///
+    /// ```
+    /// assert_eq!(cachekit_core::Outcome::Applied.as_str(), "applied");
+    /// ```
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Pending => "pending",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// The invalidations of one call; see [`with_receipt`](crate::with_receipt).

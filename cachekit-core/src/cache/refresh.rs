@@ -19,8 +19,8 @@ use crate::{
 /// A caller that loads whatever the cache has.
 #[derive(Debug)]
 pub(crate) struct Refresh {
-    engine: Arc<Engine>,
-    key: Key,
+    pub(super) engine: Arc<Engine>,
+    pub(super) key: Key,
     ask: Ask,
     place: Place,
     /// An id that this caller sent and that may be, or become, a lease of its key.
@@ -37,7 +37,10 @@ enum Place {
     None,
     Local(Ticket),
     #[cfg(any(feature = "redis", shuttle))]
-    Remote { expected: Expected, _hold: Option<Hold> },
+    Remote {
+        expected: Expected,
+        _hold: Option<Hold>,
+    },
 }
 
 impl Refresh {

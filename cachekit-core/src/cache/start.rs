@@ -1,48 +1,41 @@
 //! Where a read begins: a hit at once, or a way to go.
 
-use super::{
-    Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Status, Step,
-};
+use std::sync::Arc;
+
+use super::{Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Status, Step};
 use crate::{
     __private::{Call, Codec, Site, Split},
     engine::Engine,
     flight::Verdict,
     key::{Key, KeyBuf},
+    store::Store,
 };
-use std::sync::{Arc, OnceLock};
 
 /// The beginning of a read.
 #[derive(Debug)]
-// It lives on the stack for a moment; a box would cost each miss an allocation.
-#[allow(clippy::large_enum_variant)]
 pub(crate) enum Start {
     Hit(Answer),
-    Way(Way),
+    /// Boxed by itself: held twice by the future that consumes it, it would be copied time and again.
+    Way(Box<Way>),
 }
 
 /// How a read goes on that is not a hit in this process.
 #[derive(Debug)]
 pub(crate) struct Way {
     kind: Kind,
-    trace: Trace,
+    site: &'static Site,
+    /// The caller's own.
     context: Context,
+    #[cfg(feature = "metrics")]
+    began: std::time::Instant,
 }
 
 #[derive(Debug)]
 enum Kind {
     Flight(Attempt),
     Refresh(Refresh),
-    /// Past the cache.
-    Direct,
-}
-
-/// What is told of a read.
-#[derive(Debug)]
-struct Trace {
-    engine: Option<Arc<Engine>>,
-    key: Option<Key>,
-    site: &'static Site,
-    status: Option<Arc<OnceLock<Status>>>,
+    /// Past the cache, if there is one.
+    Direct(Option<(Arc<Engine>, Key)>),
 }
 
 impl Start {
@@ -56,8 +49,8 @@ impl Start {
     ) -> Self {
         Context::with(|context| {
             let cache = call.cache.or_else(|| Context::ambient(context));
-            let plain = !call.in_transaction
-                && context.is_none_or(|context| context.mode == Mode::Normal);
+            let plain =
+                !call.in_transaction && context.is_none_or(|context| context.mode == Mode::Normal);
             if plain
                 && let Some(engine) = cache.and_then(Cache::engine)
                 && let Some(answer) = engine.local_hit(&key.as_ref())
@@ -68,70 +61,86 @@ impl Start {
                 }
                 return Self::Hit(answer);
             }
-            let ask = Ask { policy, codec: codec.copied(), optional, nested: false };
+            let ask = Ask { policy, codec, optional, nested: false };
             Self::Way(Way::find(call, cache, key, ask))
         })
     }
 }
 
 impl Way {
+    fn new(kind: Kind, site: &'static Site, context: Context) -> Box<Self> {
+        Box::new(Self {
+            kind,
+            site,
+            context,
+            #[cfg(feature = "metrics")]
+            began: std::time::Instant::now(),
+        })
+    }
+
     /// The way of a read that is no hit here. Kept out of the hit's code.
     #[cold]
-    fn find(call: &Call<'_>, cache: Option<&Cache>, key: &KeyBuf, ask: Ask) -> Self {
+    fn find(call: &Call<'_>, cache: Option<&Cache>, key: &KeyBuf, ask: Ask) -> Box<Self> {
         let context = Context::current();
         let Some(engine) = cache.and_then(Cache::engine) else {
             return Self::without_cache(call, context, cache.is_none());
         };
         let key = key.to_key();
         engine.sites.note(call.site, key.template());
-        let status = context.status.clone();
-        let trace = Trace {
-            engine: Some(engine.clone()),
-            key: Some(key.clone()),
-            site: call.site,
-            status,
-        };
+        if ask.codec.is_none() && !matches!(engine.store, Store::Embedded) && call.site.warns() {
+            tracing::warn!(
+                function = call.site.name,
+                "a `local` function has no tier to be cached in here, so each call loads"
+            );
+        }
         if let Some(reason) = past(call, &context, engine, &key) {
             engine.reporter.bypass(key.template(), reason);
-            return Self { kind: Kind::Direct, trace, context: context.inside() };
+            return Self::new(Kind::Direct(Some((engine.clone(), key))), call.site, context);
         }
         let ask = Ask { nested: context.is_nested(engine), ..ask };
-        let inside = context.loading(engine, key.clone());
         let kind = match context.mode {
             Mode::Refresh => Kind::Refresh(Refresh::new(engine, key, ask)),
             _ => Kind::Flight(Attempt::new(engine, key, ask)),
         };
-        Self { kind, trace, context: inside }
+        Self::new(kind, call.site, context)
     }
 
-    fn without_cache(call: &Call<'_>, context: Context, none: bool) -> Self {
+    fn without_cache(call: &Call<'_>, context: Context, none: bool) -> Box<Self> {
         if none && call.site.warns() {
             tracing::warn!(
                 function = call.site.name,
                 "no cache is in scope or installed, so nothing is cached; call `Cache::install`"
             );
         }
-        let status = context.status.clone();
-        let trace = Trace { engine: None, key: None, site: call.site, status };
-        Self { kind: Kind::Direct, trace, context: context.inside() }
+        Self::new(Kind::Direct(None), call.site, context)
     }
 
     /// The way of a read that found something it cannot use.
-    pub(crate) fn past_the_cache(call: &Call<'_>, reason: &'static str) -> Self {
+    pub(crate) fn past_the_cache(call: &Call<'_>, reason: &'static str) -> Box<Self> {
         let way = Self::without_cache(call, Context::current(), false);
         way.warn_of_other_type(reason);
         way
     }
 
-    pub(crate) fn past_other_type(self) -> Self {
+    pub(crate) fn go_past_other_type(&mut self) {
         self.warn_of_other_type("type");
-        Self { kind: Kind::Direct, ..self }
+        let subject = self.subject().map(|(engine, key)| (engine.clone(), key.clone()));
+        self.kind = Kind::Direct(subject);
+    }
+
+    /// The cache and the key, if this read has to do with a cache at all.
+    fn subject(&self) -> Option<(&Arc<Engine>, &Key)> {
+        match &self.kind {
+            Kind::Flight(attempt) => Some((&attempt.engine, attempt.key())),
+            Kind::Refresh(refresh) => Some((&refresh.engine, &refresh.key)),
+            Kind::Direct(subject) => subject.as_ref().map(|(engine, key)| (engine, key)),
+        }
     }
 
     fn warn_of_other_type(&self, reason: &'static str) {
-        if self.trace.site.warns() {
+        if self.site.warns() {
             tracing::warn!(
-                function = self.trace.site.name,
+                function = self.site.name,
                 reason,
                 "another type is cached under the same key; give each function a template of its own"
             );
@@ -140,33 +149,36 @@ impl Way {
 
     /// The span of everything that is no hit in this process.
     pub(crate) fn span(&self) -> tracing::Span {
-        let template = self.trace.key.as_ref().map_or(self.trace.site.template, Key::template);
+        let template = self.subject().map_or(self.site.template, |(_, key)| key.template());
         tracing::debug_span!("cachekit.read", template, outcome = tracing::field::Empty)
     }
 
-    /// The context of the body.
+    /// The context of the body. Made only when the body runs: most reads are hits.
     pub(crate) fn body_context(&self) -> Context {
-        self.context.clone()
+        match self.subject() {
+            Some((engine, key)) if self.is_shared() => self.context.loading(engine, key.clone()),
+            _ => self.context.inside(),
+        }
     }
 
     pub(crate) async fn next(&mut self) -> Step {
         match &mut self.kind {
             Kind::Flight(attempt) => attempt.next().await,
-            Kind::Refresh(refresh) => refresh.next().await,
-            Kind::Direct => Step::Load,
+            Kind::Refresh(refresh) => Box::pin(refresh.next()).await,
+            Kind::Direct(_) => Step::Load,
         }
     }
 
     /// Whether the body's output may be of use to others: only then is it worth a clone.
     pub(crate) fn is_shared(&self) -> bool {
-        !matches!(self.kind, Kind::Direct)
+        !matches!(self.kind, Kind::Direct(_))
     }
 
     /// Takes what the body brought.
     pub(crate) async fn settle(&mut self, split: Option<Split>) -> Option<Verdict> {
         match (&mut self.kind, split) {
-            (Kind::Flight(attempt), Some(split)) => attempt.settle(split).await,
-            (Kind::Refresh(refresh), Some(split)) => refresh.settle(split).await,
+            (Kind::Flight(attempt), Some(split)) => Box::pin(attempt.settle(split)).await,
+            (Kind::Refresh(refresh), Some(split)) => Box::pin(refresh.settle(split)).await,
             _ => Some(Verdict::Own(Status::Bypassed)),
         }
     }
@@ -179,11 +191,13 @@ impl Way {
             Verdict::Alone => Status::Bypassed,
         };
         tracing::Span::current().record("outcome", status.as_str());
-        if let Some(cell) = &self.trace.status {
+        if let Some(cell) = &self.context.status {
             let _first = cell.set(status);
         }
-        if let (Some(engine), Some(key)) = (&self.trace.engine, &self.trace.key) {
+        if let Some((engine, key)) = self.subject() {
             engine.reporter.read(key.template(), engine.store.tier_name(), status);
+            #[cfg(feature = "metrics")]
+            engine.reporter.read_took(key.template(), status, self.began.elapsed());
         }
     }
 }

@@ -36,21 +36,21 @@ pub enum Format {
 }
 
 impl Format {
-    const fn name(self) -> &'static str {
+    /// A zero byte, which no type's name has, and the format's name.
+    const fn suffix(self) -> &'static [u8] {
         match self {
-            Format::MessagePack => "msgpack",
+            Format::MessagePack => b"\0msgpack",
             #[cfg(feature = "postcard")]
-            Format::Postcard => "postcard",
+            Format::Postcard => b"\0postcard",
             #[cfg(feature = "json")]
-            Format::Json => "json",
+            Format::Json => b"\0json",
         }
     }
 
     /// The schema hash of a type's values in this format: the same in every process of a build.
     pub(crate) fn schema(self, type_name: &str) -> u32 {
         let hash = crc32c::crc32c(type_name.as_bytes());
-        let hash = crc32c::crc32c_append(hash, &[0]);
-        crc32c::crc32c_append(hash, self.name().as_bytes())
+        crc32c::crc32c_append(hash, self.suffix())
     }
 }
 
@@ -92,8 +92,8 @@ fn cannot_decode<T>(source: impl error::Error + Send + Sync + 'static) -> Error 
     Error::new(ErrorKind::Codec, "decode value", message).with_source(source)
 }
 
-fn left_over<T>(bytes: usize) -> Error {
+fn left_over<T>() -> Error {
     let name = std::any::type_name::<T>();
-    let message = format!("{bytes} bytes are left over after a `{name}`");
+    let message = format!("bytes are left over after a `{name}`");
     Error::new(ErrorKind::Codec, "decode value", message)
 }

@@ -1,7 +1,7 @@
 //! MessagePack, with named fields.
 
-use rmp_serde::{Deserializer, Serializer};
-use serde::{Serialize, de::DeserializeOwned};
+use rmp_serde::{Deserializer, Serializer, decode::Error as DecodeError};
+use serde::{Deserialize as _, Serialize, de::DeserializeOwned};
 
 use super::{cannot_decode, cannot_encode, left_over};
 use crate::error::Error;
@@ -12,7 +12,12 @@ pub(super) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Res
 }
 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    let mut rest = bytes;
-    let value = T::deserialize(&mut Deserializer::new(&mut rest)).map_err(cannot_decode::<T>)?;
-    if rest.is_empty() { Ok(value) } else { Err(left_over::<T>(rest.len())) }
+    // By reference: strings are then read in one piece. That nothing is left over shows in that
+    // not even the marker of a scalar can be read.
+    let mut deserializer = Deserializer::from_read_ref(bytes);
+    let value = T::deserialize(&mut deserializer).map_err(cannot_decode::<T>)?;
+    match bool::deserialize(&mut deserializer) {
+        Err(DecodeError::InvalidMarkerRead(_)) => Ok(value),
+        _ => Err(left_over::<T>()),
+    }
 }

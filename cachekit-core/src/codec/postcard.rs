@@ -11,5 +11,5 @@ pub(super) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Res
 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let (value, rest) = postcard::take_from_bytes(bytes).map_err(cannot_decode::<T>)?;
-    if rest.is_empty() { Ok(value) } else { Err(left_over::<T>(rest.len())) }
+    if rest.is_empty() { Ok(value) } else { Err(left_over::<T>()) }
 }

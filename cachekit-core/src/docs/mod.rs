@@ -1,4 +1,22 @@
 //! The guide, chapter by chapter.
+//!
+//! * [`consistency`]: what is promised, why it holds, and what is not promised.
+//! * [`stampede`]: many callers, one load.
+//! * [`invalidation`]: what a writer does, and what becomes of it.
+//! * [`failure`]: what happens at each failure, with numbers.
+//! * [`keys`]: key templates, times to live, and what is kept.
+
+#[doc = include_str!("consistency.md")]
+pub mod consistency {}
+
+#[doc = include_str!("stampede.md")]
+pub mod stampede {}
 
 #[doc = include_str!("invalidation.md")]
 pub mod invalidation {}
+
+#[doc = include_str!("failure.md")]
+pub mod failure {}
+
+#[doc = include_str!("keys.md")]
+pub mod keys {}

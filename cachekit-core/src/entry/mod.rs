@@ -25,6 +25,7 @@ mod id_source;
 #[cfg(feature = "redis")]
 mod parse;
 #[cfg(all(test, feature = "redis"))]
+#[allow(clippy::unwrap_used)]
 mod tests;
 #[cfg(feature = "redis")]
 mod write;
@@ -35,5 +36,9 @@ pub(crate) use self::{
     header::{LEASE_LEN, flags},
     id_source::IdSource,
     parse::{Entry, Parsed},
-    write::{EntryWriter, Meta, encode_negative, encode_value, lease_bytes},
+    write::{Meta, encode_negative, lease_bytes},
 };
+#[cfg(all(feature = "redis", any(test, not(feature = "compress"))))]
+pub(crate) use self::write::EntryWriter;
+#[cfg(all(feature = "redis", any(test, feature = "compress")))]
+pub(crate) use self::write::encode_value;

@@ -24,6 +24,7 @@ pub(crate) fn lease_bytes(id: Id) -> [u8; LEASE_LEN] {
 }
 
 /// The bytes of a value.
+#[cfg(any(test, feature = "compress"))]
 pub(crate) fn encode_value(meta: &Meta, payload: &[u8]) -> Vec<u8> {
     let mut entry = EntryWriter::value(meta, payload.len());
     entry.payload().extend_from_slice(payload);

@@ -123,9 +123,25 @@ impl Role {
         })
     }
 
+    /// Ends the flight with an answer that a probe found in the place of its own id.
+    #[cfg(any(feature = "redis", shuttle))]
+    pub(crate) fn hit_by(&self, id: Id, answer: &Answer) -> Option<()> {
+        self.hit_after(answer, Status::Hit, |state| state.forget(id))
+    }
+
     /// Ends the flight with an answer that a command found.
     pub(crate) fn hit(&self, answer: &Answer, status: Status) -> Option<()> {
+        self.hit_after(answer, status, |_| ())
+    }
+
+    fn hit_after(
+        &self,
+        answer: &Answer,
+        status: Status,
+        before: impl FnOnce(&mut State),
+    ) -> Option<()> {
         self.with(|state| {
+            before(state);
             let kept = state.kept.take();
             let wakers = state.finish(|id| match id == self.member {
                 true => Verdict::Answer(answer.clone(), status),
@@ -147,12 +163,7 @@ impl Role {
         self.end(answer, status, |_| ())
     }
 
-    fn end(
-        &self,
-        answer: &Answer,
-        status: Status,
-        before: impl FnOnce(&mut State),
-    ) -> Option<()> {
+    fn end(&self, answer: &Answer, status: Status, before: impl FnOnce(&mut State)) -> Option<()> {
         self.with(|state| {
             before(state);
             let wakers = state.finish(|id| match id == self.member {
@@ -176,8 +187,7 @@ impl Role {
         }
         let settled = self.with(|state| {
             state.consume_lease();
-            let kept =
-                Kept { answer: answer.clone(), below: state.covered, owner: self.member };
+            let kept = Kept { answer: answer.clone(), below: state.covered, owner: self.member };
             let earlier = state.kept.replace(kept);
             if mutant::on(Mutant::ReturnRefused) {
                 let ((_, kept), wakers) = settle_kept(state, self.member);
@@ -195,9 +205,8 @@ impl Role {
         over(self.with(|state| {
             let everybody = mutant::on(Mutant::ShareUnknown);
             let covered = if everybody { MemberId::MAX } else { state.covered };
-            let mut wakers = state.give(|id| {
-                (id < covered).then(|| own_or(answer, id == self.member))
-            });
+            let mut wakers =
+                state.give(|id| (id < covered).then(|| own_or(answer, id == self.member)));
             state.vacate();
             wakers.extend(state.wake_a_candidate());
             ((), wakers)

@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -48,6 +48,10 @@ impl Member {
     /// A leader may be alive and not polled, held in a `select!` or by the very task that waits
     /// here, so waiting has an end: `leader_wait`, doubling with each time.
     pub(crate) async fn turn(&self) -> Turn {
+        // Most members lead at once, and need no timer for it.
+        if let Poll::Ready(turn) = self.poll_turn(&Context::from_waker(Waker::noop())) {
+            return turn;
+        }
         loop {
             let (seen, patience) = self.patience();
             let seat = std::future::poll_fn(|cx| self.poll_turn(cx));

@@ -3,6 +3,7 @@
 #[cfg(feature = "metrics")]
 pub mod names;
 mod reporter;
+#[cfg(feature = "metrics")]
 mod stripes;
 
 pub(crate) use reporter::Reporter;

@@ -11,6 +11,9 @@ pub const FILLS_REFUSED: &str = "cachekit_fills_refused_total";
 pub const FILLS_FAILED: &str = "cachekit_fills_failed_total";
 /// Counter: invalidations, by `template` and `outcome` (`applied`, `pending`).
 pub const INVALIDATIONS: &str = "cachekit_invalidations_total";
+/// Histogram, seconds: from the end of a write to the store's acknowledgement of its
+/// invalidation, by `template`.
+pub const INVALIDATION_SECONDS: &str = "cachekit_invalidation_seconds";
 /// Counter: invalidations that did not get through in their quick tries, by `template`.
 pub const DEAD_LETTERS: &str = "cachekit_dead_letters_total";
 /// Histogram, seconds: from a read's start to its answer, for reads that were no hit in this

@@ -1,12 +1,12 @@
 //! Where the engine reports to.
 
-use super::stripes::Striped;
 use crate::cache::{Outcome, Status};
 
 /// Counts and events of one cache.
 #[derive(Debug, Default)]
 pub(crate) struct Reporter {
-    local_hits: Striped,
+    #[cfg(feature = "metrics")]
+    local_hits: super::stripes::Striped,
     #[cfg(feature = "metrics")]
     local_hits_told: std::sync::atomic::AtomicU64,
 }
@@ -15,11 +15,8 @@ impl Reporter {
     /// A hit in this process: a striped counter and nothing else.
     #[inline]
     pub(crate) fn local_hit(&self) {
+        #[cfg(feature = "metrics")]
         self.local_hits.add_one();
-    }
-
-    pub(crate) fn local_hits(&self) -> u64 {
-        self.local_hits.sum()
     }
 
     pub(crate) fn read(&self, template: &str, tier: &'static str, status: Status) {
@@ -34,6 +31,21 @@ impl Reporter {
             self.tell_local_hits();
         }
         tracing::trace!(template, tier, outcome = status.as_str(), "read");
+    }
+
+    /// How long a read took that was no hit in this process.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn read_took(&self, template: &str, status: Status, took: std::time::Duration) {
+        let labels = [("template", template.to_owned()), ("outcome", status.as_str().to_owned())];
+        metrics::histogram!(super::names::READ_SECONDS, &labels).record(took);
+    }
+
+    /// An invalidation reached the store, so long after it was asked for.
+    #[cfg_attr(not(feature = "metrics"), allow(unused_variables, clippy::unused_self))]
+    pub(crate) fn applied(&self, template: &str, after: std::time::Duration) {
+        #[cfg(feature = "metrics")]
+        metrics::histogram!(super::names::INVALIDATION_SECONDS, "template" => template.to_owned())
+            .record(after);
     }
 
     pub(crate) fn bypass(&self, template: &str, reason: &'static str) {
@@ -63,10 +75,7 @@ impl Reporter {
     }
 
     pub(crate) fn invalidation(&self, template: &str, outcome: Outcome) {
-        let outcome = match outcome {
-            Outcome::Applied => "applied",
-            Outcome::Pending => "pending",
-        };
+        let outcome = outcome.as_str();
         #[cfg(feature = "metrics")]
         {
             let labels = [("template", template.to_owned()), ("outcome", outcome.to_owned())];
@@ -91,7 +100,7 @@ impl Reporter {
     #[cfg(feature = "metrics")]
     fn tell_local_hits(&self) {
         use std::sync::atomic::Ordering;
-        let sum = self.local_hits();
+        let sum = self.local_hits.sum();
         let told = self.local_hits_told.fetch_max(sum, Ordering::Relaxed);
         if sum > told {
             let labels = [("tier", "local"), ("outcome", "hit")];

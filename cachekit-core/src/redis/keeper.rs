@@ -16,7 +16,7 @@ use crate::entry::Id;
 /// Commands in one write.
 const BATCH: usize = 256;
 
-/// Leases waiting to be given up; one more is dropped, and runs out by itself.
+/// Leases waiting to be given up, while the link is down as well; one more is dropped, and runs out by itself.
 const QUEUE: usize = 4096;
 
 /// A lease, or an entry, to be removed if it is still there.
@@ -46,6 +46,7 @@ impl GiveUps {
     }
 
     /// How many were dropped because the queue was full or closed.
+    #[cfg(test)]
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
@@ -63,29 +64,39 @@ impl Keeper {
     /// Works until the store is dropped, or until `stop` changes and all that was queued is sent.
     pub(super) async fn run(mut self, mut stop: Stop) {
         let mut batch = Vec::with_capacity(BATCH);
+        let mut changes = self.link.changes();
         let mut stopping = false;
         loop {
             tokio::select! {
-                received = self.give_ups.recv_many(&mut batch, BATCH) => match received {
-                    0 => return,
-                    _ => self.give_up(&mut batch).await,
-                },
+                received = self.give_ups.recv_many(&mut batch, BATCH), if batch.is_empty() => {
+                    if received == 0 {
+                        return;
+                    }
+                    self.give_up(&mut batch).await;
+                }
+                // A lease whose grant was lost with the connection would hold its key until it runs out.
+                _ = changes.changed(), if !batch.is_empty() => self.give_up(&mut batch).await,
                 _ = stop.changed(), if !stopping => {
                     stopping = true;
                     self.give_ups.close();
                 }
                 () = self.leases.due() => self.extend().await,
             }
+            if stopping {
+                batch.clear();
+            }
         }
     }
 
+    /// Sends the batch, and keeps it when the link fails: another connection will send it.
     async fn give_up(&self, batch: &mut Vec<GiveUp>) {
         let ids = batch.iter().map(|item| [&item.id.0[..]]).collect::<Vec<_>>();
         let keys = batch.iter().map(|item| self.names.key(&item.key));
         let calls = keys.zip(ids.iter().map(|id| &id[..])).collect::<Vec<_>>();
-        // Whatever comes of it: a lease that stays runs out by itself.
-        let _ = script::CAS_DEL.run_all(&self.link, &calls).await;
-        batch.clear();
+        // Whatever Redis says to each of them: a lease that stays runs out by itself.
+        if script::CAS_DEL.run_all(&self.link, &calls).await.is_ok() {
+            batch.clear();
+        }
     }
 
     async fn extend(&self) {

@@ -4,14 +4,18 @@
 //! connecting → up → (broken | stalled | demoted) → resting → connecting
 //! ```
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio::sync::{Notify, watch};
 
+use super::exchange::{Exchange, Exchanges};
 use super::reply::{self, StoreError};
 use crate::entry::{Id, IdSource};
 
@@ -27,6 +31,7 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) struct Session {
     connection: MultiplexedConnection,
+    exchanges: Exchanges,
     ids: IdSource,
     in_flight: AtomicUsize,
     stalled: AtomicBool,
@@ -56,14 +61,13 @@ impl Link {
     }
 
     /// Sends one command. The reply may be a server error: [`reply`] takes it apart.
-    pub(super) async fn send(&self, command: &Cmd) -> Result<Value, StoreError> {
-        let session = self.session()?;
-        let _in_flight = InFlight::enter(&session);
-        let mut connection = session.connection.clone();
-        let reply = connection.send_packed_command(command).await;
-        let reply = session.received(reply)?;
-        session.look_at(&reply);
-        Ok(reply)
+    pub(super) fn send(&self, command: Cmd) -> Sending {
+        Sending::begin(self.session().ok(), false, |exchange| exchange.begin(command))
+    }
+
+    /// Sends a short command that `write` puts together, in buffers of an earlier one.
+    pub(super) fn send_short(&self, write: impl FnOnce(&mut Cmd)) -> Sending {
+        Sending::begin(self.session().ok(), true, |exchange| exchange.begin_with(write))
     }
 
     /// Sends commands in one write and returns as many replies.
@@ -102,6 +106,7 @@ impl Session {
     pub(super) fn new(connection: MultiplexedConnection) -> Session {
         Session {
             connection,
+            exchanges: Exchanges::default(),
             ids: IdSource::new(),
             in_flight: AtomicUsize::new(0),
             stalled: AtomicBool::new(false),
@@ -145,7 +150,60 @@ impl Session {
     }
 }
 
-/// A command on its way; commands that were given up no longer count.
+/// One command on its way. Dropped before the reply, the command may still be carried out.
+#[must_use = "nothing is sent before it is polled"]
+pub(super) struct Sending {
+    way: Option<(Arc<Session>, Box<Exchange>)>,
+    /// Whether the command's buffers may be kept.
+    short: bool,
+}
+
+impl Sending {
+    fn begin(
+        session: Option<Arc<Session>>,
+        short: bool,
+        begin: impl FnOnce(&mut Exchange),
+    ) -> Self {
+        let way = session.map(|session| {
+            let mut exchange = session.exchanges.take(&session.connection);
+            begin(&mut exchange);
+            session.in_flight.fetch_add(1, Ordering::Relaxed);
+            (session, exchange)
+        });
+        Sending { way, short }
+    }
+}
+
+impl Future for Sending {
+    type Output = Result<Value, StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some((_, exchange)) = &mut self.way else { return Poll::Ready(Err(StoreError::Down)) };
+        let Poll::Ready(reply) = exchange.poll(cx) else { return Poll::Pending };
+        let Some((session, mut exchange)) = self.way.take() else { return Poll::Pending };
+        session.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if !self.short {
+            exchange.forget_buffers();
+        }
+        let reply = session.received(reply);
+        if let Ok(reply) = &reply {
+            session.look_at(reply);
+        }
+        session.exchanges.put_back(exchange);
+        Poll::Ready(reply)
+    }
+}
+
+impl Drop for Sending {
+    /// A command that was given up no longer counts.
+    fn drop(&mut self) {
+        if let Some((session, _)) = &self.way {
+            session.in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Commands on their way; commands that were given up no longer count.
 struct InFlight<'a>(&'a AtomicUsize);
 
 impl InFlight<'_> {

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod connect;
+mod exchange;
 mod keeper;
 mod lease;
 mod link;
@@ -25,12 +26,7 @@ mod url;
 mod tests;
 
 pub use self::options::RedisOptions;
-pub(crate) use self::{
-    lease::LeaseHold,
-    probe::Probe,
-    reply::{Refusal, StoreError},
-    store::RedisStore,
-};
+pub(crate) use self::{lease::LeaseHold, probe::Probe, reply::StoreError, store::RedisStore};
 
 /// The operation that errors of this module name.
 const CONNECT: &str = "connect to redis";

@@ -26,17 +26,14 @@ pub(crate) enum Probe {
 }
 
 /// `SET key lease NX GET PX ttl`: a write on purpose, so that a server that refuses invalidations refuses hits too.
-pub(super) fn command(key: StoreKey<'_>, id: Id, ttl: &str) -> Cmd {
-    let lease = entry::lease_bytes(id);
-    let mut command = Cmd::with_capacity(7, 10 + key.len() + lease.len() + ttl.len());
+pub(super) fn write(command: &mut Cmd, key: StoreKey<'_>, id: Id, ttl: &str) {
     command.write_arg(b"SET");
     command.arg(key);
-    command.write_arg(&lease);
+    command.write_arg(&entry::lease_bytes(id));
     command.write_arg(b"NX");
     command.write_arg(b"GET");
     command.write_arg(b"PX");
     command.write_arg(ttl.as_bytes());
-    command
 }
 
 pub(super) fn parse(value: Value) -> Result<Probe, StoreError> {

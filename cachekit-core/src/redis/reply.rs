@@ -45,17 +45,6 @@ impl StoreError {
     pub(crate) fn outcome_unknown(self) -> bool {
         matches!(self, StoreError::Timeout | StoreError::Io)
     }
-
-    /// A short name, for metrics and logs.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            StoreError::Down => "down",
-            StoreError::Timeout => "timeout",
-            StoreError::OutOfMemory => "out_of_memory",
-            StoreError::Refused(_) => "refused",
-            StoreError::Io => "io",
-        }
-    }
 }
 
 impl From<&ServerError> for StoreError {

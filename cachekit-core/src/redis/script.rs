@@ -38,9 +38,9 @@ impl Script {
         key: StoreKey<'_>,
         args: &[&[u8]],
     ) -> Result<i64, StoreError> {
-        let value = link.send(&self.by_hash(key, args)).await?;
+        let value = link.send(self.by_hash(key, args)).await?;
         if reply::is_unknown_script(&value) {
-            return reply::int(link.send(&self.in_full(key, args)).await?);
+            return reply::int(link.send(self.in_full(key, args)).await?);
         }
         reply::int(value)
     }

@@ -125,9 +125,15 @@ impl RedisStore {
     }
 
     /// Reads the key, or leases it to `id` when there is nothing. An id must be sent once at most.
-    pub(crate) async fn probe(&self, key: &str, id: Id) -> Result<Probe, StoreError> {
-        let command = probe::command(self.key(key), id, &self.inner.lease_ttl);
-        probe::parse(self.inner.link.send(&command).await?)
+    pub(crate) fn probe(
+        &self,
+        key: &str,
+        id: Id,
+    ) -> impl Future<Output = Result<Probe, StoreError>> + Send + use<> {
+        let key = self.key(key);
+        let sending =
+            self.inner.link.send_short(|out| probe::write(out, key, id, &self.inner.lease_ttl));
+        async move { probe::parse(sending.await?) }
     }
 
     /// Stores `entry` for `px` ms if the incarnation `expected` is still there (as a lease, if `lease`).
@@ -158,13 +164,14 @@ impl RedisStore {
         self.cas(&script::CAS_LEASE, key, &args).await
     }
 
-    /// Removes the incarnation `id` some time soon, if it is still there. Never blocks; when too many wait, or the
-    /// link is down, the lease is left to run out.
+    /// Removes the incarnation `id` some time soon, if it is still there, or once the link is up again. Never blocks;
+    /// when too many wait the lease is left to run out.
     pub(crate) fn give_up(&self, key: &str, id: Id) {
         self.inner.give_ups.push(key, id);
     }
 
     /// How many give-ups were dropped.
+    #[cfg(test)]
     pub(crate) fn dropped_give_ups(&self) -> u64 {
         self.inner.give_ups.dropped()
     }
@@ -193,7 +200,7 @@ impl RedisStore {
         let mut command = Cmd::with_capacity(2, 3 + key.len());
         command.write_arg(b"GET");
         command.arg(key);
-        match reply::bytes(self.inner.link.send(&command).await?) {
+        match reply::bytes(self.inner.link.send(command).await?) {
             Err(StoreError::Refused(Refusal::WrongType)) => Ok(None),
             reply => reply,
         }

@@ -17,7 +17,7 @@ pub(super) async fn run(link: &Link, names: &Names) -> Result<u64, StoreError> {
     let mut cursor = b"0".to_vec();
     let mut removed = 0;
     loop {
-        let (next, keys) = page(link.send(&scan(&cursor, &pattern)).await?)?;
+        let (next, keys) = page(link.send(scan(&cursor, &pattern)).await?)?;
         let ours = keys.iter().filter(|key| key.starts_with(names.prefix().as_bytes()));
         let commands = ours.map(|key| store::unlink(&key[..])).collect::<Vec<_>>();
         let replies = link.send_all(&script::pipeline(commands.into_iter())).await?;

@@ -83,11 +83,7 @@ impl Registry {
     }
 
     /// Runs `change` on the slot of `key` if it has one.
-    fn with_existing<T>(
-        &self,
-        key: &KeyRef<'_>,
-        change: impl FnOnce(&mut Slot) -> T,
-    ) -> Option<T> {
+    fn with_existing<T>(&self, key: &KeyRef<'_>, change: impl FnOnce(&mut Slot) -> T) -> Option<T> {
         let mut shard = self.shard(key);
         let Entry::Occupied(mut entry) = entry(&mut shard, key) else { return None };
         let out = change(&mut entry.get_mut().1);
@@ -116,11 +112,13 @@ impl Registry {
     }
 
     pub(crate) fn is_dirty(&self, key: &KeyRef<'_>) -> bool {
-        self.with_existing(key, |slot| slot.dirty > 0).unwrap_or(false)
+        let shard = self.shard(key);
+        let found = shard.find(key.hash, |(held, _)| key.equivalent(held));
+        found.is_some_and(|(_, slot)| slot.dirty > 0)
     }
 
     /// How many keys are in flight or dirty.
-    #[cfg(test)]
+    #[cfg(shuttle)]
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
     }

@@ -61,7 +61,7 @@ pub(crate) enum StoreError {
 
 impl StoreError {
     /// One word for metrics and logs.
-        pub(crate) fn reason(self) -> &'static str {
+    pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Down => "down",
             Self::OutOfMemory => "out_of_memory",
@@ -86,7 +86,7 @@ pub(crate) enum Expected {
 pub(crate) struct Fill<'a> {
     pub(crate) expected: Expected,
     pub(crate) answer: &'a Answer,
-    pub(crate) codec: Codec,
+    pub(crate) codec: &'static Codec,
     pub(crate) ttl_ms: u64,
     pub(crate) load_cost_ms: u32,
 }
@@ -113,6 +113,7 @@ macro_rules! remote {
     };
 }
 
+// What is not part of a hit is boxed: it would make the future of every read as large as its own.
 impl Store {
     /// The tier that answers what is no hit in this process.
     pub(crate) fn tier_name(&self) -> &'static str {
@@ -127,7 +128,7 @@ impl Store {
 
     /// Looks without touching: for tools, and where the server can still delete but not write.
     pub(crate) async fn look(&self, key: &str, ask: &Ask) -> Result<Option<Answer>, StoreError> {
-        remote!(self, store => store.look(key, ask).await, embedded => {
+        remote!(self, store => Box::pin(store.look(key, ask)).await, embedded => {
             let _ = (key, ask);
             Ok(None)
         })
@@ -143,12 +144,33 @@ impl Store {
 
     /// Deletes every entry of the namespace.
     pub(crate) async fn sweep(&self) -> Result<(), StoreError> {
-        remote!(self, store => store.sweep().await, embedded => Ok(()))
+        remote!(self, store => Box::pin(store.sweep()).await, embedded => Ok(()))
     }
 
-    /// Resolves when the connection comes or goes.
-    pub(crate) async fn changed(&self) {
-        remote!(self, store => store.changed().await, embedded => std::future::pending().await)
+    /// Whether commands are sent at all.
+    pub(crate) fn is_up(&self) -> bool {
+        match self {
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.is_up(),
+            _ => true,
+        }
+    }
+
+    /// Resolves when the connection comes or goes after this call.
+    pub(crate) fn changed(&self) -> impl Future<Output = ()> + Send + use<> {
+        #[cfg(feature = "redis")]
+        let changed = match self {
+            Self::Redis(store) => Some(store.changed()),
+            _ => None,
+        };
+        #[cfg(not(feature = "redis"))]
+        let changed: Option<std::future::Pending<()>> = None;
+        async move {
+            match changed {
+                Some(changed) => changed.await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Ends background work and closes the connection.
@@ -179,22 +201,22 @@ impl Store {
 
     /// What a refresh may replace: the entry that is there, or a lease that it got.
     pub(crate) async fn seen(&self, key: &str, id: Id) -> Result<Option<Expected>, StoreError> {
-        remote!(self, store => store.seen(key, id).await, embedded => Err(StoreError::Down))
+        remote!(self, store => Box::pin(store.seen(key, id)).await, embedded => Err(StoreError::Down))
     }
 
     /// Puts the value in the place of what is expected there. `Ok(false)`: it is gone.
     pub(crate) async fn fill(&self, key: &str, fill: Fill<'_>) -> Result<bool, StoreError> {
-        remote!(self, store => store.fill(key, fill).await, embedded => Err(StoreError::Down))
+        remote!(self, store => Box::pin(store.fill(key, fill)).await, embedded => Err(StoreError::Down))
     }
 
     /// Puts a lease in the place of the entry with that id. `Ok(false)`: it is gone.
     pub(crate) async fn replace(&self, key: &str, seen: Id, fresh: Id) -> Result<bool, StoreError> {
-        remote!(self, store => store.replace(key, seen, fresh).await, embedded => Err(StoreError::Down))
+        remote!(self, store => Box::pin(store.replace(key, seen, fresh)).await, embedded => Err(StoreError::Down))
     }
 
     /// Deletes what is not ours.
     pub(crate) async fn remove_foreign(&self, key: &str) -> Result<(), StoreError> {
-        remote!(self, store => store.remove_foreign(key).await, embedded => Err(StoreError::Down))
+        remote!(self, store => Box::pin(store.remove_foreign(key)).await, embedded => Err(StoreError::Down))
     }
 
     /// Extends a lease until the hold is dropped. `None` in a store whose leases do not end.

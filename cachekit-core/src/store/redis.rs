@@ -7,7 +7,7 @@ use crate::{
     __private::Codec,
     cache::{Answer, Ask},
     codec::Format,
-    entry::{self, Entry, EntryWriter, Id, Meta, Parsed},
+    entry::{self, Entry, Id, Meta, Parsed},
     redis::{self, RedisStore},
 };
 
@@ -104,8 +104,12 @@ impl Redis {
         Ok(())
     }
 
-    pub(crate) async fn changed(&self) {
-        self.store.changed().await;
+    pub(crate) fn is_up(&self) -> bool {
+        self.store.is_up()
+    }
+
+    pub(crate) fn changed(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.store.changed()
     }
 
     pub(crate) async fn shutdown(&self) {
@@ -127,7 +131,7 @@ impl Redis {
                 .decode(ask, flags, schema, payload)
                 .map_or(Opened::Unusable(id), Opened::Answer),
             Parsed::Negative { id, schema, .. } => {
-                let known = ask.codec.is_some_and(|codec| self.schema(&codec) == schema);
+                let known = ask.codec.is_some_and(|codec| self.schema(codec) == schema);
                 if known && ask.optional {
                     Opened::Answer(Answer::Absent)
                 } else {
@@ -143,11 +147,11 @@ impl Redis {
 
     fn decode(&self, ask: &Ask, flags: u8, schema: u32, payload: &[u8]) -> Option<Answer> {
         let codec = ask.codec?;
-        if self.schema(&codec) != schema {
+        if self.schema(codec) != schema {
             return None;
         }
         if flags & entry::flags::COMPRESSED != 0 {
-            return self.decode_compressed(&codec, payload);
+            return self.decode_compressed(codec, payload);
         }
         (codec.decode)(payload, self.format).ok().map(Answer::Value)
     }
@@ -173,7 +177,7 @@ impl Redis {
             as_of: wall_clock_ms(),
             soft_ttl: 0,
             load_cost: fill.load_cost_ms,
-            schema: self.schema(&fill.codec),
+            schema: self.schema(fill.codec),
         };
         let Answer::Value(value) = fill.answer else { return Ok(entry::encode_negative(&meta)) };
         #[cfg(feature = "compress")]
@@ -190,7 +194,7 @@ impl Redis {
         }
         #[cfg(not(feature = "compress"))]
         {
-            let mut entry = EntryWriter::value(&meta, 256);
+            let mut entry = entry::EntryWriter::value(&meta, 256);
             self.encode_payload(fill, value.as_ref(), entry.payload())?;
             Ok(entry.finish())
         }
@@ -218,8 +222,8 @@ impl From<redis::StoreError> for StoreError {
         match error {
             redis::StoreError::Down => Self::Down,
             redis::StoreError::OutOfMemory => Self::OutOfMemory,
-            redis::StoreError::Refused(_) => Self::Refused,
-            redis::StoreError::Timeout | redis::StoreError::Io => Self::Unknown,
+            error if error.outcome_unknown() => Self::Unknown,
+            _ => Self::Refused,
         }
     }
 }

@@ -15,11 +15,7 @@ pub(crate) struct Armed {
 }
 
 impl Armed {
-    pub(crate) fn new(
-        engine: &Arc<Engine>,
-        keys: Vec<Key>,
-        again_after: Option<Duration>,
-    ) -> Self {
+    pub(crate) fn new(engine: &Arc<Engine>, keys: Vec<Key>, again_after: Option<Duration>) -> Self {
         Self { engine: engine.clone(), keys, again_after }
     }
 

@@ -17,6 +17,7 @@ use crate::{
     cache::Limits,
     engine::Engine,
     key::Key,
+    store::StoreError,
     sync::{self, Instant, Mutex, lock},
 };
 
@@ -45,6 +46,8 @@ struct State {
     /// Some key had no room since the last sweep began: every entry of the namespace has to go.
     sweep: bool,
     sweeping: bool,
+    /// A batch found no connection.
+    down: bool,
     /// Whether the last batch reached the store.
     reaches: bool,
     failed_sweeps: u32,
@@ -57,7 +60,10 @@ struct State {
 pub(super) enum Work {
     Send(Vec<Item>),
     /// Keys to invalidate once more: those that are in the backlog now, and those that had no room.
-    Again { added: Vec<Key>, refused: Vec<Key> },
+    Again {
+        added: Vec<Key>,
+        refused: Vec<Key>,
+    },
     Sweep,
     Rest(Option<Instant>),
     Stop,
@@ -139,6 +145,8 @@ impl Queue {
             return Work::Send(batch);
         }
         if state.closed && state.is_done(&self.limits) {
+            // Under this lock: what is pushed from now on starts a worker of its own.
+            state.working = false;
             return Work::Stop;
         }
         if state.is_empty() {
@@ -149,6 +157,11 @@ impl Queue {
 
     /// Waits until there may be work again.
     pub(super) async fn rest(&self, engine: &Engine, until: Option<Instant>) {
+        // Counted from here, so that a connection that comes between the look and the wait is seen.
+        let changed = engine.store.changed();
+        if engine.store.is_up() && lock(&self.state).hurry_after_down() {
+            return;
+        }
         let due = async {
             match until {
                 Some(until) => sync::sleep(until.saturating_duration_since(sync::now())).await,
@@ -158,7 +171,7 @@ impl Queue {
         tokio::select! {
             biased;
             () = self.wake.notified() => {}
-            () = engine.store.changed() => lock(&self.state).backlog.hurry(),
+            () = changed => lock(&self.state).backlog.hurry(),
             () = due => {}
         }
     }
@@ -175,20 +188,26 @@ impl Queue {
         for item in batch {
             engine.clean(&item.key, item.writers);
             lock(&self.state).backlog.sent(&item);
+            let took = sync::now().saturating_duration_since(item.since);
+            engine.reporter.applied(item.key.template(), took);
             for waiter in item.waiters {
                 // A writer that no longer waits knows it as pending.
                 let _still_waits = waiter.send(());
             }
         }
+        // The store takes invalidations: what it refused before need not wait for its slow retry.
+        lock(&self.state).backlog.hurry();
     }
 
     /// The batch may not have reached the store: it is tried again.
-    pub(super) fn failed(&self, engine: &Engine, batch: Vec<Item>) {
+    pub(super) fn failed(&self, engine: &Engine, batch: Vec<Item>, error: StoreError) {
+        lock(&self.state).down |= error == StoreError::Down;
         for mut item in batch {
             item.tries += 1;
             let (key, tries) = (item.key.clone(), item.tries);
             let due = sync::now() + pause(tries, self.limits.quick_tries);
-            lock(&self.state).failed(item, due);
+            let slow = tries >= self.limits.quick_tries;
+            lock(&self.state).failed(item, due, slow);
             if tries == self.limits.quick_tries {
                 self.dead_letter(engine, &key, tries);
             }
@@ -261,17 +280,27 @@ impl State {
     /// Moves due second invalidations to the backlog, so that they are seen to be pending all the
     /// time. They are sent only after the worker has marked them.
     fn again(&mut self, engine: &Engine, keys: Vec<Key>, limit: usize) -> Work {
-        let (added, refused) =
-            keys.into_iter().partition::<Vec<_>, _>(|key| self.backlog.add(key, None, limit).is_ok());
+        let (added, refused) = keys
+            .into_iter()
+            .partition::<Vec<_>, _>(|key| self.backlog.add(key, None, limit).is_ok());
         if !refused.is_empty() {
             self.overflow(engine);
         }
         Work::Again { added, refused }
     }
 
-    fn failed(&mut self, item: Item, due: Instant) {
+    /// Makes everything due if it failed for want of a connection.
+    fn hurry_after_down(&mut self) -> bool {
+        let down = std::mem::take(&mut self.down);
+        if down {
+            self.backlog.hurry();
+        }
+        down
+    }
+
+    fn failed(&mut self, item: Item, due: Instant, slow: bool) {
         self.reaches = false;
-        self.backlog.failed(item, due);
+        self.backlog.failed(item, due, slow);
     }
 
     /// Once the store is there again: to wait until no key is left would be for ever on a busy day.

@@ -43,7 +43,11 @@ impl<T> Timetable<T> {
     }
 
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = T> {
-        std::mem::take(&mut self.heap).into_sorted_vec().into_iter().rev().map(|Reverse(due)| due.what)
+        std::mem::take(&mut self.heap)
+            .into_sorted_vec()
+            .into_iter()
+            .rev()
+            .map(|Reverse(due)| due.what)
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {

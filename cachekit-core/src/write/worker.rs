@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{backlog::Item, queue::Work};
-use crate::{engine::Engine, sync};
+use crate::{engine::Engine, store::StoreError, sync};
 
 /// How long to wait before an interrupted sweep is begun anew.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
@@ -13,7 +13,7 @@ pub(super) async fn run(alive: Alive) {
     let engine = &alive.0;
     loop {
         match engine.queue.next_work(engine) {
-            Work::Send(items) => Batch { engine, items }.send().await,
+            Work::Send(items) => Batch::new(engine, items).send().await,
             Work::Again { added, refused } => {
                 added.iter().for_each(|key| engine.invalidate_locally(key, 1));
                 refused.iter().for_each(|key| engine.queue.refused(engine, key, 0));
@@ -29,20 +29,28 @@ pub(super) async fn run(alive: Alive) {
 struct Batch<'a> {
     engine: &'a Engine,
     items: Vec<Item>,
+    /// Why they did not get through, unless something says otherwise.
+    error: StoreError,
 }
 
-impl Batch<'_> {
+impl<'a> Batch<'a> {
+    fn new(engine: &'a Engine, items: Vec<Item>) -> Self {
+        Self { engine, items, error: StoreError::Unknown }
+    }
+
     async fn send(mut self) {
         let keys: Vec<_> = self.items.iter().map(|item| item.key.as_str()).collect();
-        if self.engine.store.unlink(&keys).await.is_ok() {
-            self.engine.queue.sent(self.engine, std::mem::take(&mut self.items));
+        match self.engine.store.unlink(&keys).await {
+            Ok(()) => self.engine.queue.sent(self.engine, std::mem::take(&mut self.items)),
+            Err(error) => self.error = error,
         }
     }
 }
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        self.engine.queue.failed(self.engine, std::mem::take(&mut self.items));
+        let items = std::mem::take(&mut self.items);
+        self.engine.queue.failed(self.engine, items, self.error);
     }
 }
 

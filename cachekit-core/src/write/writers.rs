@@ -4,7 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::{cache::{Context, Outcome}, engine::Engine, key::Key, store::Store, sync};
+use crate::{
+    cache::{Context, Outcome},
+    engine::Engine,
+    key::Key,
+    store::Store,
+    sync,
+};
 
 /// Invalidations that were handed in. They take their course whether or not this is kept.
 #[derive(Debug)]

@@ -126,6 +126,10 @@ impl Args {
     }
 
     fn missing(&self, key: bool, ttl: bool, errors: &mut Errors) {
+        // What is in error may be the one that is missing.
+        if !errors.is_empty() {
+            return;
+        }
         // The call site is the attribute itself.
         let span = Span::call_site();
         if !key {

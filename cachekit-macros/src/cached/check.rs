@@ -92,6 +92,10 @@ fn bare_param(function: &Function, output: &Type) -> Option<String> {
     is_param.then(|| spaceless(output))
 }
 
+fn is_known(function: &Function, name: &str) -> bool {
+    function.binding(name).is_some() || function.generic(name).is_some()
+}
+
 fn spaceless(ty: &Type) -> String {
     ty.to_token_stream().to_string().replace(" :: ", "::").replace("< ", "<").replace(" >", ">")
 }
@@ -135,6 +139,11 @@ fn nothing_left_out(
     instead: &str,
     errors: &mut Errors,
 ) {
+    // A misspelt name in `skip` is one error, not also an argument that is left out.
+    let misspelt = args.skip.iter().any(|skipped| !is_known(function, &skipped.unraw_string()));
+    if misspelt {
+        return;
+    }
     let left_out = |ident: &Ident| {
         let name = ident.unraw_string();
         !used.contains(&name) && !args.skip.iter().any(|skipped| skipped.unraw_string() == name)

@@ -75,8 +75,9 @@ fn expand(
     let receiver = function.receiver().map(|_| quote!(&self,));
     let vis = &function.vis;
     let cfgs = function.attrs.iter().filter(|attr| is_cfg(attr));
-    let doc = format!("The key under which `{}` keeps its answer.", function.name());
-    let key = template::write(template, bound, &ck);
+    let doc = format!(" The key under which `{}` keeps its answer.", function.name());
+    let values: Vec<TokenStream> = bound.iter().map(|bound| lent_value(bound, function)).collect();
+    let key = template::write(template, &values, &ck);
     quote! {
         #(#cfgs)*
         #[doc = #doc]
@@ -86,6 +87,18 @@ fn expand(
             #(#lent)*
             #key.into_key()
         }
+    }
+}
+
+/// A parameter that is a name is a reference already; written as such, rustc says the same of its type here and in the
+/// function, and so says it once.
+fn lent_value(bound: &Bound, function: &Function) -> TokenStream {
+    let is_name = |argument: &&Ident| {
+        function.args().filter_map(signature::plain_name).any(|name| name == *argument)
+    };
+    match bound.argument.as_ref().filter(is_name) {
+        Some(argument) => argument.to_token_stream(),
+        None => bound.borrowed.clone(),
     }
 }
 

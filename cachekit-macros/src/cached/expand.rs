@@ -1,7 +1,8 @@
 //! The expansion of `#[cached]`: the key, the form of the result, and one call into the engine.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::{Expr, Ident, PatType, Type};
 
 use super::BoundKey;
@@ -16,7 +17,7 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
     let site = site(function, key);
     let form = form(function, args);
     let cache = cache(function, args.cache.as_ref());
-    let in_tx = in_transaction(function, args);
+    let (asked, in_tx) = in_transaction(function, args);
     let policy = policy(ttl, args.negative_ttl.as_ref());
     let key = key_of(key);
     let load = function.load(&quote!(__ck));
@@ -26,14 +27,14 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
         #site
         #form
         #cache
-        #in_tx
+        #asked
         #policy
         let __ck_read = {
             #key
             let __ck_call = __ck::Call {
                 site: &__CK_SITE,
                 cache: #cache_value,
-                in_transaction: __ck_in_tx,
+                in_transaction: #in_tx,
             };
             __ck::read(__ck_call, &__ck_key, __ck_policy, __ck_form, #load)
         };
@@ -73,10 +74,15 @@ fn form(function: &Function, args: &Args) -> TokenStream {
         let shape = at_output("__ck_shape");
         quote!(__ck::can_be_absent(#shape);)
     });
+    // A probe does not see lifetimes: it would share an error that borrows, and then not compile.
+    let error = match signature::borrows(output) {
+        true => quote!(__ck_shape.error()),
+        false => quote!((&&__ck_shape.error())),
+    };
     quote! {
         let __ck_shape = (&&&&__ck::Probe::<#output>::NEW).ck_shape();
         let __ck_stored = (&&__ck_shape.value()).ck_stored();
-        let __ck_error = (&&__ck_shape.error()).ck_error();
+        let __ck_error = #error.ck_error();
         let __ck_form = __ck::#make(&__ck_shape, #stored, &__ck_error);
         #absent
     }
@@ -121,27 +127,25 @@ fn outlives_the_body(function: &Function, expr: &Expr) -> bool {
         })
 }
 
-/// Asks every `&mut` argument, and every connection by value, whether a transaction is open.
-fn in_transaction(function: &Function, args: &Args) -> TokenStream {
+/// Asks every `&mut` argument, and every connection by value, whether a transaction is open: statements, and the answer.
+fn in_transaction(function: &Function, args: &Args) -> (TokenStream, TokenStream) {
     let asked: Vec<Asked> = if args.outside_tx { Vec::new() } else { asked(function) };
-    let names: Vec<Ident> =
-        (0..asked.len()).map(|index| format_ident!("__ck_tx_{index}")).collect();
-    let questions = asked.iter().zip(&names).map(
-        |(Asked { place, .. }, name)| quote!(let #name = (&&&__ck::TxProbe(#place)).ck_in_tx();),
-    );
-    let answers =
-        asked.iter().zip(&names).map(|(Asked { place, by_name, at }, name)| match by_name {
+    if asked.is_empty() {
+        return (TokenStream::new(), quote!(false));
+    }
+    let name = |index: usize, at: Span| format_ident!("__ck_tx_{index}", span = at);
+    let questions = asked.iter().enumerate().map(|(index, Asked { place, at, .. })| {
+        let name = name(index, *at);
+        quote!(let #name = (&&&__ck::TxProbe(#place)).ck_in_tx();)
+    });
+    let answers = asked.iter().enumerate().map(|(index, Asked { place, by_name, at })| {
+        let name = name(index, *at);
+        match by_name {
             false => quote!(__ck::in_tx(&#name)),
             true => quote_spanned!(*at=> __ck::known_in_tx(#place, &#name)),
-        });
-    let answer = match names.is_empty() {
-        true => quote!(false),
-        false => quote!(#(#answers)||*),
-    };
-    quote! {
-        #(#questions)*
-        let __ck_in_tx = #answer;
-    }
+        }
+    });
+    (quote!(#(#questions)*), quote!(#(#answers)||*))
 }
 
 struct Asked {
@@ -162,7 +166,7 @@ fn asked(function: &Function) -> Vec<Asked> {
 fn ask(arg: &PatType) -> Option<Asked> {
     let name = signature::plain_name(arg)?;
     let by_name = signature::is_connection(&arg.ty);
-    let at = Span::call_site().located_at(name.span());
+    let at = name.span();
     let place = match &*arg.ty {
         Type::Reference(reference) if reference.mutability.is_some() => {
             quote_spanned!(at=> &*#name)
@@ -196,16 +200,22 @@ fn policy(ttl: &Ttl, negative: Option<&Ttl>) -> TokenStream {
 fn ttl_value(ttl: &Ttl) -> TokenStream {
     match ttl {
         Ttl::Literal(millis) => {
-            let (base, jitter) = (millis.base, millis.jitter);
+            let base = Literal::u64_unsuffixed(millis.base);
+            let jitter = Literal::u64_unsuffixed(millis.jitter);
             quote!(__ck::Ttl::from_millis(#base, #jitter))
         }
-        Ttl::Expr(expr) => quote!(<__ck::Ttl as ::core::convert::From<_>>::from(#expr)),
+        Ttl::Expr(expr) => {
+            let at = Span::call_site().located_at(expr.span());
+            quote_spanned!(at=> __ck::ttl(#expr))
+        }
     }
 }
 
 fn key_of(key: &BoundKey) -> TokenStream {
     match key {
-        BoundKey::Template(template, bound) => template::write_in_place(template, bound),
+        BoundKey::Template(template, bound) => {
+            template::write_in_place(template, bound.iter().map(|bound| &bound.borrowed))
+        }
         BoundKey::Expr(expr) => quote! {
             let __ck_key: __ck::Key = #expr;
             let __ck_key = __ck::KeyBuf::from(__ck_key);

@@ -11,7 +11,7 @@ use crate::duration;
 use crate::errors::Errors;
 use crate::krate::Root;
 use crate::options::{self, Names, Seen, Text};
-use crate::template::{Template, Unraw as _};
+use crate::template::{Piece, Template, Unraw as _};
 
 const NAMES: Names = Names {
     known: &["key", "keys", "on_err", "again_after", "best_effort", "cache", "crate"],
@@ -77,7 +77,7 @@ impl Args {
         match name.to_string().as_str() {
             "key" => {
                 let target = match options::value(name, "user_key(id)", input)? {
-                    Text::Literal(text) => Target::Template(Template::parse(text)?),
+                    Text::Literal(text) => Target::Template(one_key(text)?),
                     Text::Expr(expr) => Target::Key(expr.into_token_stream()),
                 };
                 self.targets.push(target);
@@ -137,9 +137,23 @@ fn delay(text: Text) -> syn::Result<Delay> {
 
 // ===== what to drop =====
 
+/// A template of one key. A star is plain text in a key, but here nobody can mean that.
+fn one_key(text: LitStr) -> syn::Result<Template> {
+    let template = Template::parse(text)?;
+    let starred = template
+        .pieces
+        .iter()
+        .any(|piece| matches!(piece, Piece::Literal(literal) if literal.contains('*')));
+    if starred {
+        let message = "keys have no wildcards: a template stands for one entry; name each key, with `keys = …` for several";
+        return Err(syn::Error::new(template.text.span(), message));
+    }
+    Ok(template)
+}
+
 fn target(input: ParseStream<'_>) -> syn::Result<Target> {
     if input.peek(LitStr) {
-        return Ok(Target::Template(Template::parse(input.parse()?)?));
+        return Ok(Target::Template(one_key(input.parse()?)?));
     }
     match input.parse::<Expr>()? {
         Expr::Call(call) => function_key(call).map(Target::Key),

@@ -1,8 +1,8 @@
 //! The expansion of `#[invalidates]`: the keys, those that need the result, and one call into the engine.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
-use syn::Ident;
+use syn::{Ident, Type};
 
 use super::args::{Args, Delay, Target};
 use crate::cached::expand::{cache, cache_value};
@@ -19,9 +19,12 @@ pub(super) fn expand(function: &Function, args: &Args, errors: &mut Errors) -> T
         .iter()
         .map(|target| key(target, function, errors))
         .partition(|key| key.ret.is_some());
-    clashes_with_an_argument(function, &after, errors);
+    check_ret(function, &after, errors);
     let name = format!("::{}", function.name());
-    let probes = (!after.is_empty()).then(|| quote!(, probes::*));
+    let names = match after.is_empty() {
+        true => quote!(#ck as __ck),
+        false => quote!(#ck::{self as __ck, probes::*}),
+    };
     let cache = cache(function, args.cache.as_ref());
     let cache_value = cache_value(args.cache.as_ref());
     let keys = keys(&before);
@@ -29,7 +32,7 @@ pub(super) fn expand(function: &Function, args: &Args, errors: &mut Errors) -> T
     let ret_keys = ret_keys(function, &after);
     let load = function.load(&quote!(__ck));
     function.with_body(&quote! {
-        use #ck::{self as __ck #probes};
+        use #names;
         static __CK_SITE: __ck::Site = __ck::Site::write(
             ::core::concat!(::core::module_path!(), #name),
             ::core::file!(),
@@ -54,7 +57,8 @@ fn key(target: &Target, function: &Function, errors: &mut Errors) -> Key {
     match target {
         Target::Template(template) => {
             let bound = template::bind(template, function, Place::Write, errors);
-            let buf = template::write(template, &bound, &quote!(__ck));
+            let values = bound.iter().map(|bound| &bound.borrowed);
+            let buf = template::write(template, values, &quote!(__ck));
             let ret = template.uses("ret").then(|| template.text.span());
             Key { expr: quote!(#buf.into_key()), many: false, ret }
         }
@@ -68,22 +72,28 @@ fn key(target: &Target, function: &Function, errors: &mut Errors) -> Key {
     }
 }
 
-fn clashes_with_an_argument(function: &Function, after: &[Key], errors: &mut Errors) {
-    if after.is_empty() {
-        return;
-    }
+fn check_ret(function: &Function, after: &[Key], errors: &mut Errors) {
+    let Some(span) = after.iter().find_map(|key| key.ret) else { return };
     if let Some(argument) = function.binding("ret") {
-        errors.at(
-            argument.span(),
-            "in `#[invalidates]`, `ret` is the success value; rename this argument",
-        );
+        let message = "in `#[invalidates]`, `ret` is the success value; rename this argument";
+        errors.at(argument.span(), message);
+    }
+    // Every other type is asked by the compiler, in the same words.
+    if matches!(function.output(), Type::Tuple(unit) if unit.elems.is_empty()) {
+        let message =
+            "`ret` is the success value of a `Result` or `Option`, and this function returns `()`";
+        errors.at(span, message);
     }
 }
 
 fn keys(before: &[Key]) -> TokenStream {
     let single = before.iter().filter(|key| !key.many).map(|key| &key.expr);
     if !before.iter().any(|key| key.many) {
-        return quote!(let __ck_keys = ::std::vec::Vec::<__ck::Key>::from([#(#single),*]););
+        let count = Literal::usize_unsuffixed(before.len());
+        return quote! {
+            let __ck_keys: [__ck::Key; #count] = [#(#single),*];
+            let __ck_keys = ::std::vec::Vec::from(__ck_keys);
+        };
     }
     let more = before.iter().map(|key| add(&quote!(&mut __ck_keys), key)).collect::<TokenStream>();
     quote! {
@@ -112,6 +122,7 @@ fn rules(function: &Function, args: &Args) -> TokenStream {
     };
     let again_after = match &args.again_after {
         Some(Delay::Literal(millis)) => {
+            let millis = Literal::u64_unsuffixed(*millis);
             quote!(::core::option::Option::Some(::core::time::Duration::from_millis(#millis)))
         }
         Some(Delay::Expr(expr)) => quote!(::core::option::Option::Some(#expr)),
@@ -134,7 +145,7 @@ fn ret_keys(function: &Function, after: &[Key]) -> TokenStream {
     quote! {
         |__ck_out: &#output, __ck_more: &mut ::std::vec::Vec<__ck::Key>| {
             let __ck_shape = (&&&&__ck::Probe::<#output>::NEW).ck_shape();
-            if let ::core::option::Option::Some(#ret) = __ck::ret(#and #shape, __ck_out) {
+            if let ::core::option::Option::Some(#ret) = __ck::ret(__ck_out, #and #shape) {
                 #more
             }
         }

@@ -3,15 +3,17 @@
 mod types;
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned as _;
 use syn::{
     Attribute, FnArg, GenericParam, Ident, Pat, PatType, Receiver, ReceiverKind, Signature, Token,
     Type, Visibility, braced,
 };
 
 pub(crate) use types::{
-    contains_impl, holds_plain, is_connection, is_executor, is_plain, last_segment, pattern_names,
+    borrows, contains_impl, holds_plain, is_connection, is_executor, is_plain, last_segment,
+    pattern_names,
 };
 
 use crate::template::Unraw as _;
@@ -171,12 +173,17 @@ impl Function {
                 let __ck_body = move || #body;
                 __ck_body().await
             },
-            _ => quote! {
-                if false {
-                    return #ck::never::<#output>();
-                }
-                #body
-            },
+            _ => {
+                // Where the compiler says that the type is known from.
+                let at = output.span();
+                let ck = respan(ck, at);
+                let typed = quote_spanned! {at=>
+                    if false {
+                        return #ck::never::<#output>();
+                    }
+                };
+                quote!(#typed #body)
+            }
         };
         quote!(move || async move { #run })
     }
@@ -200,6 +207,15 @@ pub(crate) fn ends(tokens: &impl ToTokens) -> (Span, Span) {
     let first = spans.next().unwrap_or(call_site);
     let last = spans.last().unwrap_or(first);
     (call_site.located_at(first), call_site.located_at(last))
+}
+
+/// The same tokens at another place.
+fn respan(tokens: &TokenStream, at: Span) -> TokenStream {
+    let moved = tokens.clone().into_iter().map(|mut token| {
+        token.set_span(at);
+        token
+    });
+    moved.collect()
 }
 
 /// The identifier of an argument that is a plain name.

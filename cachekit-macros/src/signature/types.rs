@@ -3,8 +3,9 @@
 use proc_macro2::Span;
 use syn::visit::{self, Visit};
 use syn::{
-    GenericArgument, Generics, Ident, Pat, PatIdent, PathArguments, ReturnType, Signature, Type,
-    TypeImplTrait, TypeParamBound, WherePredicate, parse_quote_spanned,
+    GenericArgument, Generics, Ident, Lifetime, Pat, PatIdent, PathArguments, ReturnType,
+    Signature, Type, TypeImplTrait, TypeParamBound, TypeReference, WherePredicate,
+    parse_quote_spanned,
 };
 
 use super::Flavor;
@@ -33,8 +34,11 @@ pub(super) fn output(sig: &Signature) -> (Type, Option<Flavor>) {
     }
 }
 
-/// `T` of `Pin<Box<dyn Future<Output = T>>>`.
+/// `T` of `Pin<Box<dyn Future<Output = T>>>`, or of its well-known alias `BoxFuture<T>`.
 fn boxed_output(ty: &Type) -> Option<Type> {
+    if let Some(output) = inner(ty, "BoxFuture").or_else(|| inner(ty, "LocalBoxFuture")) {
+        return Some(output.clone());
+    }
     let boxed = inner(ty, "Pin")?;
     match inner(boxed, "Box")? {
         Type::TraitObject(future) => future_output(&future.bounds),
@@ -211,6 +215,24 @@ pub(crate) fn contains_impl(ty: &Type) -> bool {
     impl<'ast> Visit<'ast> for Find {
         fn visit_type_impl_trait(&mut self, _: &'ast TypeImplTrait) {
             self.0 = true;
+        }
+    }
+    let mut find = Find(false);
+    find.visit_type(ty);
+    find.0
+}
+
+/// Whether the type names a lifetime other than `'static`, or leaves one out.
+pub(crate) fn borrows(ty: &Type) -> bool {
+    struct Find(bool);
+    impl<'ast> Visit<'ast> for Find {
+        fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
+            self.0 |= lifetime.ident != "static";
+        }
+
+        fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
+            self.0 |= reference.lifetime.is_none();
+            visit::visit_type_reference(self, reference);
         }
     }
     let mut find = Find(false);

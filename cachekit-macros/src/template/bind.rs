@@ -9,8 +9,13 @@ use super::{Piece, Template, root};
 use crate::errors::{self, Errors};
 use crate::signature::Function;
 
-/// A placeholder and the expression that borrows its value.
-pub(crate) struct Bound(TokenStream);
+/// What a placeholder stands for.
+pub(crate) struct Bound {
+    /// The expression that borrows its value.
+    pub(crate) borrowed: TokenStream,
+    /// The argument, where the placeholder is all of it.
+    pub(crate) argument: Option<Ident>,
+}
 
 /// Where a template stands, which decides what `ret` means.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,49 +33,63 @@ pub(crate) fn bind(
     place: Place,
     errors: &mut Errors,
 ) -> Vec<Bound> {
-    let span = template.text.span();
-    let mut bind = |path: &str| {
-        let expr = known_root(path, span, function, place)
-            .ok_or_else(|| syn::Error::new(span, unknown(path, function, place)))
-            .and_then(|(ident, span)| borrow(path, ident, span, template.text.span()));
-        errors.ok(expr)
+    let text = template.text.span();
+    let bind = |path: &str| {
+        let (root, at) = known_root(path, text, function, place)
+            .ok_or_else(|| syn::Error::new(text, unknown(path, function, place)))?;
+        // Out of the reach of rustc's proposals, which would replace the whole template.
+        let fields = Span::call_site().located_at(text);
+        let borrowed = borrow(path, root, at, fields)?;
+        Ok(Bound { borrowed, argument: function.binding(path).cloned() })
     };
-    template.placeholders().filter_map(&mut bind).map(Bound).collect()
+    template.placeholders().filter_map(|path| errors.ok(bind(path))).collect()
 }
 
 /// Binds every placeholder to the name in scope.
 pub(super) fn bind_in_scope(template: &Template, errors: &mut Errors) -> Vec<Bound> {
-    let span = template.text.span();
-    let mut bind = |path: &str| {
-        errors.ok(ident(root(path), path, span).and_then(|ident| borrow(path, ident, span, span)))
+    let text = template.text.span();
+    let bind = |path: &str| {
+        let borrowed = borrow(path, ident(root(path), path, text)?, text, text)?;
+        Ok(Bound { borrowed, argument: None })
     };
-    template.placeholders().filter_map(&mut bind).map(Bound).collect()
+    template.placeholders().filter_map(|path| errors.ok(bind(path))).collect()
 }
 
-/// The expression of a `KeyBuf` that writes the template; `ck` is the path to the private module.
-pub(crate) fn write(template: &Template, bound: &[Bound], ck: &TokenStream) -> TokenStream {
+/// The expression of a `KeyBuf` that writes the template and one value for each placeholder; `ck` is the path to the
+/// private module.
+pub(crate) fn write<'a>(
+    template: &Template,
+    values: impl IntoIterator<Item = &'a TokenStream>,
+    ck: &TokenStream,
+) -> TokenStream {
     let text = &template.text;
-    let writes = writes(template, bound);
+    let writes = writes(template, values);
     quote!(#ck::KeyBuf::new(#text, |__ck_w| { #writes }))
 }
 
-/// The statements that write the template into a `KeyBuf` called `__ck_key`, where it stands: moving
-/// one would take as long as writing it.
-pub(crate) fn write_in_place(template: &Template, bound: &[Bound]) -> TokenStream {
+/// The statements that write the template into a `KeyBuf` called `__ck_key`, where it stands: moving one would take as
+/// long as writing it.
+pub(crate) fn write_in_place<'a>(
+    template: &Template,
+    values: impl IntoIterator<Item = &'a TokenStream>,
+) -> TokenStream {
     let text = &template.text;
-    let writes = writes(template, bound);
+    let writes = writes(template, values);
     quote! {
         let mut __ck_key = __ck::KeyBuf::blank(#text);
         __ck_key.write(|__ck_w| { #writes });
     }
 }
 
-fn writes(template: &Template, bound: &[Bound]) -> TokenStream {
-    let mut values = bound.iter();
+fn writes<'a>(
+    template: &Template,
+    values: impl IntoIterator<Item = &'a TokenStream>,
+) -> TokenStream {
+    let mut values = values.into_iter();
     let writes = template.pieces.iter().map(|piece| match piece {
         Piece::Literal(text) => quote!(__ck_w.literal(#text);),
         Piece::Placeholder(_) => {
-            let value = values.next().map(|bound| &bound.0);
+            let value = values.next();
             quote!(__ck_w.value(#value);)
         }
     });
@@ -130,19 +149,19 @@ fn unknown(path: &str, function: &Function, place: Place) -> String {
     format!("no argument named `{name}`{near}")
 }
 
-/// `&root.field`, pointing at `span`.
-fn borrow(path: &str, mut root: Ident, span: Span, text: Span) -> syn::Result<TokenStream> {
+/// `&root.field`, pointing at `span`, its fields at `fields`.
+fn borrow(path: &str, mut root: Ident, span: Span, fields: Span) -> syn::Result<TokenStream> {
     root.set_span(root.span().located_at(span));
     let mut expr = root.to_token_stream();
     if path.contains("::") {
         for part in path.split("::").skip(1) {
-            let part = ident(part, path, text)?;
+            let part = ident(part, path, fields)?;
             expr = quote_spanned!(span=> #expr::#part);
         }
         return Ok(quote_spanned!(span=> &#expr));
     }
     for field in path.split('.').skip(1) {
-        let field = member(field, path, text)?;
+        let field = member(field, path, fields)?;
         expr = quote_spanned!(span=> #expr.#field);
     }
     // The ampersand's own hygiene does not matter, only its place.

@@ -57,6 +57,6 @@ pub(crate) fn root(path: &str) -> &str {
 /// `key!("user:<id>")`: the key over the names in scope.
 pub(crate) fn key_in_scope(template: &Template, root: &Root, errors: &mut Errors) -> TokenStream {
     let bound = bind::bind_in_scope(template, errors);
-    let buf = write(template, &bound, &root.private());
+    let buf = write(template, bound.iter().map(|bound| &bound.borrowed), &root.private());
     quote!(#buf.into_key())
 }

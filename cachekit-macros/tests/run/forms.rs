@@ -229,9 +229,19 @@ fn boxed_future<'a>(runs: &'a Runs, id: i64) -> Pin<Box<dyn Future<Output = u32>
     Box::pin(async move { runs.next() })
 }
 
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+#[cached(key = "box_future:<id>", ttl = "1h")]
+fn box_future(runs: &Runs, id: i64) -> BoxFuture<'_, Option<u32>> {
+    Box::pin(async move { (id > 0).then(|| runs.next()) })
+}
+
 #[tokio::test]
 #[isolated]
 async fn functions_that_return_their_future() {
+    let boxed = Runs::default();
+    assert_eq!(box_future(&boxed, 1).await, Some(1));
+    assert_eq!(box_future(&boxed, 1).await, Some(1));
     assert_eq!(impl_future(7).await.unwrap(), 8);
     assert_eq!(impl_future(7).await.unwrap(), 8);
     let runs = Runs::default();

@@ -11,6 +11,7 @@ mod forms;
 mod hygiene;
 mod keys;
 mod methods;
+mod scopes;
 mod shapes;
 mod support;
 mod writers;

@@ -124,6 +124,29 @@ async fn a_boxed_error_passes() {
     assert_eq!(boxed_error(-7).await.unwrap_err().to_string(), "negative");
 }
 
+/// Borrows from an argument, and could be cloned.
+#[derive(Clone, Debug)]
+struct Borrowing<'a>(&'a str);
+
+#[cached(key = "borrowing:<text>", ttl = "1h")]
+async fn borrowing<'a>(text: &'a str) -> Result<usize, Borrowing<'a>> {
+    if text.is_empty() { Err(Borrowing(text)) } else { Ok(text.len()) }
+}
+
+#[cached(key = "borrowing_elided:<text>", ttl = "1h")]
+async fn borrowing_elided(text: &str) -> Result<usize, &str> {
+    text.parse().map_err(|_| text)
+}
+
+#[tokio::test]
+#[isolated]
+async fn an_error_may_borrow() {
+    assert_eq!(borrowing("a").await.unwrap(), 1);
+    assert_eq!(borrowing("").await.unwrap_err().0, "");
+    assert_eq!(borrowing_elided("12").await, Ok(12));
+    assert_eq!(borrowing_elided("x").await, Err("x"));
+}
+
 #[cached(key = "unit:<id>", ttl = "1h")]
 async fn unit(runs: &Runs, id: i64) {
     assert!(id > 0);

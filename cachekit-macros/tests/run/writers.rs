@@ -79,7 +79,8 @@ async fn by_expressions(id: i64, other: i64) {
 
 #[invalidates(keys = ids.iter().copied().map(find_key_of), find(7))]
 async fn by_iterator(ids: Vec<i64>) -> usize {
-    ids.into_iter().count()
+    let taken = ids;
+    taken.len()
 }
 
 #[tokio::test]

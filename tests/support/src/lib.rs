@@ -1,20 +1,26 @@
-//! Servers for tests: Redis, PostgreSQL and MariaDB on free loopback ports, ended when their handle is dropped.
+//! Servers for tests: Redis, PostgreSQL and MariaDB on free loopback ports, ended when their handle is dropped,
+//! and a proxy that stands before a Redis.
 //!
 //! Every server keeps its data in a temporary folder and listens on 127.0.0.1 only. A missing program
 //! fails the test with the package to install. The functions block: call them from a test, not from a task.
 #![forbid(unsafe_code)]
 
+mod frames;
 mod mariadb;
 mod postgres;
 mod process;
+mod proxy;
 mod redis;
 mod resp;
+mod rule;
 
 pub use mariadb::MariadbServer;
 pub use postgres::PostgresServer;
 pub use process::wait_until;
+pub use proxy::{Command, Proxy, named};
 pub use redis::{RedisServer, TlsFiles};
 pub use resp::{Connection, Reply};
+pub use rule::Rule;
 
 /// Starts a Redis with further command-line arguments, such as `["--maxmemory", "4mb"]`.
 #[must_use]

@@ -3,7 +3,7 @@
 use cachekit_test_support::{RedisServer, Reply};
 
 use super::{connect, entry, lease};
-use crate::redis::{Probe, RedisOptions, RedisStore, Refusal, StoreError};
+use crate::redis::{Probe, RedisOptions, RedisStore, StoreError, reply::Refusal};
 
 #[tokio::test]
 async fn a_probe_leases_an_absent_key_and_shows_what_a_present_one_holds() {

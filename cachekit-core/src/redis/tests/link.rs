@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use cachekit_test_support::{RedisServer, Reply};
 
 use super::{LONG, becomes, connect, connect_with, entry, lease};
-use crate::redis::{Probe, RedisOptions, RedisStore, Refusal, StoreError};
+use crate::redis::{Probe, RedisOptions, RedisStore, StoreError, reply::Refusal};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stalled_server_fails_every_caller_at_once_and_is_used_again_when_it_answers() {

@@ -1,0 +1,124 @@
+//! Hits in Redis: an attributed function beside a bare `GET` with the same decoding, over the same
+//! kind of connection.
+
+#![allow(missing_docs)]
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use cachekit::{Cache, cached};
+use cachekit_benches::{Keys, User, print_ratios};
+use cachekit_test_support::RedisServer;
+use criterion::Criterion;
+use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
+use tokio::runtime::{Builder, Runtime};
+
+const COUNT: u64 = 10_000;
+
+#[cached(key = "user:<id>", ttl = "1h", cache = cache)]
+async fn ours(cache: &Cache, id: i64) -> Result<Arc<User>, Infallible> {
+    Ok(Arc::new(User::new(id)))
+}
+
+async fn bare(connection: &MultiplexedConnection, id: i64) -> Arc<User> {
+    let mut command = redis::cmd("GET");
+    command.arg(format!("bare:{id}"));
+    let mut connection = connection.clone();
+    match connection.send_packed_command(&command).await.expect("a reply") {
+        redis::Value::BulkString(bytes) => Arc::new(rmp_serde::from_slice(&bytes).expect("a user")),
+        other => panic!("{other:?}"),
+    }
+}
+
+struct Contenders {
+    cache: Cache,
+    connection: MultiplexedConnection,
+}
+
+async fn contenders(server: &RedisServer) -> Contenders {
+    let cache = Cache::builder().namespace("bench").redis(&server.url()).await.expect("redis");
+    let cache = cache.build().expect("a cache");
+    let client = redis::Client::open(format!("{}/?protocol=resp3", server.url())).expect("a url");
+    let config =
+        AsyncConnectionConfig::new().set_response_timeout(None).set_pipeline_buffer_size(1024);
+    let connection =
+        client.get_multiplexed_async_connection_with_config(&config).await.expect("a connection");
+    for id in 0..COUNT as i64 {
+        ours(&cache, id).await.expect("infallible");
+        let bytes = rmp_serde::to_vec_named(&User::new(id)).expect("it encodes");
+        let mut set = redis::cmd("SET");
+        set.arg(format!("bare:{id}")).arg(bytes);
+        let _: () = set.query_async(&mut connection.clone()).await.expect("a reply");
+    }
+    Contenders { cache, connection }
+}
+
+/// Time of `reads` reads by `tasks` tasks at once.
+async fn time<F: Future<Output = ()> + Send + 'static>(
+    tasks: u64,
+    reads: u64,
+    read: impl Fn(i64) -> F + Clone + Send + 'static,
+) -> Duration {
+    let share = reads.div_ceil(tasks);
+    let begun = Instant::now();
+    let tasks: Vec<_> = (0..tasks)
+        .map(|task| {
+            let read = read.clone();
+            tokio::spawn(async move {
+                let mut keys = Keys::seeded(COUNT, task);
+                for _ in 0..share {
+                    read(keys.next_key()).await;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("no panic");
+    }
+    begun.elapsed()
+}
+
+fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer) {
+    let Contenders { cache, connection } = runtime.block_on(contenders(server));
+    for tasks in [1, 64, 512] {
+        let name = format!("redis_hit_{name}_{tasks}_tasks");
+        let mut group = c.benchmark_group(&name);
+        group.sample_size(30);
+        let read = {
+            let cache = cache.clone();
+            move |id| {
+                let cache = cache.clone();
+                async move { drop(ours(&cache, id).await) }
+            }
+        };
+        group.bench_function("cachekit", |b| {
+            b.iter_custom(|reads| runtime.block_on(time(tasks, reads.max(tasks), read.clone())));
+        });
+        let read = {
+            let connection = connection.clone();
+            move |id| {
+                let connection = connection.clone();
+                async move { drop(bare(&connection, id).await) }
+            }
+        };
+        group.bench_function("bare_get", |b| {
+            b.iter_custom(|reads| runtime.block_on(time(tasks, reads.max(tasks), read.clone())));
+        });
+        group.finish();
+        print_ratios(&name, &["cachekit", "bare_get"]);
+    }
+}
+
+fn main() {
+    let server = RedisServer::start();
+    let mut criterion = Criterion::default().configure_from_args();
+    let current = Builder::new_current_thread().enable_all().build().expect("tokio");
+    group(&mut criterion, &current, "current_thread", &server);
+    drop(current);
+    let two = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio");
+    group(&mut criterion, &two, "two_workers", &server);
+    criterion.final_summary();
+}

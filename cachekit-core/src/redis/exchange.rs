@@ -1,0 +1,134 @@
+//! Commands sent through futures that are used again: the driver's own one is a kilobyte, more than
+//! an allocator hands out cheaply, and each needs a clone of the connection.
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Mutex, TryLockError};
+use std::task::{Context, Poll};
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, RedisResult, Value};
+
+/// Exchanges kept for later; a burst of more than this makes its own.
+const IDLE: usize = 128;
+
+thread_local! {
+    /// What goes into an exchange's future, or comes out of it, in the course of one poll.
+    static HAND: Cell<Hand> = const { Cell::new(Hand::Empty) };
+}
+
+#[derive(Default)]
+enum Hand {
+    #[default]
+    Empty,
+    Command(Cmd),
+    Reply(Cmd, RedisResult<Value>),
+}
+
+/// One command and its reply at a time, in a future that never ends.
+pub(super) struct Exchange {
+    outgoing: Option<Cmd>,
+    /// The buffers of an earlier command.
+    spare: Option<Cmd>,
+    future: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Exchange {
+    fn new(connection: MultiplexedConnection) -> Exchange {
+        Exchange { outgoing: None, spare: None, future: Box::pin(serve(connection)) }
+    }
+
+    /// Sends `command` with the next poll.
+    pub(super) fn begin(&mut self, command: Cmd) {
+        self.outgoing = Some(command);
+    }
+
+    /// Sends what `write` puts together with the next poll. For short commands: their buffers are kept.
+    pub(super) fn begin_with(&mut self, write: impl FnOnce(&mut Cmd)) {
+        let mut command = self.spare.take().unwrap_or_else(|| Cmd::with_capacity(8, 256));
+        command.clear();
+        write(&mut command);
+        self.outgoing = Some(command);
+    }
+
+    /// Drops the buffers of the last command.
+    pub(super) fn forget_buffers(&mut self) {
+        self.spare = None;
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RedisResult<Value>> {
+        if let Some(command) = self.outgoing.take() {
+            HAND.with(|hand| hand.set(Hand::Command(command)));
+        }
+        // It never ends, and takes or leaves something in hand before this poll is over.
+        let _pending = self.future.as_mut().poll(cx);
+        match HAND.take() {
+            Hand::Reply(command, reply) => {
+                self.spare = Some(command);
+                Poll::Ready(reply)
+            }
+            _ => Poll::Pending,
+        }
+    }
+}
+
+async fn serve(mut connection: MultiplexedConnection) {
+    loop {
+        let command = poll_fn(|_| take_command()).await;
+        let reply = connection.send_packed_command(&command).await;
+        HAND.with(|hand| hand.set(Hand::Reply(command, reply)));
+    }
+}
+
+/// A reply that is still in hand is left there for the poll that is about to end.
+fn take_command() -> Poll<Cmd> {
+    HAND.with(|hand| match hand.take() {
+        Hand::Command(command) => Poll::Ready(command),
+        other => {
+            hand.set(other);
+            Poll::Pending
+        }
+    })
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").finish_non_exhaustive()
+    }
+}
+
+/// Exchanges of one connection that wait for a command.
+#[derive(Debug, Default)]
+pub(super) struct Exchanges {
+    // Boxed: they are moved more often than made.
+    #[allow(clippy::vec_box)]
+    idle: Mutex<Vec<Box<Exchange>>>,
+}
+
+impl Exchanges {
+    /// Never waits: while another thread looks, a new exchange costs less.
+    pub(super) fn take(&self, connection: &MultiplexedConnection) -> Box<Exchange> {
+        let idle = self.with(Vec::pop).flatten();
+        idle.unwrap_or_else(|| Box::new(Exchange::new(connection.clone())))
+    }
+
+    /// Keeps an exchange whose reply was received. One that was given up in mid-way is no use.
+    pub(super) fn put_back(&self, exchange: Box<Exchange>) {
+        let mut exchange = Some(exchange);
+        self.with(|idle| {
+            if idle.len() < IDLE {
+                idle.extend(exchange.take());
+            }
+        });
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut Vec<Box<Exchange>>) -> T) -> Option<T> {
+        match self.idle.try_lock() {
+            Ok(mut idle) => Some(look(&mut idle)),
+            Err(TryLockError::Poisoned(poisoned)) => Some(look(&mut poisoned.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Runs every test but those that take hours. On Debian and Ubuntu it first installs the servers that
+# are missing, which takes root or sudo; elsewhere it says what to install.
+#
+# CACHEKIT_TORTURE_SECONDS is how long each run of readers and writers lasts (10 by default).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+step() {
+    printf '\n== %s\n' "$*"
+}
+
+# Unit and integration tests of these packages and features.
+run_tests() {
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo nextest run --locked --no-fail-fast "$@"
+    else
+        cargo test --locked --no-fail-fast --tests "$@"
+    fi
+}
+
+step servers
+tests/servers.sh
+
+step "tests, no features"
+run_tests --package cachekit-core
+
+step "tests, all features"
+run_tests --workspace --all-features
+
+step "examples in the documentation"
+cargo test --locked --no-fail-fast --workspace --all-features --doc
+
+if [[ -d cachekit-core/src/flight/schedules ]]; then
+    step "schedules of the flights"
+    RUSTFLAGS="${RUSTFLAGS:-} --cfg shuttle" CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/shuttle" \
+        cargo test --locked --package cachekit-core --lib schedules
+fi

@@ -1,0 +1,319 @@
+//! A proxy before a Redis that records every command and can hold, slow, lose or cut what passes.
+//!
+//! A rule meets the commands that its closure picks, for as long as its [`Rule`] handle lives:
+//!
+//! ```no_run
+//! use cachekit_test_support::{Proxy, RedisServer, named};
+//!
+//! let server = RedisServer::start();
+//! let proxy = Proxy::start(server.port());
+//! let unlinks = proxy.hold(named("UNLINK")); // the server does not see them yet
+//! // … a client connects to `proxy.url()`; once `unlinks.waiting() == 1`:
+//! unlinks.release(1);
+//! ```
+//!
+//! Commands of one connection keep their order: what comes after a held one waits behind it. A command that is
+//! held while its client goes away is still carried out on release, like one that was stuck in the network.
+
+use std::io::{self, BufReader, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::frames;
+use crate::rule::{Act, Gate, Matcher, Rule};
+
+/// A command as a client sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// The connection it came over: 0 for the first one the proxy took, and so on.
+    pub connection: usize,
+    /// Its name and arguments.
+    pub args: Vec<Vec<u8>>,
+}
+
+impl Command {
+    /// Whether its name is `name`, in upper case.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        self.args.first().is_some_and(|arg| arg.eq_ignore_ascii_case(name.as_bytes()))
+    }
+
+    /// How many arguments a script gets besides its one key; none for other commands.
+    #[must_use]
+    pub fn script_args(&self) -> Option<usize> {
+        let is_script = self.is("EVALSHA") || self.is("EVAL");
+        is_script.then(|| self.args.len().saturating_sub(4))
+    }
+}
+
+/// Picks commands by their name.
+pub fn named(name: &'static str) -> impl Fn(&Command) -> bool + Send + Sync + 'static {
+    move |command| command.is(name)
+}
+
+/// Forwards every connection to one port of this host; dropping it cuts them all.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    hub: Arc<Hub>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Hub {
+    upstream: u16,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    commands: Vec<Command>,
+    gates: Vec<Arc<Gate>>,
+    links: Vec<[TcpStream; 2]>,
+    connections: usize,
+    refusing: bool,
+    stopped: bool,
+}
+
+impl Proxy {
+    /// Listens on a free loopback port and forwards to `upstream`, which need not listen yet.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    #[must_use]
+    pub fn start(upstream: u16) -> Proxy {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free loopback port");
+        let port = listener.local_addr().expect("the port just bound").port();
+        let hub = Arc::new(Hub { upstream, state: Mutex::default() });
+        let accepting = Arc::clone(&hub);
+        thread::spawn(move || accept(&accepting, &listener));
+        Proxy { port, hub }
+    }
+
+    /// `redis://127.0.0.1:<port>`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Keeps the picked commands from the server until they are released.
+    pub fn hold(&self, picks: impl Fn(&Command) -> bool + Send + Sync + 'static) -> Rule {
+        self.rule(Act::Hold, Box::new(picks))
+    }
+
+    /// Lets the server carry the picked commands out, and keeps their replies from the client until released.
+    pub fn hold_replies(&self, picks: impl Fn(&Command) -> bool + Send + Sync + 'static) -> Rule {
+        self.rule(Act::HoldReply, Box::new(picks))
+    }
+
+    /// Lets the server carry the picked commands out, and cuts the connection instead of passing the reply on.
+    pub fn lose_replies(&self, picks: impl Fn(&Command) -> bool + Send + Sync + 'static) -> Rule {
+        self.rule(Act::LoseReply, Box::new(picks))
+    }
+
+    /// Passes the picked commands on after `delay`.
+    pub fn delay(
+        &self,
+        delay: Duration,
+        picks: impl Fn(&Command) -> bool + Send + Sync + 'static,
+    ) -> Rule {
+        self.rule(Act::Delay(delay), Box::new(picks))
+    }
+
+    fn rule(&self, act: Act, matches: Matcher) -> Rule {
+        let gate = Arc::new(Gate::new(act, matches));
+        self.hub.lock().gates.push(Arc::clone(&gate));
+        Rule::new(Arc::clone(&self.hub), gate)
+    }
+
+    /// Cuts every connection; commands on their way to the server still arrive there.
+    pub fn cut(&self) {
+        for link in self.hub.lock().links.drain(..) {
+            close(&link);
+        }
+    }
+
+    /// From now on closes new connections at once, or takes them again.
+    pub fn refuse(&self, refuse: bool) {
+        self.hub.lock().refusing = refuse;
+    }
+
+    /// Every command since the start, in the order in which they came.
+    #[must_use]
+    pub fn commands(&self) -> Vec<Command> {
+        self.hub.lock().commands.clone()
+    }
+
+    /// How many commands so far `picks` picks.
+    pub fn count(&self, picks: impl Fn(&Command) -> bool) -> usize {
+        self.hub.lock().commands.iter().filter(|command| picks(command)).count()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let gates = {
+            let mut state = self.hub.lock();
+            state.stopped = true;
+            std::mem::take(&mut state.gates)
+        };
+        gates.iter().for_each(|gate| gate.open());
+        self.cut();
+        // Wakes the thread that accepts, which ends now.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+impl Hub {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn remove(&self, gate: &Arc<Gate>) {
+        self.lock().gates.retain(|held| !Arc::ptr_eq(held, gate));
+    }
+
+    /// Notes a command and finds the rule that it falls under: the newest one that picks it.
+    fn note(&self, command: Command) -> Option<Arc<Gate>> {
+        let mut state = self.lock();
+        let gate = state.gates.iter().rev().find(|gate| gate.picks(&command)).cloned();
+        state.commands.push(command);
+        gate
+    }
+}
+
+fn accept(hub: &Arc<Hub>, listener: &TcpListener) {
+    for client in listener.incoming().flatten() {
+        let mut state = hub.lock();
+        if state.stopped {
+            return;
+        }
+        if state.refusing {
+            continue;
+        }
+        let Ok(server) = TcpStream::connect(("127.0.0.1", hub.upstream)) else { continue };
+        let connection = state.connections;
+        state.connections += 1;
+        let (Ok(near), Ok(far)) = (client.try_clone(), server.try_clone()) else { continue };
+        state.links.push([near, far]);
+        drop(state);
+        serve(hub, connection, client, server);
+    }
+}
+
+fn serve(hub: &Arc<Hub>, connection: usize, client: TcpStream, server: TcpStream) {
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let (Ok(answered), Ok(answering)) = (client.try_clone(), server.try_clone()) else { return };
+    let (gates, passed) = channel();
+    let hub = Arc::clone(hub);
+    thread::spawn(move || {
+        let _ = requests(&hub, connection, &client, &server, &gates);
+        let _ = server.shutdown(Shutdown::Write);
+    });
+    thread::spawn(move || {
+        let _ = replies(&answering, &answered, &passed);
+        close(&[answering, answered]);
+    });
+}
+
+fn requests(
+    hub: &Hub,
+    connection: usize,
+    client: &TcpStream,
+    mut server: &TcpStream,
+    gates: &Sender<Option<Arc<Gate>>>,
+) -> io::Result<()> {
+    let mut client = BufReader::new(client);
+    loop {
+        let mut raw = Vec::new();
+        let args = frames::request(&mut client, &mut raw)?;
+        let gate = hub.note(Command { connection, args });
+        if let Some(gate) = &gate {
+            gate.before_request();
+        }
+        // Before the command: its reply must find the rule.
+        let _ = gates.send(gate);
+        server.write_all(&raw)?;
+    }
+}
+
+fn replies(
+    server: &TcpStream,
+    mut client: &TcpStream,
+    gates: &Receiver<Option<Arc<Gate>>>,
+) -> io::Result<()> {
+    let mut server = BufReader::new(server);
+    loop {
+        let mut raw = Vec::new();
+        frames::reply(&mut server, &mut raw)?;
+        let is_push = raw.first() == Some(&b'>');
+        if !is_push && let Ok(Some(gate)) = gates.recv() {
+            gate.before_reply()?;
+        }
+        client.write_all(&raw)?;
+    }
+}
+
+fn close(link: &[TcpStream; 2]) {
+    for end in link {
+        let _ = end.shutdown(Shutdown::Both);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Connection, RedisServer, Reply, wait_until};
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn connect(proxy: &Proxy) -> Connection {
+        Connection::open(proxy.port).unwrap()
+    }
+
+    #[test]
+    fn commands_pass_and_are_recorded() {
+        let server = RedisServer::start();
+        let proxy = Proxy::start(server.port());
+        let mut redis = connect(&proxy);
+        assert_eq!(redis.call(&["SET", "k", "a\r\nb"]), Reply::Simple("OK".to_owned()));
+        assert_eq!(redis.call(&["GET", "k"]), Reply::Bulk(Some(b"a\r\nb".to_vec())));
+        assert_eq!(redis.call(&["EVAL", "return 1", "1", "k", "v"]), Reply::Int(1));
+        let commands = proxy.commands();
+        assert_eq!(commands[0].args, [&b"SET"[..], b"k", b"a\r\nb"]);
+        assert_eq!(commands[2].script_args(), Some(1));
+        assert_eq!(proxy.count(named("GET")), 1);
+    }
+
+    #[test]
+    fn a_held_command_reaches_the_server_on_release_even_when_its_client_is_gone() {
+        let server = RedisServer::start();
+        let proxy = Proxy::start(server.port());
+        let held = proxy.hold(named("SET"));
+        let mut gone = TcpStream::connect(("127.0.0.1", proxy.port)).unwrap();
+        gone.write_all(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n").unwrap();
+        assert!(wait_until(PATIENCE, || held.waiting() == 1));
+        drop(gone);
+        let mut redis = server.connection();
+        assert_eq!(redis.call(&["GET", "k"]), Reply::Bulk(None));
+        drop(held);
+        let stored = || redis.call(&["GET", "k"]).bytes() == Some(b"v".to_vec());
+        assert!(wait_until(PATIENCE, stored));
+    }
+
+    #[test]
+    fn a_lost_reply_is_of_a_command_that_was_carried_out() {
+        let server = RedisServer::start();
+        let proxy = Proxy::start(server.port());
+        let lost = proxy.lose_replies(named("SET"));
+        assert!(connect(&proxy).try_call(&["SET", "k", "v"]).is_err());
+        assert_eq!(lost.met(), 1);
+        assert_eq!(server.connection().call(&["GET", "k"]).bytes(), Some(b"v".to_vec()));
+        drop(lost);
+        assert_eq!(connect(&proxy).call(&["SET", "k", "w"]), Reply::Simple("OK".to_owned()));
+        proxy.refuse(true);
+        assert!(connect(&proxy).try_call(&["PING"]).is_err());
+    }
+}

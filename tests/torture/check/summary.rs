@@ -1,0 +1,92 @@
+//! A history in one paragraph.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use super::{Fault, Violation, inversions, violations};
+use crate::history::{Call, Event, Source};
+
+/// Counts of a history and what the checker says of it.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Reads that returned, by where their answer came from.
+    pub reads: BTreeMap<Source, usize>,
+    /// Reads that did not.
+    pub lost_reads: usize,
+    /// Writes that returned with their invalidation applied.
+    pub applied: usize,
+    /// Writes that returned with their invalidation pending.
+    pub pending: usize,
+    /// Writes that did not return.
+    pub lost_writes: usize,
+    /// Reads that no regular register would have answered so.
+    pub violations: Vec<Violation>,
+    /// Reads older than an earlier read.
+    pub inversions: usize,
+    /// The longest call.
+    pub longest: Duration,
+}
+
+impl Summary {
+    /// Counts and checks a history.
+    #[must_use]
+    pub fn of(history: &[Event]) -> Summary {
+        let mut summary = Summary {
+            violations: violations(history),
+            inversions: inversions(history),
+            ..Summary::default()
+        };
+        for event in history {
+            summary.count(event);
+        }
+        summary
+    }
+
+    fn count(&mut self, event: &Event) {
+        match event.call {
+            Call::Read { source, .. } => *self.reads.entry(source).or_default() += 1,
+            Call::LostRead => self.lost_reads += 1,
+            Call::Write { applied: true, .. } => self.applied += 1,
+            Call::Write { applied: false, .. } => self.pending += 1,
+            Call::LostWrite => self.lost_writes += 1,
+        }
+        self.longest = self.longest.max(Duration::from_nanos(event.returned - event.invoked));
+    }
+
+    /// How many reads returned.
+    #[must_use]
+    pub fn read_count(&self) -> usize {
+        self.reads.values().sum()
+    }
+
+    /// How many reads had their answer from there.
+    #[must_use]
+    pub fn read_from(&self, source: Source) -> usize {
+        self.reads.get(&source).copied().unwrap_or(0)
+    }
+
+    /// How old the oldest stale read was.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Duration> {
+        let age = |violation: &Violation| match violation.fault {
+            Fault::Stale { age } => Some(Duration::from_nanos(age)),
+            Fault::FromTheFuture => None,
+        };
+        self.violations.iter().filter_map(age).max()
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} violations in {} reads (", self.violations.len(), self.read_count())?;
+        for (source, count) in &self.reads {
+            write!(f, "{count} {source}, ")?;
+        }
+        write!(f, "{} lost), ", self.lost_reads)?;
+        let Summary { applied, pending, lost_writes, inversions, longest, .. } = self;
+        write!(f, "{applied} writes applied, {pending} pending, {lost_writes} lost; ")?;
+        if let Some(oldest) = self.oldest() {
+            write!(f, "oldest stale read {oldest:?}; ")?;
+        }
+        write!(f, "{inversions} reads older than an earlier read; longest call {longest:?}")
+    }
+}

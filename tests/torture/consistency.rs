@@ -1,0 +1,156 @@
+//! No read is older than a write that had returned before it began.
+
+use std::{env, fmt::Write as _, path::Path, time::Duration};
+
+use cachekit::{Cache, Peek, key};
+use cachekit_test_support::RedisServer;
+use cachekit_torture::{
+    check::{Summary, context},
+    database::Database,
+    history::{self, Event, Source},
+};
+
+use crate::{
+    fleet::{Worker, machine},
+    nemesis::Nemesis,
+};
+
+const PROCESSES: u32 = 2;
+const KEYS: u32 = 4;
+
+/// One run: its settings, and what came of it.
+struct Run {
+    seed: u64,
+    seconds: u64,
+    history: Vec<Event>,
+    summary: Summary,
+    /// Keys whose cached version is not the database's, after everything has come to rest.
+    left_stale: Vec<u32>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_read_is_older_than_a_write_that_had_returned() {
+    let _machine = machine().await;
+    let server = RedisServer::start();
+    let run = Run::of("cachekit", &server.url(), async {}).await;
+    println!("cachekit, {} s: {}", run.seconds, run.summary);
+    run.assert_consistent();
+    assert!(run.summary.read_from(Source::Cache) > 0, "the cache was used");
+    assert!(run.summary.lost_reads > 0 && run.summary.lost_writes > 0, "callers left");
+    assert!(run.summary.applied > 0, "writes returned");
+}
+
+/// With pending writes, unknown fills and reads past the cache.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_read_is_older_while_redis_fails() {
+    let _machine = machine().await;
+    let mut server = RedisServer::start();
+    let mut nemesis = Nemesis::default();
+    let seconds = seconds();
+    let run = Run::of("cachekit", &server.url(), nemesis.haunt(&mut server, seconds)).await;
+    println!("cachekit, {} s, {nemesis:?}: {}", run.seconds, run.summary);
+    run.assert_consistent();
+    assert!(run.summary.read_from(Source::Cache) > 0, "the cache was used");
+    assert!(run.summary.read_from(Source::Bypass) > 0, "Redis was away");
+}
+
+/// The same harness finds the race that every hand-written cache-aside has: it is not blind.
+#[tokio::test(flavor = "multi_thread")]
+async fn plain_cache_aside_serves_stale_reads() {
+    let _machine = machine().await;
+    let server = RedisServer::start();
+    let run = Run::of("plain", &server.url(), async {}).await;
+    println!("GET/SETEX/DEL, {} s: {}", run.seconds, run.summary);
+    assert!(!run.summary.violations.is_empty(), "seed {}: {}", run.seed, run.summary);
+}
+
+impl Run {
+    /// Runs readers and writers against `subject`, and `meanwhile` beside them.
+    async fn of(subject: &str, redis: &str, meanwhile: impl Future<Output = ()>) -> Run {
+        let seconds = seconds();
+        let seed = number("CACHEKIT_TORTURE_SEED").unwrap_or_else(|| fastrand::u64(..));
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("database");
+        let database = Database::create(&path, KEYS).await.expect("a database");
+        let mut workers = Vec::new();
+        for process in 0..PROCESSES {
+            let args = arguments(process, subject, redis, dir.path());
+            let args = [args, vec![("seconds", seconds.to_string()), ("seed", seed.to_string())]];
+            workers.push(Worker::start(&args.concat()).await);
+        }
+        for worker in &mut workers {
+            worker.go().await;
+        }
+        meanwhile.await;
+        let mut history = Vec::new();
+        for (process, worker) in workers.into_iter().enumerate() {
+            worker.finish(Duration::from_secs(seconds + 60)).await;
+            let file = dir.path().join(process.to_string());
+            history.extend(history::read(&file).expect("the worker's history"));
+        }
+        let left_stale = left_stale(redis, &database).await;
+        Run { seed, seconds, summary: Summary::of(&history), history, left_stale }
+    }
+
+    fn assert_consistent(&self) {
+        assert!(self.summary.violations.is_empty(), "{}", self.explain());
+        assert_eq!(
+            self.left_stale, [0; 0],
+            "keys left stale, seed {}: {}",
+            self.seed, self.summary
+        );
+        let longest = self.summary.longest;
+        assert!(longest < Duration::from_secs(15), "a call took {longest:?}, seed {}", self.seed);
+    }
+
+    /// The first violations, each with the last events of its key.
+    fn explain(&self) -> String {
+        let mut text = format!("seed {}: {}\n", self.seed, self.summary);
+        for violation in self.summary.violations.iter().take(3) {
+            let _ = writeln!(text, "{}: {}", self.history[violation.read], violation.fault);
+            for event in context(&self.history, *violation, 40) {
+                let _ = writeln!(text, "    {event}");
+            }
+        }
+        text
+    }
+}
+
+fn arguments(process: u32, subject: &str, redis: &str, dir: &Path) -> Vec<(&'static str, String)> {
+    vec![
+        ("role", "calls".to_owned()),
+        ("subject", subject.to_owned()),
+        ("redis", redis.to_owned()),
+        ("database", dir.join("database").display().to_string()),
+        ("history", dir.join(process.to_string()).display().to_string()),
+        ("process", process.to_string()),
+        ("keys", KEYS.to_string()),
+        ("readers", "4".to_owned()),
+        ("writers", "1".to_owned()),
+    ]
+}
+
+/// Keys with another version in this library's cache than in the database.
+async fn left_stale(redis: &str, database: &Database) -> Vec<u32> {
+    let builder = Cache::builder().namespace("torture").redis(redis).await;
+    let cache = builder.expect("a connection").build().expect("a cache");
+    let mut stale = Vec::new();
+    for id in 0..KEYS {
+        let version = database.version(id).await.expect("the row's version");
+        match cache.peek::<u64>(&key!("item:<id>")).await {
+            Peek::Hit(cached) if cached != version => stale.push(id),
+            _ => {}
+        }
+    }
+    stale
+}
+
+/// How long a run lasts.
+fn seconds() -> u64 {
+    number("CACHEKIT_TORTURE_SECONDS").unwrap_or(10)
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}

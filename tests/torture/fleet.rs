@@ -1,0 +1,81 @@
+//! Worker processes: started, talked to over their pipes, killed.
+
+use std::{process::Stdio, time::Duration};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    sync::{Mutex, MutexGuard},
+    time,
+};
+
+/// A worker that says nothing for so long hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+static MACHINE: Mutex<()> = Mutex::const_new(());
+
+/// The machine for oneself: these tests measure, and each of them keeps it busy.
+pub(crate) async fn machine() -> MutexGuard<'static, ()> {
+    MACHINE.lock().await
+}
+
+/// A running worker; killed when dropped.
+pub(crate) struct Worker {
+    child: Child,
+    stdin: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Worker {
+    /// Starts a worker and waits until it is set up.
+    pub(crate) async fn start(args: &[(&str, String)]) -> Worker {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_torture-worker"));
+        command.args(args.iter().map(|(name, value)| format!("{name}={value}")));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().expect("the worker starts");
+        let stdin = child.stdin.take().expect("its input is a pipe");
+        let stdout = child.stdout.take().expect("its output is a pipe");
+        let mut worker = Worker { child, stdin, lines: BufReader::new(stdout).lines() };
+        assert_eq!(worker.line(PATIENCE).await.as_deref(), Some("ready"), "the worker is set up");
+        worker
+    }
+
+    /// Lets it begin.
+    pub(crate) async fn go(&mut self) {
+        self.stdin.write_all(b"go\n").await.expect("the worker listens");
+    }
+
+    /// Its next line; none when it has ended.
+    ///
+    /// # Panics
+    /// When nothing comes for `limit`.
+    pub(crate) async fn line(&mut self, limit: Duration) -> Option<String> {
+        let line = time::timeout(limit, self.lines.next_line()).await;
+        line.expect("the worker says something, or ends").expect("its output is text")
+    }
+
+    /// Kills it with SIGKILL and returns what it had said.
+    pub(crate) async fn kill(mut self) -> Vec<String> {
+        self.child.kill().await.expect("the worker runs");
+        self.rest(PATIENCE).await
+    }
+
+    /// Waits for its end and returns what it said.
+    ///
+    /// # Panics
+    /// When it fails, or says nothing for `limit`.
+    pub(crate) async fn finish(mut self, limit: Duration) -> Vec<String> {
+        let lines = self.rest(limit).await;
+        let status = self.child.wait().await.expect("the worker ends");
+        assert!(status.success(), "the worker ended with {status}: {lines:?}");
+        lines
+    }
+
+    async fn rest(&mut self, limit: Duration) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Some(line) = self.line(limit).await {
+            lines.push(line);
+        }
+        lines
+    }
+}

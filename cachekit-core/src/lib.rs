@@ -3,8 +3,9 @@
 //! Services depend on `cachekit`, which re-exports this crate together with the attributes.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// A flight has phases, and a store has answers, that only a shared tier brings about.
-#![cfg_attr(not(any(feature = "redis", shuttle)), allow(dead_code))]
+// A flight has phases, and a store has answers, that only a shared tier brings about; schedules are
+// played in tests only.
+#![cfg_attr(any(shuttle, not(feature = "redis")), allow(dead_code))]
 
 pub mod audit;
 mod cache;

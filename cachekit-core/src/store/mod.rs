@@ -97,7 +97,7 @@ pub(crate) enum Hold {
     #[cfg(feature = "redis")]
     Redis { _hold: crate::redis::LeaseHold },
     #[cfg(shuttle)]
-    Double,
+    Double(crate::flight::schedules::Double),
 }
 
 /// Dispatches to the store at hand; the embedded one has no such command.

@@ -106,11 +106,6 @@ impl Double {
         self.unlink(&names).await
     }
 
-    /// Never: connections come and go between two commands.
-    pub(crate) async fn changed(&self) {
-        std::future::pending().await
-    }
-
     pub(crate) async fn shutdown(&self) {}
 
     pub(crate) fn give_up(&self, key: &str, id: Id) {
@@ -120,6 +115,6 @@ impl Double {
     }
 
     pub(crate) fn hold(&self, _: &str, _: Id) -> Hold {
-        Hold::Double
+        Hold::Double(self.clone())
     }
 }

@@ -9,7 +9,9 @@ use crate::cache::Status;
 /// each failure, and hands flight and lease to one of the rest.
 pub(super) fn go_on(state: &mut State, leader: MemberId, load_limit: usize) -> Vec<Waker> {
     state.failures += 1;
-    let mut alone = group(state.failures, load_limit) - 1;
+    // One of the others leads: else the lease would stay with a flight that nobody uses.
+    let followers = state.seats.waiting().filter(|(id, _)| *id != leader).count();
+    let mut alone = (group(state.failures, load_limit) - 1).min(followers.saturating_sub(1));
     let mut wakers = state.give(|id| {
         if id == leader {
             return Some(Verdict::Own(Status::Loaded));

@@ -69,6 +69,7 @@ impl Member {
         let leaderless = state.started && !state.over && state.leader.is_none();
         let seat = state.seats.get_mut(self.id).expect("a member keeps its seat until it leaves");
         if let Some(verdict) = seat.verdict.take() {
+            seat.served = true;
             return Poll::Ready(Turn::Given(verdict));
         }
         if !leaderless {

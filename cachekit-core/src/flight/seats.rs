@@ -12,6 +12,8 @@ pub(crate) type MemberId = u32;
 pub(crate) struct Seat {
     pub(crate) waker: Option<Waker>,
     pub(crate) verdict: Option<Verdict>,
+    /// Whether its member has taken a verdict, and only has to leave.
+    pub(crate) served: bool,
 }
 
 /// The seats of a flight. The first one needs no allocation: most flights have no other.
@@ -57,6 +59,6 @@ impl Seats {
     pub(crate) fn waiting(&mut self) -> impl Iterator<Item = (MemberId, &mut Seat)> {
         let first = self.first.as_mut().map(|seat| (0, seat));
         let others = self.others.iter_mut().map(|(id, seat)| (*id, seat));
-        first.into_iter().chain(others).filter(|(_, seat)| seat.verdict.is_none())
+        first.into_iter().chain(others).filter(|(_, seat)| seat.verdict.is_none() && !seat.served)
     }
 }

@@ -110,6 +110,34 @@ fn a_value_that_keeps_the_id_of_its_lease_is_caught() {
     assert_eq!(out, Err(BACK.to_owned()));
 }
 
+/// Two loads fail with an error that cannot be cloned, and one caller is left.
+fn the_last_of_three_unlucky_callers() -> Result<(), &'static str> {
+    let (world, server) = scripted(STORE);
+    let unlucky = |gate: oneshot::Receiver<()>| {
+        let load = async || gate.await.map_or(Err::<u64, _>(()), |()| Err(()));
+        let reading = world.caches[0].get_or_load(world.key.clone(), &POLICY, load);
+        Hand::new(async { reading.await.unwrap_err() })
+    };
+    let ((open, gate), (_, closed)) = (oneshot::channel(), oneshot::channel());
+    let (mut first, mut second, mut last) = (unlucky(gate), unlucky(closed), quick(&world, 7));
+    first.poll_until(|| server.parked().contains(&"probe"));
+    server.run("probe");
+    assert!(first.poll().is_pending());
+    assert!(second.poll().is_pending() && last.poll().is_pending());
+    open.send(()).unwrap();
+    first.end();
+    second.end();
+    match last.poll() {
+        Poll::Pending if server.parked().contains(&"fill") => Ok(()),
+        _ => Err("the lease was not used"),
+    }
+}
+
+#[test]
+fn the_last_caller_after_errors_uses_the_lease() {
+    assert_eq!(script(None, false, the_last_of_three_unlucky_callers), Ok(()));
+}
+
 /// An invalidation voids a load, which then reads the row later than the load that follows it.
 fn a_voided_load_overtakes() -> Result<(), &'static str> {
     let world = World::with(&EMBEDDED, None);

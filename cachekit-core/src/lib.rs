@@ -6,6 +6,8 @@
 // A flight has phases, and a store has answers, that only a shared tier brings about.
 #![cfg_attr(not(any(feature = "redis", shuttle)), allow(dead_code))]
 
+#[doc(hidden)]
+pub mod __private;
 pub mod audit;
 mod cache;
 mod clock;
@@ -19,8 +21,6 @@ mod flight;
 pub mod key;
 mod mutant;
 pub mod observe;
-#[doc(hidden)]
-pub mod __private;
 #[cfg(feature = "redis")]
 mod redis;
 mod slot;
@@ -36,8 +36,6 @@ mod write;
 #[cfg(test)]
 mod test_cases;
 
-#[cfg(feature = "redis")]
-pub use crate::{codec::Format, redis::RedisOptions};
 pub use crate::{
     cache::{
         Cache, CacheBuilder, Outcome, Peek, Policy, Receipt, Scope, Status, Weigh, bypass, inherit,
@@ -51,3 +49,5 @@ pub use crate::{
     value::Value,
     write::DeadLetter,
 };
+#[cfg(feature = "redis")]
+pub use crate::{codec::Format, redis::RedisOptions};

@@ -55,12 +55,12 @@ mod scheduled {
         time::Duration,
     };
 
+    pub(crate) use shuttle::sync::{Mutex, MutexGuard};
     use shuttle::{
         future::{AbortHandle, yield_now},
         rand::Rng as _,
         thread::LocalKey,
     };
-    pub(crate) use shuttle::sync::{Mutex, MutexGuard};
     pub(crate) use tokio::time::Instant;
 
     thread_local! {

@@ -13,7 +13,11 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) enum Held {
     Lease(Id),
-    Value { id: Id, schema: &'static str, answer: Answer },
+    Value {
+        id: Id,
+        schema: &'static str,
+        answer: Answer,
+    },
     /// Something that is not ours.
     Foreign,
 }

@@ -9,13 +9,8 @@ use super::{
 
 const MANY: usize = 1000;
 
-const ALL: &[Manner] = &[
-    Manner::Plain,
-    Manner::Optional,
-    Manner::SharedError,
-    Manner::NeverAbsent,
-    Manner::Refresh,
-];
+const ALL: &[Manner] =
+    &[Manner::Plain, Manner::Optional, Manner::SharedError, Manner::NeverAbsent, Manner::Refresh];
 
 #[test]
 fn embedded_readers_see_what_returned_writers_wrote() {
@@ -24,8 +19,7 @@ fn embedded_readers_see_what_returned_writers_wrote() {
 
 #[test]
 fn embedded_readers_of_every_manner_see_what_returned_writers_wrote() {
-    let scenario =
-        Scenario { writers: 2, manners: ALL, failing_loads: 20, time: true, ..EMBEDDED };
+    let scenario = Scenario { writers: 2, manners: ALL, failing_loads: 20, time: true, ..EMBEDDED };
     explore(scenario, MANY);
 }
 
@@ -83,13 +77,8 @@ fn leases_that_run_out_make_no_read_go_back() {
 
 #[test]
 fn readers_of_every_manner_see_what_others_wrote() {
-    let scenario = Scenario {
-        manners: ALL,
-        failing_loads: 20,
-        reaper: true,
-        vandal: true,
-        ..TWO_PROCESSES
-    };
+    let scenario =
+        Scenario { manners: ALL, failing_loads: 20, reaper: true, vandal: true, ..TWO_PROCESSES };
     explore(scenario, MANY);
 }
 
@@ -147,13 +136,8 @@ fn the_end_of_a_runtime_loses_no_invalidation() {
 
 #[test]
 fn an_overflowing_queue_loses_no_invalidation() {
-    let scenario = Scenario {
-        writers: 3,
-        foreign_writers: 0,
-        bystanders: 3,
-        queue_limit: 1,
-        ..TWO_PROCESSES
-    };
+    let scenario =
+        Scenario { writers: 3, foreign_writers: 0, bystanders: 3, queue_limit: 1, ..TWO_PROCESSES };
     explore(scenario, MANY);
 }
 

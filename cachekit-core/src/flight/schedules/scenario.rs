@@ -130,7 +130,9 @@ impl Scenario {
         let each = |count: usize| (0..count).map(|_| world.clone());
         cast.extend(each(self.hoarders).map(|world| spawn(actors::hoarder(world))));
         cast.extend(each(self.writers).map(|world| spawn(actors::writer(world, self))));
-        cast.extend(each(self.foreign_writers).map(|world| spawn(actors::foreign_writer(world, self))));
+        cast.extend(
+            each(self.foreign_writers).map(|world| spawn(actors::foreign_writer(world, self))),
+        );
         cast.extend(each(self.bystanders).map(|world| spawn(actors::bystander(world))));
         cast.extend(each(self.reaper.into()).map(|world| spawn(actors::reaper(world))));
         cast.extend(each(self.vandal.into()).map(|world| spawn(actors::vandal(world))));

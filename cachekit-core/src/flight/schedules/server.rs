@@ -7,12 +7,12 @@ use std::{
 
 use shuttle::{future::yield_now, rand::Rng as _};
 
+#[cfg(test)]
+use super::command::Reply;
 use super::{
     command::{Command, command},
     keys::Keys,
 };
-#[cfg(test)]
-use super::command::Reply;
 use crate::{entry::Id, store::StoreError};
 
 /// How often things go wrong, in percent of the commands.

@@ -31,8 +31,6 @@ run_tests --workspace --all-features
 step "examples in the documentation"
 cargo test --locked --no-fail-fast --workspace --all-features --doc
 
-if [[ -d cachekit-core/src/flight/schedules ]]; then
-    step "schedules of the flights"
-    RUSTFLAGS="${RUSTFLAGS:-} --cfg shuttle" CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/shuttle" \
-        cargo test --locked --package cachekit-core --lib schedules
-fi
+step "schedules of the flights"
+RUSTFLAGS="${RUSTFLAGS:-} --cfg shuttle" CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/shuttle" \
+    run_tests --package cachekit-core --lib schedules

@@ -7,6 +7,8 @@
 // played in tests only.
 #![cfg_attr(any(shuttle, not(feature = "redis")), allow(dead_code))]
 
+#[doc(hidden)]
+pub mod __private;
 pub mod audit;
 mod cache;
 mod clock;
@@ -20,8 +22,6 @@ mod flight;
 pub mod key;
 mod mutant;
 pub mod observe;
-#[doc(hidden)]
-pub mod __private;
 #[cfg(feature = "redis")]
 mod redis;
 mod slot;
@@ -37,8 +37,6 @@ mod write;
 #[cfg(test)]
 mod test_cases;
 
-#[cfg(feature = "redis")]
-pub use crate::{codec::Format, redis::RedisOptions};
 pub use crate::{
     cache::{
         Cache, CacheBuilder, Outcome, Peek, Policy, Receipt, Scope, Status, Weigh, bypass, inherit,
@@ -52,3 +50,5 @@ pub use crate::{
     value::Value,
     write::DeadLetter,
 };
+#[cfg(feature = "redis")]
+pub use crate::{codec::Format, redis::RedisOptions};

@@ -59,7 +59,7 @@ async fn script_flush_is_harmless() {
 
         // Replacements.
         entries.raw(&["SCRIPT", "FLUSH"]);
-        entries.call("SETRANGE", &format!("item:{id}"), &[b"57", b"?"]);
+        entries.call("SETRANGE", &format!("item:{id}"), &[b"57", b"????"]);
         let read = with_status(cache.get_or_load(item(id), &POLICY, load)).await;
         assert_eq!(read, (Ok(1), Status::Loaded));
 

@@ -36,7 +36,7 @@ async fn documented_rights_are_enough() {
     assert_eq!(refresh(read()).await, (Ok(1), Status::Loaded));
     assert_eq!(cache.peek::<u64>(&item(1)).await, Peek::Hit(1));
     // A replacement, a foreign type, and a lease that is given up.
-    entries.call("SETRANGE", "item:1", &[b"57", b"?"]);
+    entries.call("SETRANGE", "item:1", &[b"57", b"????"]);
     assert_eq!(read().await, (Ok(1), Status::Loaded));
     entries.call("RPUSH", "item:2", &[b"a"]);
     let foreign = with_status(cache.get_or_load(item(2), &POLICY, load));

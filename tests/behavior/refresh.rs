@@ -20,7 +20,7 @@ async fn refresh_replaces_what_is_there_and_starts_its_time_anew() {
     assert_eq!(refreshed(&b, 2).await, (Ok(2), Status::Loaded));
     assert_eq!(a.peek::<u64>(&item(1)).await, Peek::Hit(2));
     assert!(entries.pttl("item:1") > 50_000);
-    entries.call("SETRANGE", "item:1", &[b"57", b"?"]);
+    entries.call("SETRANGE", "item:1", &[b"57", b"????"]);
     assert_eq!(refreshed(&b, 3).await, (Ok(3), Status::Loaded), "it was damaged");
     assert_eq!(a.peek::<u64>(&item(1)).await, Peek::Hit(3));
 }

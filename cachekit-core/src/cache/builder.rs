@@ -158,10 +158,7 @@ impl CacheBuilder {
 
     /// Called with each invalidation that did not get through in its quick tries. It must not
     /// block; a panic in it is caught and logged.
-    pub fn on_dead_letter(
-        mut self,
-        hook: impl Fn(&DeadLetter) + Send + Sync + 'static,
-    ) -> Self {
+    pub fn on_dead_letter(mut self, hook: impl Fn(&DeadLetter) + Send + Sync + 'static) -> Self {
         self.hook = Some(Hook::new(hook));
         self
     }
@@ -207,14 +204,15 @@ impl CacheBuilder {
     }
 
     fn check(&self) -> Result<(), Error> {
-        let refuse = |message: &'static str| {
-            Err(Error::new(ErrorKind::Config, "build the cache", message))
-        };
+        let refuse =
+            |message: &'static str| Err(Error::new(ErrorKind::Config, "build the cache", message));
         if self.limits.load_limit == 0 {
             return refuse("`load_limit` must be at least 1, else nothing could ever be loaded");
         }
         if self.bound == Bound::Entries(0) {
-            return refuse("`max_entries` must be at least 1; for no cache use `Cache::disabled()`");
+            return refuse(
+                "`max_entries` must be at least 1; for no cache use `Cache::disabled()`",
+            );
         }
         if self.limits.quick_tries == 0 {
             return refuse("`quick_tries` must be at least 1");

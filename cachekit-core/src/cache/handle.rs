@@ -135,7 +135,8 @@ impl Cache {
             Some(engine) => Writers::submit(engine, keys).outcomes().await,
             None => keys.into_iter().map(|key| (key, Outcome::Applied)).collect(),
         };
-        let receipts = Context::with(|context| context.and_then(|context| context.receipts.clone()));
+        let receipts =
+            Context::with(|context| context.and_then(|context| context.receipts.clone()));
         if let Some(receipts) = receipts {
             receipts.add(outcomes.iter().cloned());
         }

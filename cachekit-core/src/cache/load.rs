@@ -44,12 +44,7 @@ impl Attempt {
         self.after_fill(role, &answer, filled)
     }
 
-    async fn fill(
-        &self,
-        lease: &Leased,
-        answer: &Answer,
-        ttl_ms: u64,
-    ) -> Result<bool, StoreError> {
+    async fn fill(&self, lease: &Leased, answer: &Answer, ttl_ms: u64) -> Result<bool, StoreError> {
         let codec = self.ask.codec.ok_or(StoreError::Unencodable)?;
         let cost = self.engine.clock.now_ms().saturating_sub(lease.began_ms);
         let fill = Fill {

@@ -96,7 +96,8 @@ impl CacheBuilder {
 impl Remote {
     /// What must hold between this and the other limits.
     pub(super) fn check(&self, limits: &Limits) -> Result<(), Error> {
-        let refuse = |message: String| Err(Error::new(ErrorKind::Config, "build the cache", message));
+        let refuse =
+            |message: String| Err(Error::new(ErrorKind::Config, "build the cache", message));
         if let Some(late) = self.late {
             return refuse(format!("`{late}` has no effect after `redis(..)`; call it before"));
         }

@@ -31,6 +31,10 @@ mod tests;
 mod write;
 
 pub(crate) use self::id::Id;
+#[cfg(all(feature = "redis", any(test, not(feature = "compress"))))]
+pub(crate) use self::write::EntryWriter;
+#[cfg(all(feature = "redis", any(test, feature = "compress")))]
+pub(crate) use self::write::encode_value;
 #[cfg(feature = "redis")]
 pub(crate) use self::{
     header::{LEASE_LEN, flags},
@@ -38,7 +42,3 @@ pub(crate) use self::{
     parse::{Entry, Parsed},
     write::{Meta, encode_negative, lease_bytes},
 };
-#[cfg(all(feature = "redis", any(test, not(feature = "compress"))))]
-pub(crate) use self::write::EntryWriter;
-#[cfg(all(feature = "redis", any(test, feature = "compress")))]
-pub(crate) use self::write::encode_value;

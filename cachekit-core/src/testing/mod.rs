@@ -55,4 +55,3 @@ pub fn assert_audit_clean(cache: &Cache) {
     let audit = cache.audit();
     assert!(audit.is_clean(), "the cache's call sites do not match:\n{audit}");
 }
-

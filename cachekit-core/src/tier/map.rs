@@ -32,7 +32,8 @@ impl Map {
             .build()
             .map_err(|source| {
                 let operation = "build the in-process tier";
-                Error::new(ErrorKind::Config, operation, "its bounds are unusable").with_source(source)
+                Error::new(ErrorKind::Config, operation, "its bounds are unusable")
+                    .with_source(source)
             })?;
         let inner = Cache::with_options(options, ByWeight, PassThroughState, HandBack);
         Ok(Self { inner })

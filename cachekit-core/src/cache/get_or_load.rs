@@ -17,8 +17,8 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// What `load` returns; the error of a load that other callers waited for, too, if it can be
-    /// cloned.
+    /// What `load` returns. Callers that waited for a load that failed run their own, in groups that
+    /// grow; an attributed function shares an error that can be cloned instead.
     ///
     /// # Cancel safety
     ///

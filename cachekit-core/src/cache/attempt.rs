@@ -173,12 +173,9 @@ impl Attempt {
     }
 
     fn settle_embedded(&mut self, role: Role, ticket: &Ticket, split: Split) -> Option<Verdict> {
-        let answer = match answer_of(split) {
+        let answer = match self.loaded(&role, split) {
             Ok(answer) => answer,
-            Err(error) => {
-                let done = role.failed(error, self.engine.limits.load_limit);
-                return own_if_deposed(done, Status::Loaded);
-            }
+            Err(verdict) => return verdict,
         };
         let Some(ttl_ms) = self.ask.policy.draw_ttl_ms(&answer) else {
             let settled = role.unknown(&answer);
@@ -191,6 +188,13 @@ impl Attempt {
         self.engine.reporter.fill_refused(self.key().template());
         let settled = role.refused(&answer);
         self.after(settled, role)
+    }
+
+    /// What a load that is to be filled brought; a failure is settled with the flight right here.
+    pub(super) fn loaded(&self, role: &Role, split: Split) -> Result<Answer, Option<Verdict>> {
+        answer_of(split).map_err(|error| {
+            own_if_deposed(role.failed(error, self.engine.limits.load_limit), Status::Loaded)
+        })
     }
 
     pub(super) fn after(&mut self, settled: Settled, role: Role) -> Option<Verdict> {

@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Status,
-    attempt::{Attempt, answer_of, own_if_deposed},
+    attempt::{Attempt, own_if_deposed},
 };
 use crate::{
     __private::Split,
@@ -26,12 +26,9 @@ impl Attempt {
         lease: Leased,
         split: Split,
     ) -> Option<Verdict> {
-        let answer = match answer_of(split) {
+        let answer = match self.loaded(&role, split) {
             Ok(answer) => answer,
-            Err(error) => {
-                let done = role.failed(error, self.engine.limits.load_limit);
-                return own_if_deposed(done, Status::Loaded);
-            }
+            Err(verdict) => return verdict,
         };
         let Some(ttl_ms) = self.ask.policy.draw_ttl_ms(&answer) else {
             let settled = role.unknown(&answer);

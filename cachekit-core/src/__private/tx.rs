@@ -32,7 +32,7 @@ pub trait ViaConnection {
     fn ck_in_tx(&self) -> bool;
 }
 
-#[cfg(any(feature = "sqlx-postgres", feature = "sqlx-mysql", feature = "sqlx-sqlite"))]
+#[cfg(feature = "_sqlx")]
 impl<C: sqlx::Connection> ViaConnection for &TxProbe<'_, C> {
     fn ck_in_tx(&self) -> bool {
         self.0.is_in_transaction()

@@ -1,0 +1,91 @@
+//! A row of the outbox: the keys that a transaction changed, and the events it published.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The id of a row, and so of the transaction that wrote it: a UUID of version 7.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RowId(Uuid);
+
+impl RowId {
+    /// An id that was never used.
+    #[expect(clippy::new_without_default, reason = "each one is another")]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    /// The id with these bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// Its 16 bytes, as databases without a UUID type store it.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for RowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for RowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RowId({self})")
+    }
+}
+
+/// What one transaction leaves for after its commit.
+#[derive(Clone)]
+pub struct OutboxRow {
+    /// The row's id.
+    pub id: RowId,
+    /// The namespace of the cache whose keys these are; empty for an embedded cache.
+    pub namespace: String,
+    /// The keys to invalidate, as they are stored, without the namespace.
+    pub keys: Vec<String>,
+    /// The events to publish.
+    pub events: Vec<StoredEvent>,
+}
+
+/// Shows how much there is, for keys and events may hold personal data.
+impl fmt::Debug for OutboxRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutboxRow")
+            .field("id", &self.id)
+            .field("namespace", &self.namespace)
+            .field("keys", &self.keys.len())
+            .field("events", &self.events.len())
+            .finish()
+    }
+}
+
+/// An event as it lies in the outbox.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct StoredEvent {
+    /// A UUID, by which consumers tell a second delivery.
+    pub id: String,
+    /// What it is about; names the stream.
+    pub topic: String,
+    /// Events with the same key are about the same thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What happened, as JSON text.
+    pub payload: String,
+    /// The trace it belongs to, as in a `traceparent` header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+}
+
+impl fmt::Debug for StoredEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredEvent")
+            .field("id", &self.id)
+            .field("topic", &self.topic)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,6 +1,10 @@
-//! What the benchmarks share: values, keys, and a table of ratios at the end of a run.
+//! What the benchmarks share: values, keys, callers, and a table of ratios at the end of a run.
+
+mod tasks;
 
 use std::path::Path;
+
+pub use tasks::{bare_connection, runtimes, time};
 
 /// A value of about 200 bytes.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]

@@ -86,7 +86,7 @@ const CONTENDERS: [Contender; 3] = [
     Contender {
         name: "postcard",
         format: Format::Postcard,
-        encode: |order, out| drop(postcard::to_io(order, out).expect("it encodes")),
+        encode: |order, out| _ = postcard::to_io(order, out).expect("it encodes"),
         decode: |bytes| postcard::from_bytes(bytes).expect("an order"),
     },
     Contender {

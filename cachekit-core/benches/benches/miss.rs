@@ -20,7 +20,7 @@ use redis::aio::MultiplexedConnection;
 use tokio::runtime::Runtime;
 
 /// Every cache is full most of the time, so that a miss evicts as well.
-const CAPACITY: u64 = 10_000;
+const CAPACITY: usize = 10_000;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -61,7 +61,7 @@ fn embedded(c: &mut Criterion, runtime: &Runtime) {
 
 fn peers(group: &mut BenchmarkGroup<'_, WallTime>, runtime: &Runtime) {
     let moka = moka::future::Cache::<String, Arc<i64>>::builder()
-        .max_capacity(CAPACITY)
+        .max_capacity(CAPACITY as u64)
         .time_to_live(HOUR)
         .build();
     contender(group, runtime, "moka_get_with", |id| {
@@ -73,7 +73,7 @@ fn peers(group: &mut BenchmarkGroup<'_, WallTime>, runtime: &Runtime) {
         async move { moka.try_get_with(format!("number:{id}"), load(id)).await }
     });
     // It has no expiry.
-    let quick = quick_cache::sync::Cache::<String, Arc<i64>>::new(CAPACITY as usize);
+    let quick = quick_cache::sync::Cache::<String, Arc<i64>>::new(CAPACITY);
     contender(group, runtime, "quick_cache", |id| {
         let quick = &quick;
         async move { quick.get_or_insert_async(format!("number:{id}").as_str(), load(id)).await }

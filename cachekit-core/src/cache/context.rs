@@ -30,7 +30,7 @@ pub(crate) struct Context {
     pub(crate) collector: Option<Collector>,
     pub(super) loading: Option<Arc<Loading>>,
     #[cfg(test)]
-    pub(super) clones: tests::Clones,
+    pub(super) _clones: tests::Clones,
 }
 
 /// A key whose load is under way in this task, and what that load stands in.

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     audit::Sites,
-    cache::{Answer, Limits, Policy},
+    cache::{Answer, Limits, Looks, Policy},
     clock::Clock,
     entry::Id,
     key::{Key, KeyRef, StoredKey},
@@ -32,6 +32,7 @@ pub(crate) struct Engine {
     pub(crate) queue: Queue,
     pub(crate) reporter: Reporter,
     pub(crate) replaced: Replaced,
+    pub(crate) looks: Looks,
     pub(crate) sites: Sites,
     /// Set while more keys wait for their invalidation than the queue may hold.
     pub(crate) bypass_all: AtomicBool,

@@ -29,6 +29,8 @@ pub(crate) enum Mutant {
     /// The key is invalidated locally only before the remote command, and so is not kept dirty
     /// until a second time after it.
     SingleLocalInvalidation,
+    /// A caller looks into the shared tier although its key is dirty.
+    LookWhileDirty,
     /// A value enters the in-process tier without a ticket.
     InsertWithoutTicket,
 }

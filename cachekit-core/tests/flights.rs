@@ -283,6 +283,22 @@ async fn status_of_hit_load_join() {
     assert_eq!(with_status(read()).await, (Ok(1), Status::Loaded));
     assert_eq!(with_status(read()).await, (Ok(1), Status::Hit));
     assert_eq!(with_status(cachekit_core::bypass(read())).await, (Ok(1), Status::Bypassed));
+
+    let (begun, has_begun) = oneshot::channel();
+    let go = Notify::new();
+    let load = async || {
+        begun.send(()).unwrap();
+        go.notified().await;
+        Ok::<_, ()>(2_u64)
+    };
+    let joins = async {
+        has_begun.await.unwrap();
+        let unexpected = async || -> Result<u64, ()> { panic!("it is being loaded") };
+        let read = with_status(cache.get_or_load(key(2), &POLICY, unexpected));
+        tokio::join!(biased; read, async { go.notify_one() }).0
+    };
+    let both = tokio::join!(with_status(cache.get_or_load(key(2), &POLICY, load)), joins);
+    assert_eq!(both, ((Ok(2), Status::Loaded), (Ok(2), Status::Joined)));
 }
 
 #[tokio::test]

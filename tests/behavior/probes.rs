@@ -32,6 +32,68 @@ fn new_id(command: &Command) -> Option<Vec<u8>> {
     Some(entry[4..20].to_vec())
 }
 
+/// Reads that find something, until the cache expects it.
+async fn expect_hits(cache: &Cache) {
+    let read = async |id| cache.get_or_load(item(id), &POLICY, async || Ok::<_, ()>(id)).await;
+    for _ in 0..50 {
+        assert_eq!(read(0).await, Ok(0));
+    }
+}
+
+#[tokio::test]
+async fn where_most_keys_are_there_a_read_looks_first_and_a_miss_is_leased_all_the_same() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port());
+    let cache = cache(&proxy.url()).await;
+    expect_hits(&cache).await;
+    let before = proxy.commands().len();
+    let read = cache.get_or_load(item(0), &POLICY, async || Err::<u64, _>("a load"));
+    assert_eq!(with_status(read).await, (Ok(0), Status::Hit));
+    let read = cache.get_or_load(item(1), &POLICY, async || Ok::<_, ()>(1));
+    assert_eq!(with_status(read).await, (Ok(1), Status::Loaded));
+    let mut sent = proxy.commands().split_off(before);
+    sent.retain(|command| !command.is("PING"));
+    let expected = ["GETEX", "GETEX", "SET", "EVALSHA"];
+    assert_eq!(sent.len(), expected.len(), "{sent:?}");
+    assert!(sent.iter().zip(expected).all(|(sent, name)| sent.is(name)), "{sent:?}");
+}
+
+#[tokio::test]
+async fn a_crowd_before_one_key_does_not_look_one_by_one() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port());
+    let cache = cache(&proxy.url()).await;
+    expect_hits(&cache).await;
+    let before = proxy.commands().len();
+    let mut crowd = JoinSet::new();
+    for _ in 0..1000 {
+        let cache = cache.clone();
+        crowd.spawn(async move {
+            cache.get_or_load(item(0), &POLICY, async || Err::<u64, _>("a load")).await
+        });
+    }
+    assert!(soon(crowd.join_all()).await.iter().all(|found| *found == Ok(0)));
+    let sent = proxy.commands().len() - before;
+    assert!(sent < 20, "{sent} commands for 1000 callers");
+}
+
+#[tokio::test]
+async fn a_look_is_not_taken_at_a_key_whose_invalidation_is_pending() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port());
+    let cache = cache(&proxy.url()).await;
+    expect_hits(&cache).await;
+    let lost = proxy.lose_replies(|command| command.is("UNLINK"));
+    let outcome = soon(cache.invalidate(item(0))).await;
+    assert_eq!(outcome, cachekit::Outcome::Pending);
+    let looks = || proxy.commands().iter().filter(|command| command.is("GETEX")).count();
+    let before = looks();
+    let read = cache.get_or_load(item(0), &POLICY, async || Ok::<_, ()>(7));
+    assert_eq!(with_status(soon(read)).await, (Ok(7), Status::Bypassed));
+    assert_eq!(looks(), before);
+    drop(lost);
+}
+
 #[tokio::test]
 async fn probe_id_is_never_sent_twice() {
     let server = RedisServer::start();

@@ -3,18 +3,14 @@
 
 #![allow(missing_docs)]
 
-use std::{
-    convert::Infallible,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{convert::Infallible, sync::Arc};
 
 use cachekit::{Cache, cached};
-use cachekit_benches::{Keys, User, print_ratios};
+use cachekit_benches::{User, bare_connection, print_ratios, runtimes, time};
 use cachekit_test_support::RedisServer;
 use criterion::Criterion;
-use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
-use tokio::runtime::{Builder, Runtime};
+use redis::aio::MultiplexedConnection;
+use tokio::runtime::Runtime;
 
 const COUNT: u64 = 10_000;
 
@@ -41,11 +37,7 @@ struct Contenders {
 async fn contenders(server: &RedisServer) -> Contenders {
     let cache = Cache::builder().namespace("bench").redis(&server.url()).await.expect("redis");
     let cache = cache.build().expect("a cache");
-    let client = redis::Client::open(format!("{}/?protocol=resp3", server.url())).expect("a url");
-    let config =
-        AsyncConnectionConfig::new().set_response_timeout(None).set_pipeline_buffer_size(1024);
-    let connection =
-        client.get_multiplexed_async_connection_with_config(&config).await.expect("a connection");
+    let connection = bare_connection(&server.url()).await;
     for id in 0..COUNT as i64 {
         ours(&cache, id).await.expect("infallible");
         let bytes = rmp_serde::to_vec_named(&User::new(id)).expect("it encodes");
@@ -54,31 +46,6 @@ async fn contenders(server: &RedisServer) -> Contenders {
         let _: () = set.query_async(&mut connection.clone()).await.expect("a reply");
     }
     Contenders { cache, connection }
-}
-
-/// Time of `reads` reads by `tasks` tasks at once.
-async fn time<F: Future<Output = ()> + Send + 'static>(
-    tasks: u64,
-    reads: u64,
-    read: impl Fn(i64) -> F + Clone + Send + 'static,
-) -> Duration {
-    let share = reads.div_ceil(tasks);
-    let begun = Instant::now();
-    let tasks: Vec<_> = (0..tasks)
-        .map(|task| {
-            let read = read.clone();
-            tokio::spawn(async move {
-                let mut keys = Keys::seeded(COUNT, task);
-                for _ in 0..share {
-                    read(keys.next_key()).await;
-                }
-            })
-        })
-        .collect();
-    for task in tasks {
-        task.await.expect("no panic");
-    }
-    begun.elapsed()
 }
 
 fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer) {
@@ -95,7 +62,9 @@ fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer)
             }
         };
         group.bench_function("cachekit", |b| {
-            b.iter_custom(|reads| runtime.block_on(time(tasks, reads.max(tasks), read.clone())));
+            b.iter_custom(|reads| {
+                runtime.block_on(time(tasks, reads.max(tasks), COUNT, read.clone()))
+            });
         });
         let read = {
             let connection = connection.clone();
@@ -105,7 +74,9 @@ fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer)
             }
         };
         group.bench_function("bare_get", |b| {
-            b.iter_custom(|reads| runtime.block_on(time(tasks, reads.max(tasks), read.clone())));
+            b.iter_custom(|reads| {
+                runtime.block_on(time(tasks, reads.max(tasks), COUNT, read.clone()))
+            });
         });
         group.finish();
         print_ratios(&name, &["cachekit", "bare_get"]);
@@ -115,10 +86,8 @@ fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer)
 fn main() {
     let server = RedisServer::start();
     let mut criterion = Criterion::default().configure_from_args();
-    let current = Builder::new_current_thread().enable_all().build().expect("tokio");
-    group(&mut criterion, &current, "current_thread", &server);
-    drop(current);
-    let two = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio");
-    group(&mut criterion, &two, "two_workers", &server);
+    for (name, runtime) in runtimes() {
+        group(&mut criterion, &runtime, name, &server);
+    }
     criterion.final_summary();
 }

@@ -1,6 +1,10 @@
-//! What the benchmarks share: values, keys, and a table of ratios at the end of a run.
+//! What the benchmarks share: values, keys, callers, and a table of ratios at the end of a run.
+
+mod tasks;
 
 use std::path::Path;
+
+pub use tasks::{bare_connection, runtimes, time};
 
 /// A value of about 200 bytes.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -59,8 +63,9 @@ impl Keys {
 /// Prints the median of each contender of a criterion group, and the first one's ratio to it.
 #[allow(clippy::print_stdout)]
 pub fn print_ratios(group: &str, contenders: &[&str]) {
+    let of_workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target").to_owned();
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or(of_workspace);
     let median = |name: &str| -> Option<f64> {
-        let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
         let path = Path::new(&target).join("criterion").join(group).join(name);
         let text = std::fs::read_to_string(path.join("new/estimates.json")).ok()?;
         let estimates: serde_json::Value = serde_json::from_str(&text).ok()?;

@@ -36,54 +36,76 @@ macro_rules! error {
     }};
 }
 
-#[test]
-fn probe_picks_the_shape() {
-    type Alias<T> = Result<T, std::io::Error>;
-    assert_eq!(shape!(Result<Option<i64>, String>), "IsResultOption");
-    assert_eq!(shape!(Alias<Option<Arc<i64>>>), "IsResultOption");
-    assert_eq!(shape!(Result<i64, String>), "IsResult");
-    assert_eq!(shape!(Alias<Vec<Option<i64>>>), "IsResult");
-    assert_eq!(shape!(Option<i64>), "IsOption");
-    assert_eq!(shape!(Option<Result<i64, String>>), "IsOption");
-    assert_eq!(shape!(i64), "IsPlain");
-    assert_eq!(shape!(()), "IsPlain");
-    assert_eq!(shape!(Arc<i64>), "IsPlain");
-}
+mod probe_picks {
+    use super::*;
 
-#[test]
-fn probe_picks_how_a_value_is_stored() {
-    assert_eq!(stored!(Arc<String>), "Whole");
-    assert_eq!(stored!(String), "Owned");
-    // An `Arc` of an unsized type cannot be `dyn Any`, so it is a value like any other.
-    assert_eq!(stored!(Arc<str>), "Owned");
-}
-
-#[test]
-fn probe_picks_whether_an_error_is_shared() {
-    struct NotClone;
-    assert_eq!(error!(String), "Kept");
-    assert_eq!(error!(Arc<std::io::Error>), "Kept");
-    assert_eq!(error!(std::io::Error), "Lost");
-    assert_eq!(error!(NotClone), "Lost");
-    assert_eq!(error!(std::rc::Rc<String>), "Lost");
-}
-
-#[test]
-fn probe_picks_what_a_connection_says() {
-    struct Open;
-    impl InTransaction for Open {
-        fn in_transaction(&self) -> bool {
-            true
-        }
+    #[test]
+    fn the_shape() {
+        type Alias<T> = Result<T, std::io::Error>;
+        assert_eq!(shape!(Result<Option<i64>, String>), "IsResultOption");
+        assert_eq!(shape!(Alias<Option<Arc<i64>>>), "IsResultOption");
+        assert_eq!(shape!(Result<i64, String>), "IsResult");
+        assert_eq!(shape!(Alias<Vec<Option<i64>>>), "IsResult");
+        assert_eq!(shape!(Option<i64>), "IsOption");
+        assert_eq!(shape!(Option<Result<i64, String>>), "IsOption");
+        assert_eq!(shape!(i64), "IsPlain");
+        assert_eq!(shape!(()), "IsPlain");
+        assert_eq!(shape!(Arc<i64>), "IsPlain");
     }
-    let asked = (&&&TxProbe(&Open)).ck_in_tx();
-    assert!(in_tx(&asked));
-    let open = &mut &mut Open;
-    let asked = (&&&TxProbe(&*open)).ck_in_tx();
-    assert!(in_tx(&asked));
-    let asked = (&&&TxProbe("silent")).ck_in_tx();
-    assert_eq!(word(&asked), "Silent");
-    assert!(!in_tx(&asked));
+
+    #[test]
+    fn how_a_value_is_stored() {
+        assert_eq!(stored!(Arc<String>), "Whole");
+        assert_eq!(stored!(String), "Owned");
+        // An `Arc` of an unsized type cannot be `dyn Any`, so it is a value like any other.
+        assert_eq!(stored!(Arc<str>), "Owned");
+    }
+
+    #[test]
+    fn whether_an_error_is_shared() {
+        struct NotClone;
+        assert_eq!(error!(String), "Kept");
+        assert_eq!(error!(Arc<std::io::Error>), "Kept");
+        assert_eq!(error!(std::io::Error), "Lost");
+        assert_eq!(error!(NotClone), "Lost");
+        assert_eq!(error!(std::rc::Rc<String>), "Lost");
+    }
+
+    #[test]
+    fn what_a_connection_says() {
+        struct Open;
+        impl InTransaction for Open {
+            fn in_transaction(&self) -> bool {
+                true
+            }
+        }
+        let asked = (&&&TxProbe(&Open)).ck_in_tx();
+        assert!(in_tx(&asked));
+        let open = &mut &mut Open;
+        let asked = (&&&TxProbe(&*open)).ck_in_tx();
+        assert!(in_tx(&asked));
+        let asked = (&&&TxProbe("silent")).ck_in_tx();
+        assert_eq!(word(&asked), "Silent");
+        assert!(!in_tx(&asked));
+    }
+
+    #[cfg(feature = "sqlx-sqlite")]
+    #[tokio::test]
+    async fn what_a_connection_of_sqlx_says() {
+        use super::super::super::tx::ViaConnection as _;
+        use sqlx::Connection;
+
+        /// All that a generic function knows of its argument.
+        fn is_in_tx<C: Connection>(db: &C) -> bool {
+            let asked = (&&&TxProbe(db)).ck_in_tx();
+            assert_eq!(word(&asked), "bool");
+            in_tx(&asked)
+        }
+        let mut db = sqlx::SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        assert!(!is_in_tx(&db));
+        let tx = db.begin().await.unwrap();
+        assert!(is_in_tx(&*tx));
+    }
 }
 
 macro_rules! form {

@@ -21,6 +21,7 @@ impl fmt::Debug for Answer {
 }
 
 /// How a cached read got its answer; see [`with_status`](crate::with_status).
+#[repr(usize)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {

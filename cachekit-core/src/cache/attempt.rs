@@ -51,6 +51,23 @@ pub(super) enum Load {
     Alone { _permit: Option<OwnedSemaphorePermit> },
 }
 
+/// What became of a turn at the lead.
+#[derive(Debug)]
+pub(super) enum Lead {
+    /// There is a load to run.
+    Load(Load),
+    /// Everybody was served, the leader with this.
+    Given(Verdict),
+    /// The flight has gone on, or is over: the member waits for its verdict.
+    Over,
+}
+
+impl From<Option<Verdict>> for Lead {
+    fn from(verdict: Option<Verdict>) -> Self {
+        verdict.map_or(Self::Over, Self::Given)
+    }
+}
+
 /// One caller's way through flights to an answer. Drop it at any time: its flight goes on under
 /// somebody else, and its last member gives up what it held.
 #[derive(Debug)]
@@ -92,9 +109,13 @@ impl Attempt {
                     Turn::Given(verdict) => return Step::Done(verdict),
                 },
             };
-            self.load = self.lead(role).await;
-            if self.load.is_some() {
-                return Step::Load;
+            match self.lead(role).await {
+                Lead::Load(load) => {
+                    self.load = Some(load);
+                    return Step::Load;
+                }
+                Lead::Given(verdict) => return Step::Done(verdict),
+                Lead::Over => {}
             }
         }
     }
@@ -115,8 +136,8 @@ impl Attempt {
         }
     }
 
-    /// Finds out what to do as the leader. `None`: everybody was served, or was deposed.
-    async fn lead(&mut self, role: Role) -> Option<Load> {
+    /// Finds out what to do as the leader.
+    async fn lead(&mut self, role: Role) -> Lead {
         if let Some(reason) = self.engine.barred(self.key()) {
             return Box::pin(self.go_direct(role, reason)).await;
         }
@@ -129,35 +150,36 @@ impl Attempt {
         }
     }
 
-    async fn lead_embedded(&mut self, role: Role) -> Option<Load> {
+    async fn lead_embedded(&mut self, role: Role) -> Lead {
         // With a refused value at hand it is as with a lease: nothing older may come in once it
         // was returned.
-        let take = if role.has_kept()? { Ticket::take_alone } else { Ticket::take };
+        let Some(kept) = role.has_kept() else { return Lead::Over };
+        let take = if kept { Ticket::take_alone } else { Ticket::take };
         let Some(ticket) = take(&self.engine.registry, self.key()) else {
             return Box::pin(self.go_direct(role, "dirty")).await;
         };
         // The flight before this one may have filled the tier since the caller looked.
         if let Some(answer) = self.engine.local_hit(&self.key().as_ref()) {
-            role.hit(&answer, Status::Hit);
-            return None;
+            return role.hit(answer, Status::Hit).into();
         }
-        if !role.serve_kept()? {
-            return None;
+        if role.serve_kept() != Some(true) || role.load_begins(Phase::Loading).is_none() {
+            return Lead::Over;
         }
-        role.load_begins(Phase::Loading)?;
-        Some(Load::Embedded { role, ticket })
+        Lead::Load(Load::Embedded { role, ticket })
     }
 
     /// Loads without the cache, for everybody present. A value that was refused earlier is still
     /// good for those it was kept for.
-    pub(super) async fn go_direct(&mut self, role: Role, reason: &'static str) -> Option<Load> {
-        if !role.serve_kept()? {
-            return None;
+    pub(super) async fn go_direct(&mut self, role: Role, reason: &'static str) -> Lead {
+        if role.serve_kept() != Some(true) {
+            return Lead::Over;
         }
         self.engine.reporter.bypass(self.key().template(), reason);
         let permit = self.permit().await;
-        role.load_begins(Phase::Direct)?;
-        Some(Load::Direct { role, _permit: permit })
+        match role.load_begins(Phase::Direct) {
+            Some(()) => Lead::Load(Load::Direct { role, _permit: permit }),
+            None => Lead::Over,
+        }
     }
 
     async fn permit(&self) -> Option<OwnedSemaphorePermit> {

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::Cache;
+use super::{Cache, Looks};
 use crate::{
     audit::Sites,
     clock::Clock,
@@ -197,6 +197,7 @@ impl CacheBuilder {
             queue: Queue::new(self.limits, self.hook),
             reporter: Reporter::default(),
             replaced: Replaced::default(),
+            looks: Looks::new(),
             sites: Sites::default(),
             bypass_all: AtomicBool::new(false),
         });

@@ -29,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) receipts: Option<Receipts>,
     pub(crate) collector: Option<Collector>,
     pub(super) loading: Option<Arc<Loading>>,
+    #[cfg(test)]
+    pub(super) _clones: tests::Clones,
 }
 
 /// A key whose load is under way in this task, and what that load stands in.
@@ -108,4 +110,59 @@ impl Context {
 
 fn identity(engine: &Arc<Engine>) -> usize {
     Arc::as_ptr(engine) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::{
+        __private::{Call, Form, KeyBuf, Site, read},
+        cache::{Policy, Status, bypass, with_status},
+        ttl::Ttl,
+    };
+
+    thread_local! {
+        static CLONES: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Counts the clones of what it stands in.
+    #[derive(Debug, Default)]
+    pub(in crate::cache) struct Clones;
+
+    impl Clone for Clones {
+        fn clone(&self) -> Self {
+            CLONES.set(CLONES.get() + 1);
+            Self
+        }
+    }
+
+    /// As an annotated function reads.
+    async fn find(id: u64) -> Result<u64, ()> {
+        static SITE: Site = Site::read("find", "item:<id>", file!(), line!());
+        const POLICY: Policy = Policy::from_parts(Ttl::from_millis(60_000, 0), None);
+        let key = KeyBuf::new("item:<id>", |w| {
+            w.literal("item:");
+            w.value(&id);
+        });
+        let call = Call { site: &SITE, cache: None, in_transaction: false };
+        read(call, &key, POLICY, Form::<Result<u64, ()>>::result(), || async move { Ok(id) }).await
+    }
+
+    #[tokio::test]
+    async fn hit_clones_no_context() {
+        let reads = async {
+            find(1).await.unwrap();
+            let loaded = CLONES.get();
+            assert_ne!(loaded, 0, "a load carries a context of its own");
+            assert_eq!(find(1).await, Ok(1));
+            assert_eq!(CLONES.get(), loaded);
+            bypass(find(1)).await.unwrap();
+            assert_ne!(CLONES.get(), loaded);
+        };
+        let cache = Cache::builder().build().unwrap();
+        let ((), status) = with_status(cache.scope(reads)).await;
+        assert_eq!(status, Status::Loaded);
+    }
 }

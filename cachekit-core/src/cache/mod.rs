@@ -9,6 +9,7 @@ mod get_or_load;
 mod handle;
 #[cfg(any(feature = "redis", shuttle))]
 mod load;
+mod look;
 mod peek;
 mod policy;
 #[cfg(any(feature = "redis", shuttle))]
@@ -28,6 +29,7 @@ pub(crate) use builder::Limits;
 pub use call::{bypass, inherit, refresh, with_receipt, with_status};
 pub(crate) use context::{Context, Mode};
 pub use handle::Cache;
+pub(crate) use look::Looks;
 pub use peek::Peek;
 pub use policy::{Policy, Weigh};
 pub(crate) use receipt::Receipts;

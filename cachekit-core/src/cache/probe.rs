@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Status,
-    attempt::{Attempt, Load},
+    Answer,
+    attempt::{Attempt, Lead, Load},
     load::Leased,
 };
 use crate::{
@@ -20,6 +20,8 @@ const RETRIES: u32 = 8;
 
 /// What came of one probe.
 enum Next {
+    /// There is an answer, in the place of this id.
+    Hit(Id, Answer),
     /// The key holds our lease with this id.
     Granted(Id),
     /// Everybody has an answer, or this leader was deposed.
@@ -40,18 +42,21 @@ struct Patience {
 }
 
 impl Attempt {
-    pub(super) async fn lead_remote(&mut self, role: Role) -> Option<Load> {
+    pub(super) async fn lead_remote(&mut self, role: Role) -> Lead {
         if let Some(lease) = role.lease() {
             return self.begin_load(role, lease).await;
         }
         let mut patience = Patience::new();
         loop {
             match self.probe(&role).await {
+                Next::Hit(id, answer) => return role.hit_by(id, answer).into(),
                 Next::Granted(lease) => {
-                    let loads = role.granted(lease)?;
-                    return if loads { self.begin_load(role, lease).await } else { None };
+                    return match role.granted(lease) {
+                        Some(true) => self.begin_load(role, lease).await,
+                        _ => Lead::Over,
+                    };
                 }
-                Next::Over => return None,
+                Next::Over => return Lead::Over,
                 Next::Direct(reason) => return Box::pin(self.go_direct(role, reason)).await,
                 Next::Again if patience.retry() => {}
                 Next::Wait if patience.waited < self.engine.limits.lease_wait => {
@@ -66,11 +71,13 @@ impl Attempt {
         }
     }
 
-    async fn begin_load(&mut self, role: Role, lease: Id) -> Option<Load> {
+    async fn begin_load(&mut self, role: Role, lease: Id) -> Lead {
         let hold = self.engine.store.hold(self.key().as_str(), lease);
-        role.load_begins(Phase::Loading)?;
+        if role.load_begins(Phase::Loading).is_none() {
+            return Lead::Over;
+        }
         let began_ms = self.engine.clock.now_ms();
-        Some(Load::Leased { role, lease: Leased { id: lease, _hold: hold, began_ms } })
+        Lead::Load(Load::Leased { role, lease: Leased { id: lease, _hold: hold, began_ms } })
     }
 
     async fn probe(&self, role: &Role) -> Next {
@@ -81,10 +88,7 @@ impl Attempt {
         match self.engine.store.probe(self.key().as_str(), id, &self.ask).await {
             Ok(Probe::Granted) => Next::Granted(id),
             Ok(Probe::Lease(found)) => self.lease_found(role, id, found),
-            Ok(Probe::Hit(answer)) => {
-                role.hit_by(id, &answer);
-                Next::Over
-            }
+            Ok(Probe::Hit(answer)) => Next::Hit(id, answer),
             // Boxed like all that is no hit: the future of every read would be as large.
             Ok(found) => {
                 role.forget(id);
@@ -161,8 +165,7 @@ impl Attempt {
         if error == StoreError::OutOfMemory
             && let Ok(Some(answer)) = self.engine.store.look(self.key().as_str(), &self.ask).await
         {
-            role.hit(&answer, Status::Hit);
-            return Next::Over;
+            return Next::Hit(id, answer);
         }
         Next::Direct(error.reason())
     }

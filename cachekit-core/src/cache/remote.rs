@@ -7,7 +7,7 @@ use crate::{
     codec::Format,
     error::{Error, ErrorKind},
     redis::{RedisOptions, RedisStore},
-    store::{Redis, Store},
+    store::{Redis, Store, Trend},
 };
 
 /// How values get to Redis, and under what namespace.
@@ -80,6 +80,7 @@ impl CacheBuilder {
         self.store = Store::Redis(Redis {
             store,
             format: self.remote.format,
+            trend: Trend::default(),
             #[cfg(feature = "compress")]
             compress_above: self.remote.compress_above.unwrap_or(4096),
         });

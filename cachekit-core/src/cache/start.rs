@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Status, Step};
+use super::{
+    Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Status, Step, look::Look,
+};
 use crate::{
     __private::{Call, Codec, Site, Split},
     engine::Engine,
@@ -32,6 +34,8 @@ pub(crate) struct Way {
 
 #[derive(Debug)]
 enum Kind {
+    /// Looking before it joins a flight.
+    Look(Look),
     Flight(Attempt),
     Refresh(Refresh),
     /// Past the cache, if there is one.
@@ -100,6 +104,7 @@ impl Way {
         let ask = Ask { nested: context.is_nested(engine), ..ask };
         let kind = match context.mode {
             Mode::Refresh => Kind::Refresh(Refresh::new(engine, key, ask)),
+            _ if Look::is_worth_it(engine, &ask) => Kind::Look(Look::new(engine, key, ask)),
             _ => Kind::Flight(Attempt::new(engine, key, ask)),
         };
         Self::new(kind, call.site, context)
@@ -132,6 +137,7 @@ impl Way {
     fn subject(&self) -> Option<(&Arc<Engine>, &Key)> {
         match &self.kind {
             Kind::Flight(attempt) => Some((&attempt.engine, attempt.key())),
+            Kind::Look(look) => Some((&look.engine, &look.key)),
             Kind::Refresh(refresh) => Some((&refresh.engine, &refresh.key)),
             Kind::Direct(subject) => subject.as_ref().map(|(engine, key)| (engine, key)),
         }
@@ -162,10 +168,16 @@ impl Way {
     }
 
     pub(crate) async fn next(&mut self) -> Step {
+        if let Kind::Look(look) = &self.kind {
+            if let Some(answer) = look.look().await {
+                return Step::Done(Verdict::Answer(answer, Status::Hit));
+            }
+            self.kind = Kind::Flight(look.join());
+        }
         match &mut self.kind {
             Kind::Flight(attempt) => attempt.next().await,
             Kind::Refresh(refresh) => Box::pin(refresh.next()).await,
-            Kind::Direct(_) => Step::Load,
+            Kind::Look(_) | Kind::Direct(_) => Step::Load,
         }
     }
 

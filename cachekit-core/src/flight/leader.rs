@@ -16,6 +16,8 @@ pub(crate) struct Role {
     flight: Arc<Flight>,
     member: MemberId,
     reign: u32,
+    /// Whether the flight ended in this reign: there is nothing to hand on.
+    done: bool,
 }
 
 /// How a leased load stands after its fill.
@@ -30,8 +32,11 @@ pub(crate) enum Settled {
 }
 
 impl Role {
-    pub(super) fn new(flight: Arc<Flight>, member: MemberId, reign: u32) -> Self {
-        Self { flight, member, reign }
+    /// Gives `member` the lead of a flight that has none.
+    pub(super) fn take(flight: &Arc<Flight>, state: &mut State, member: MemberId) -> Self {
+        state.leader = Some(member);
+        state.reign += 1;
+        Self { flight: flight.clone(), member, reign: state.reign, done: false }
     }
 
     /// Runs `change` unless this leader was deposed, then wakes whom it names, without locks.
@@ -125,31 +130,30 @@ impl Role {
 
     /// Ends the flight with an answer that a probe found in the place of its own id.
     #[cfg(any(feature = "redis", shuttle))]
-    pub(crate) fn hit_by(&self, id: Id, answer: &Answer) -> Option<()> {
+    pub(crate) fn hit_by(self, id: Id, answer: Answer) -> Option<Verdict> {
         self.hit_after(answer, Status::Hit, |state| state.forget(id))
     }
 
-    /// Ends the flight with an answer that a command found.
-    pub(crate) fn hit(&self, answer: &Answer, status: Status) -> Option<()> {
+    /// Ends the flight with an answer that a command found, and gives the leader its own verdict.
+    pub(crate) fn hit(self, answer: Answer, status: Status) -> Option<Verdict> {
         self.hit_after(answer, status, |_| ())
     }
 
     fn hit_after(
-        &self,
-        answer: &Answer,
+        mut self,
+        answer: Answer,
         status: Status,
         before: impl FnOnce(&mut State),
-    ) -> Option<()> {
-        self.with(|state| {
+    ) -> Option<Verdict> {
+        let done = self.with(|state| {
             before(state);
+            state.leave_out(self.member);
             let kept = state.kept.take();
-            let wakers = state.finish(|id| match id == self.member {
-                true => Verdict::Answer(answer.clone(), status),
-                false => Verdict::Answer(answer.clone(), Status::Joined),
-            });
+            let wakers = state.finish(|_| Verdict::Answer(answer.clone(), Status::Joined));
             (drop_later(kept), wakers)
-        })
-        .map(drop)
+        });
+        self.done = done.is_some();
+        done.map(|_| Verdict::Answer(answer, status))
     }
 
     /// Ends the flight with the leader's own answer, whose fill used the lease up.
@@ -231,6 +235,9 @@ impl Role {
 
 impl Drop for Role {
     fn drop(&mut self) {
+        if self.done {
+            return;
+        }
         let woken = self.with(|state| {
             state.vacate();
             ((), state.wake_a_candidate().into_iter().collect())

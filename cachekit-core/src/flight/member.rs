@@ -78,9 +78,7 @@ impl Member {
             drop(replaced);
             return Poll::Pending;
         }
-        state.leader = Some(self.id);
-        state.reign += 1;
-        Poll::Ready(Turn::Lead(Role::new(self.flight.clone(), self.id, state.reign)))
+        Poll::Ready(Turn::Lead(Role::take(&self.flight, &mut state, self.id)))
     }
 
     /// How long to wait, and what to compare with when the time is up.

@@ -131,6 +131,13 @@ impl State {
         self.give(|id| Some(verdict(id)))
     }
 
+    /// Gives this member nothing from now on: it knows.
+    pub(crate) fn leave_out(&mut self, member: MemberId) {
+        if let Some(seat) = self.seats.get_mut(member) {
+            seat.served = true;
+        }
+    }
+
     /// Gives some waiting members their verdicts.
     pub(crate) fn give(
         &mut self,

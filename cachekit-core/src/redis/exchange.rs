@@ -9,10 +9,15 @@ use std::sync::{Mutex, TryLockError};
 use std::task::{Context, Poll};
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, RedisResult, Value};
+use redis::{Cmd, RedisError};
+
+use super::reply::Reply;
 
 /// Exchanges kept for later; a burst of more than this makes its own.
 const IDLE: usize = 128;
+
+/// What came back: boxed as far as it is rare, and so in few words.
+pub(super) type Received = Result<Reply, Box<RedisError>>;
 
 thread_local! {
     /// What goes into an exchange's future, or comes out of it, in the course of one poll.
@@ -24,7 +29,7 @@ enum Hand {
     #[default]
     Empty,
     Command(Cmd),
-    Reply(Cmd, RedisResult<Value>),
+    Reply(Cmd, Received),
 }
 
 /// One command and its reply at a time, in a future that never ends.
@@ -58,7 +63,7 @@ impl Exchange {
         self.spare = None;
     }
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RedisResult<Value>> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
         if let Some(command) = self.outgoing.take() {
             HAND.with(|hand| hand.set(Hand::Command(command)));
         }
@@ -78,6 +83,7 @@ async fn serve(mut connection: MultiplexedConnection) {
     loop {
         let command = poll_fn(|_| take_command()).await;
         let reply = connection.send_packed_command(&command).await;
+        let reply = reply.map(Reply::from).map_err(Box::new);
         HAND.with(|hand| hand.set(Hand::Reply(command, reply)));
     }
 }

@@ -12,11 +12,11 @@ use std::task::{Context, Poll};
 
 use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, Pipeline, RedisResult, Value};
+use redis::{Cmd, Pipeline, RedisError};
 use tokio::sync::{Notify, watch};
 
 use super::exchange::{Exchange, Exchanges};
-use super::reply::{self, StoreError};
+use super::reply::{self, Reply, StoreError};
 use crate::entry::{Id, IdSource};
 
 /// What commands see of the link.
@@ -71,7 +71,7 @@ impl Link {
     }
 
     /// Sends commands in one write and returns as many replies.
-    pub(super) async fn send_all(&self, commands: &Pipeline) -> Result<Vec<Value>, StoreError> {
+    pub(super) async fn send_all(&self, commands: &Pipeline) -> Result<Vec<Reply>, StoreError> {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
@@ -79,7 +79,8 @@ impl Link {
         let _in_flight = InFlight::enter(&session);
         let mut connection = session.connection.clone();
         let replies = connection.send_packed_commands(commands, 0, commands.len()).await;
-        let replies = session.received(replies)?;
+        let replies = replies.map_err(|error| session.broken(&error))?;
+        let replies: Vec<_> = replies.into_iter().map(Reply::from).collect();
         replies.iter().for_each(|reply| session.look_at(reply));
         if replies.len() == commands.len() { Ok(replies) } else { Err(StoreError::Io) }
     }
@@ -133,18 +134,16 @@ impl Session {
         self.demoted.notified().await;
     }
 
-    fn received<T>(&self, reply: RedisResult<T>) -> Result<T, StoreError> {
-        reply.map_err(|error| {
-            if self.stalled.load(Ordering::Acquire) {
-                StoreError::Timeout
-            } else {
-                reply::broken(&error)
-            }
-        })
+    fn broken(&self, error: &RedisError) -> StoreError {
+        if self.stalled.load(Ordering::Acquire) {
+            StoreError::Timeout
+        } else {
+            reply::broken(error)
+        }
     }
 
-    fn look_at(&self, reply: &Value) {
-        if matches!(reply, Value::ServerError(error) if error.code() == "READONLY") {
+    fn look_at(&self, reply: &Reply) {
+        if matches!(reply, Reply::Error(error) if error.code() == "READONLY") {
             self.demoted.notify_one();
         }
     }
@@ -175,7 +174,7 @@ impl Sending {
 }
 
 impl Future for Sending {
-    type Output = Result<Value, StoreError>;
+    type Output = Result<Reply, StoreError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some((_, exchange)) = &mut self.way else { return Poll::Ready(Err(StoreError::Down)) };
@@ -185,7 +184,7 @@ impl Future for Sending {
         if !self.short {
             exchange.forget_buffers();
         }
-        let reply = session.received(reply);
+        let reply = reply.map_err(|error| session.broken(&error));
         if let Ok(reply) = &reply {
             session.look_at(reply);
         }

@@ -1,9 +1,9 @@
 //! The probe: one native command that is both the read and the grant of a lease.
 
-use redis::{Cmd, RedisWrite, Value};
+use redis::{Cmd, RedisWrite};
 
 use super::names::StoreKey;
-use super::reply::{Refusal, StoreError};
+use super::reply::{Refusal, Reply, StoreError};
 use crate::entry::{self, Entry, Id, LEASE_LEN, Parsed};
 
 /// What was under the key when the probe arrived.
@@ -36,11 +36,17 @@ pub(super) fn write(command: &mut Cmd, key: StoreKey<'_>, id: Id, ttl: &str) {
     command.write_arg(ttl.as_bytes());
 }
 
-pub(super) fn parse(value: Value) -> Result<Probe, StoreError> {
-    match value {
-        Value::Nil => Ok(Probe::Granted),
-        Value::BulkString(bytes) => Ok(kind(bytes)),
-        Value::ServerError(error) => match StoreError::from(&error) {
+/// `GETEX key`: a `GET` that counts as a write, so that it is refused where invalidations are.
+pub(super) fn write_read(command: &mut Cmd, key: StoreKey<'_>) {
+    command.write_arg(b"GETEX");
+    command.arg(key);
+}
+
+pub(super) fn parse(reply: Reply) -> Result<Probe, StoreError> {
+    match reply {
+        Reply::Nil => Ok(Probe::Granted),
+        Reply::Bytes(bytes) => Ok(kind(bytes)),
+        Reply::Error(error) => match StoreError::from(&*error) {
             StoreError::Refused(Refusal::WrongType) => Ok(Probe::Foreign),
             error => Err(error),
         },

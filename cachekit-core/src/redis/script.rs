@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use redis::{Cmd, Pipeline, RedisWrite, Value};
+use redis::{Cmd, Pipeline, RedisWrite};
 
 use super::link::Link;
 use super::names::StoreKey;
-use super::reply::{self, StoreError};
+use super::reply::{self, Reply, StoreError};
 
 /// A script of one key, known to the server by its hash.
 #[derive(Debug)]
@@ -38,11 +38,11 @@ impl Script {
         key: StoreKey<'_>,
         args: &[&[u8]],
     ) -> Result<i64, StoreError> {
-        let value = link.send(self.by_hash(key, args)).await?;
-        if reply::is_unknown_script(&value) {
+        let reply = link.send(self.by_hash(key, args)).await?;
+        if reply::is_unknown_script(&reply) {
             return reply::int(link.send(self.in_full(key, args)).await?);
         }
-        reply::int(value)
+        reply::int(reply)
     }
 
     /// Runs the script for many keys in one write; each key has its own reply.
@@ -64,14 +64,14 @@ impl Script {
         &self,
         link: &Link,
         calls: &[(StoreKey<'_>, &[&[u8]])],
-        replies: &mut [Value],
+        replies: &mut [Reply],
     ) -> Result<(), StoreError> {
         let unknown = |(index, _): &(usize, _)| reply::is_unknown_script(&replies[*index]);
         let missing = calls.iter().enumerate().filter(unknown).collect::<Vec<_>>();
         let in_full = missing.iter().map(|(_, (key, args))| self.in_full(*key, args));
         let repeated = link.send_all(&pipeline(in_full)).await?;
-        for ((index, _), value) in missing.iter().zip(repeated) {
-            replies[*index] = value;
+        for ((index, _), reply) in missing.iter().zip(repeated) {
+            replies[*index] = reply;
         }
         Ok(())
     }

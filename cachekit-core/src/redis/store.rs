@@ -124,6 +124,16 @@ impl RedisStore {
         self.inner.link.fresh_id()
     }
 
+    /// Reads the key: nothing when there is none or it is of another type.
+    pub(crate) fn read(
+        &self,
+        key: &str,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send + use<> {
+        let key = self.key(key);
+        let sending = self.inner.link.send_short(|out| probe::write_read(out, key));
+        async move { unless_of_another_type(reply::bytes(sending.await?)) }
+    }
+
     /// Reads the key, or leases it to `id` when there is nothing. An id must be sent once at most.
     pub(crate) fn probe(
         &self,
@@ -200,10 +210,7 @@ impl RedisStore {
         let mut command = Cmd::with_capacity(2, 3 + key.len());
         command.write_arg(b"GET");
         command.arg(key);
-        match reply::bytes(self.inner.link.send(command).await?) {
-            Err(StoreError::Refused(Refusal::WrongType)) => Ok(None),
-            reply => reply,
-        }
+        unless_of_another_type(reply::bytes(self.inner.link.send(command).await?))
     }
 
     /// Keeps extending the lease `id` until the hold is dropped, the lease is gone, or the load time-out has passed.
@@ -253,6 +260,15 @@ impl RedisStore {
     #[cfg(test)]
     pub(super) fn held_leases(&self) -> usize {
         self.inner.leases.len()
+    }
+}
+
+fn unless_of_another_type(
+    reply: Result<Option<Vec<u8>>, StoreError>,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    match reply {
+        Err(StoreError::Refused(Refusal::WrongType)) => Ok(None),
+        reply => reply,
     }
 }
 

@@ -4,7 +4,7 @@ use redis::{Cmd, RedisWrite, Value};
 
 use super::link::Link;
 use super::names::Names;
-use super::reply::{self, StoreError};
+use super::reply::{self, Reply, StoreError};
 use super::script;
 use super::store;
 
@@ -53,15 +53,18 @@ fn pattern(prefix: &str) -> String {
 }
 
 /// The next cursor and the keys of one SCAN reply.
-fn page(value: Value) -> Result<(Vec<u8>, Vec<Vec<u8>>), StoreError> {
-    let Value::Array(parts) = value else {
-        return Err(reply::int(value).err().unwrap_or(StoreError::Io));
+fn page(reply: Reply) -> Result<(Vec<u8>, Vec<Vec<u8>>), StoreError> {
+    let parts = match reply {
+        Reply::Other(value) => *value,
+        reply => return Err(reply::int(reply).err().unwrap_or(StoreError::Io)),
     };
+    let Value::Array(parts) = parts else { return Err(StoreError::Io) };
     let Ok([cursor, Value::Array(keys)]) = <[Value; 2]>::try_from(parts) else {
         return Err(StoreError::Io);
     };
-    let cursor = reply::bytes(cursor)?.ok_or(StoreError::Io)?;
-    let keys = keys.into_iter().filter_map(|key| reply::bytes(key).ok().flatten()).collect();
+    let text = |value: Value| reply::bytes(value.into());
+    let cursor = text(cursor)?.ok_or(StoreError::Io)?;
+    let keys = keys.into_iter().filter_map(|key| text(key).ok().flatten()).collect();
     Ok((cursor, keys))
 }
 

@@ -3,10 +3,14 @@
 #[cfg(feature = "redis")]
 mod redis;
 mod replaced;
+#[cfg(feature = "redis")]
+mod trend;
 
 #[cfg(feature = "redis")]
 pub(crate) use self::redis::Redis;
 pub(crate) use replaced::Replaced;
+#[cfg(feature = "redis")]
+pub(crate) use trend::Trend;
 
 use crate::{
     __private::Codec,
@@ -45,6 +49,7 @@ pub(crate) enum Probe {
 }
 
 /// Why a command gave no answer.
+#[repr(usize)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StoreError {
     /// There is no connection; nothing was sent.
@@ -124,6 +129,20 @@ impl Store {
             #[cfg(shuttle)]
             Self::Double(_) => "double",
         }
+    }
+
+    /// Whether a read is likely to find something, as of late.
+    pub(crate) fn expects_hit(&self) -> bool {
+        remote!(self, store => store.expects_hit(), embedded => false)
+    }
+
+    /// Reads the key and leaves no lease. It fails wherever an invalidation would: what cannot be
+    /// deleted any more is not served.
+    pub(crate) async fn read(&self, key: &str, ask: &Ask) -> Result<Option<Answer>, StoreError> {
+        remote!(self, store => store.read(key, ask).await, embedded => {
+            let _ = (key, ask);
+            Ok(None)
+        })
     }
 
     /// Looks without touching: for tools, and where the server can still delete but not write.

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Expected, Fill, Hold, Probe, StoreError};
+use super::{Expected, Fill, Hold, Probe, StoreError, trend::Trend};
 use crate::{
     __private::Codec,
     cache::{Answer, Ask},
@@ -16,6 +16,7 @@ use crate::{
 pub(crate) struct Redis {
     pub(crate) store: RedisStore,
     pub(crate) format: Format,
+    pub(crate) trend: Trend,
     /// Values of at least this many bytes are compressed.
     #[cfg(feature = "compress")]
     pub(crate) compress_above: usize,
@@ -35,7 +36,25 @@ impl Redis {
         self.store.fresh_id()
     }
 
+    pub(crate) fn expects_hit(&self) -> bool {
+        self.trend.is_up()
+    }
+
+    pub(crate) async fn read(&self, key: &str, ask: &Ask) -> Result<Option<Answer>, StoreError> {
+        let found = self.store.read(key).await;
+        let found = found.map(|found| found.and_then(|bytes| self.answer(&bytes, ask)));
+        // A server that refuses this command is asked the less for it.
+        self.trend.note(matches!(found, Ok(Some(_))));
+        Ok(found?)
+    }
+
     pub(crate) async fn probe(&self, key: &str, id: Id, ask: &Ask) -> Result<Probe, StoreError> {
+        let found = self.look_closely(key, id, ask).await?;
+        self.trend.note(matches!(found, Probe::Hit(_)));
+        Ok(found)
+    }
+
+    async fn look_closely(&self, key: &str, id: Id, ask: &Ask) -> Result<Probe, StoreError> {
         Ok(match self.store.probe(key, id).await? {
             redis::Probe::Granted => Probe::Granted,
             redis::Probe::Lease(found) => Probe::Lease(found),
@@ -70,10 +89,7 @@ impl Redis {
 
     pub(crate) async fn look(&self, key: &str, ask: &Ask) -> Result<Option<Answer>, StoreError> {
         let found = self.store.get(key).await?;
-        Ok(found.and_then(|bytes| match self.open(&bytes, ask) {
-            Opened::Answer(answer) => Some(answer),
-            _ => None,
-        }))
+        Ok(found.and_then(|bytes| self.answer(&bytes, ask)))
     }
 
     pub(crate) async fn fill(&self, key: &str, fill: Fill<'_>) -> Result<bool, StoreError> {
@@ -122,6 +138,13 @@ impl Redis {
 
     pub(crate) fn hold(&self, key: &str, id: Id) -> Hold {
         Hold::Redis { _hold: self.store.hold(key, id) }
+    }
+
+    fn answer(&self, bytes: &[u8], ask: &Ask) -> Option<Answer> {
+        match self.open(bytes, ask) {
+            Opened::Answer(answer) => Some(answer),
+            _ => None,
+        }
     }
 
     /// Takes an entry apart. Whatever this process cannot use is a miss, never an error.

@@ -1,6 +1,6 @@
 //! Which cache a call uses.
 
-use cachekit::{Cache, cached, inherit, isolated};
+use cachekit::{Cache, Status, bypass, cached, inherit, isolated, refresh, with_status};
 
 use crate::support::Runs;
 
@@ -83,4 +83,28 @@ async fn the_inner_scope_wins() {
     outer.scope(read_both()).await;
     outer.scope(read_both()).await;
     assert_eq!(runs.so_far(), 2);
+}
+
+#[cached(key = "outer:<id>", ttl = "1h")]
+async fn outer(runs: &Runs, inner: &Runs, id: i64) -> u32 {
+    runs.next() + scoped(inner, id).await
+}
+
+#[tokio::test]
+#[isolated]
+async fn bypass_is_outermost_only() {
+    let (runs, inner) = (Runs::default(), Runs::default());
+    let so_far = || (runs.so_far(), inner.so_far());
+    let first = outer(&runs, &inner, 1).await;
+    assert_eq!(so_far(), (1, 1));
+    // Both of the calls, and neither of the reads inside them.
+    let both = async { (outer(&runs, &inner, 1).await, outer(&runs, &inner, 1).await) };
+    assert_eq!(bypass(both).await, (first + 1, first + 2));
+    assert_eq!(so_far(), (3, 1));
+    assert_eq!(outer(&runs, &inner, 1).await, first, "the entry is as it was");
+    assert_eq!(with_status(bypass(outer(&runs, &inner, 1))).await.1, Status::Bypassed);
+    // The same holds for the others: what the inner read does is not told, nor is it loaded anew.
+    let refreshed = with_status(refresh(outer(&runs, &inner, 1))).await;
+    assert_eq!(refreshed, (first + 4, Status::Loaded));
+    assert_eq!(so_far(), (5, 1));
 }

@@ -109,7 +109,7 @@ async fn arc_value_is_not_cloned_deep() {
 }
 
 #[cached(key = "boxed_error:<id>", ttl = "1h")]
-async fn boxed_error(id: i64) -> Result<i64, Box<dyn Error + Send + Sync>> {
+async fn parsed(id: i64) -> Result<i64, Box<dyn Error + Send + Sync>> {
     if id < 0 {
         return Err("negative".into());
     }
@@ -119,9 +119,9 @@ async fn boxed_error(id: i64) -> Result<i64, Box<dyn Error + Send + Sync>> {
 
 #[tokio::test]
 #[isolated]
-async fn a_boxed_error_passes() {
-    assert_eq!(boxed_error(7).await.unwrap(), 7);
-    assert_eq!(boxed_error(-7).await.unwrap_err().to_string(), "negative");
+async fn boxed_error() {
+    assert_eq!(parsed(7).await.unwrap(), 7);
+    assert_eq!(parsed(-7).await.unwrap_err().to_string(), "negative");
 }
 
 /// Borrows from an argument, and could be cloned.

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use cachekit::{Cache, Key, cached, invalidates, isolated, key};
+use cachekit::{Cache, Key, Outcome, cached, invalidates, isolated, key, with_receipt};
 
 use crate::support::{Broken, Runs};
 
@@ -241,6 +241,36 @@ async fn cached_over_invalidates() {
     assert_eq!((reads.so_far(), under.so_far()), (4, 1), "loads invalidate");
 }
 
+#[invalidates(find(id), "list:<id>", keys = others.iter().copied().map(find_key_of), find(ret))]
+async fn write_many(id: i64, others: Vec<i64>) -> Result<i64, Broken> {
+    if id > 0 { Ok(id + 100) } else { Err(Broken) }
+}
+
+#[tokio::test]
+#[isolated]
+async fn receipt_lists_each_key() {
+    let keys = |receipt: &cachekit::Receipt| {
+        let keys = receipt.entries().iter().map(|(key, outcome)| {
+            assert_eq!(*outcome, Outcome::Applied);
+            key.as_str().to_owned()
+        });
+        keys.collect::<Vec<_>>()
+    };
+    let runs = Runs::default();
+    let calls = async {
+        find(&runs, 5).await;
+        let written = write_many(1, vec![2, 3]).await;
+        (written.unwrap(), write_many(-1, Vec::new()).await.is_err(), by_template(7).await)
+    };
+    let (out, receipt) = with_receipt(calls).await;
+    assert_eq!(out, (101, true, ()));
+    let of_first = ["written:1", "list:1", "written:2", "written:3", "written:101"];
+    let of_others = ["written:-1", "list:-1", "written:7"];
+    assert_eq!(keys(&receipt), [&of_first[..], &of_others[..]].concat());
+    let (_, receipt) = with_receipt(find(&runs, 5)).await;
+    assert_eq!(keys(&receipt), Vec::<String>::new(), "a read invalidates nothing");
+}
+
 struct Holder {
     cache: Cache,
     log: Mutex<Vec<i64>>,
@@ -274,7 +304,8 @@ async fn a_writer_may_name_its_cache() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "none is in scope or installed")]
+#[should_panic(expected = "::write` invalidates a cache, but none is in scope or installed; call \
+                           `Cache::install`, or in tests `#[cachekit::isolated]`")]
 async fn no_cache_write_panics_before_body() {
     #[invalidates("written:<id>")]
     async fn write(id: i64) {

@@ -40,6 +40,16 @@ impl Double {
         self.server.is_up().then(|| self.server.with_keys(Keys::fresh_id))
     }
 
+    pub(crate) fn expects_hit(&self) -> bool {
+        self.server.is_read_first()
+    }
+
+    pub(crate) async fn read(&self, key: &str, ask: &Ask) -> Result<Option<Answer>, StoreError> {
+        self.admit()?;
+        let (key, ask) = (key.to_owned(), *ask);
+        self.ask("read", move |keys| keys.look(&key, &ask)).await
+    }
+
     pub(crate) async fn probe(&self, key: &str, id: Id, ask: &Ask) -> Result<Probe, StoreError> {
         self.admit()?;
         let (key, ask) = (key.to_owned(), *ask);

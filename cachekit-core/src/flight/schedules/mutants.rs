@@ -74,6 +74,12 @@ fn counting_two_writers_as_one_is_caught() {
 }
 
 #[test]
+fn looking_at_a_dirty_key_is_caught() {
+    let scenario = Scenario { writers: 2, foreign_writers: 0, impatient: true, ..STORE };
+    catch(Mutant::LookWhileDirty, scenario, "stale");
+}
+
+#[test]
 fn a_single_local_invalidation_is_caught() {
     let scenario = Scenario { writers: 2, foreign_writers: 0, impatient: true, ..STORE };
     catch(Mutant::SingleLocalInvalidation, scenario, "stale");

@@ -107,6 +107,11 @@ impl Server {
         down == 0 || percent() >= down
     }
 
+    /// Whether a read is tried before a probe: now and then, unless a script is played.
+    pub(super) fn is_read_first(&self) -> bool {
+        self.lock().parked.is_none() && percent() < 50
+    }
+
     /// Sends a command.
     pub(super) fn send(self: &Arc<Self>, command: Command) {
         let mut state = self.lock();

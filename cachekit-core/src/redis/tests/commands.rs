@@ -129,6 +129,7 @@ async fn at_its_memory_limit_redis_still_invalidates() {
     let fill = store.cas_fill("held", id, true, &value, 1000).await;
     assert_eq!(fill, Err(StoreError::OutOfMemory));
     assert!(store.get("held").await.unwrap().is_some());
+    assert!(store.read("held").await.unwrap().is_some());
     assert_eq!(store.unlink(&["held"]).await, Ok(()));
     assert_eq!(store.get("held").await, Ok(None));
     assert!(store.is_up());
@@ -145,6 +146,7 @@ async fn a_server_that_refuses_invalidations_refuses_probes_as_well() {
     let refused = StoreError::Refused(Refusal::NoReplicas);
     assert_eq!(store.unlink(&["k"]).await, Err(refused));
     assert_eq!(store.probe("k", store.fresh_id().unwrap()).await.unwrap_err(), refused);
+    assert_eq!(store.read("k").await, Err(refused), "a plain GET would have been served");
     assert!(store.is_up());
 }
 

@@ -1,0 +1,99 @@
+//! A look into the shared tier before a flight is joined: of a key that is there a read needs no more.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
+
+use super::{Answer, Ask, Attempt};
+use crate::{
+    engine::Engine,
+    key::Key,
+    mutant::{self, Mutant},
+};
+
+/// Looks of so many callers at one key, or at some that share its place; the others fly together.
+const MOST: u8 = 4;
+/// Places for keys: enough that a thousand callers rarely share one by chance.
+const PLACES: usize = 1024;
+
+/// A caller that looks, while most keys of its cache are there, before it joins a flight.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) engine: Arc<Engine>,
+    pub(super) key: Key,
+    ask: Ask,
+}
+
+impl Look {
+    /// Whether a look is likely to find something.
+    pub(super) fn is_worth_it(engine: &Engine, ask: &Ask) -> bool {
+        ask.codec.is_some() && engine.store.expects_hit()
+    }
+
+    pub(super) fn new(engine: &Arc<Engine>, key: Key, ask: Ask) -> Self {
+        Self { engine: engine.clone(), key, ask }
+    }
+
+    /// What is under the key. Whatever is no hit, an error say, is for a flight to find out.
+    ///
+    /// # Cancel safety
+    ///
+    /// It leaves nothing behind.
+    pub(super) async fn look(&self) -> Option<Answer> {
+        let _place = self.engine.looks.take(&self.key)?;
+        if self.engine.barred(&self.key).is_some() && !mutant::on(Mutant::LookWhileDirty) {
+            return None;
+        }
+        self.engine.store.read(self.key.as_str(), &self.ask).await.ok().flatten()
+    }
+
+    pub(super) fn join(&self) -> Attempt {
+        Attempt::new(&self.engine, self.key.clone(), self.ask)
+    }
+}
+
+/// How many callers look at each key: a crowd before one key is better served by flights.
+#[derive(Debug)]
+pub(crate) struct Looks {
+    places: Box<[AtomicU8]>,
+}
+
+/// A caller's place among those that look. Dropping it leaves the place.
+#[derive(Debug)]
+struct Place<'a>(&'a AtomicU8);
+
+impl Looks {
+    pub(crate) fn new() -> Self {
+        Self { places: (0..PLACES).map(|_| AtomicU8::new(0)).collect() }
+    }
+
+    fn take(&self, key: &Key) -> Option<Place<'_>> {
+        let place = &self.places[key.as_ref().hash as usize % PLACES];
+        let before = place.fetch_add(1, Ordering::Relaxed);
+        let place = Place(place);
+        (before < MOST).then_some(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_before_one_key_does_not_look_and_leaves_no_trace() {
+        let looks = Looks::new();
+        let key = crate::key::KeyBuf::new("crowd", |w| w.literal("crowd")).into_key();
+        let places: Vec<_> = (0..MOST).map(|_| looks.take(&key)).collect();
+        assert!(places.iter().all(Option::is_some));
+        assert!(looks.take(&key).is_none());
+        drop(places);
+        assert!(looks.take(&key).is_some());
+    }
+}

@@ -13,14 +13,20 @@ mod doubts;
 mod home;
 #[cfg(feature = "_sqlx")]
 mod hub;
+#[cfg(feature = "sqlx-mysql")]
+mod mysql;
 #[cfg(feature = "_sqlx")]
 pub mod outbox;
 #[cfg(feature = "_sqlx")]
 mod pending;
+#[cfg(feature = "sqlx-postgres")]
+mod postgres;
 #[cfg(feature = "_sqlx")]
 mod records;
 #[cfg(feature = "_sqlx")]
 mod savepoint;
+#[cfg(feature = "sqlx-sqlite")]
+mod sqlite;
 #[cfg(feature = "_sqlx")]
 mod transaction;
 #[cfg(feature = "_sqlx")]

@@ -1,6 +1,6 @@
 //! A row of the outbox: the keys that a transaction changed, and the events it published.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -27,6 +27,15 @@ impl RowId {
     }
 }
 
+impl TryFrom<&[u8]> for RowId {
+    type Error = sqlx::Error;
+
+    fn try_from(bytes: &[u8]) -> sqlx::Result<Self> {
+        let id = Uuid::from_slice(bytes).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        Ok(Self(id))
+    }
+}
+
 impl fmt::Display for RowId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -50,6 +59,33 @@ pub struct OutboxRow {
     pub keys: Vec<String>,
     /// The events to publish.
     pub events: Vec<StoredEvent>,
+}
+
+impl OutboxRow {
+    /// How long a relay leaves the row to the process that wrote it, which as a rule is quicker. Events are a relay's
+    /// work alone.
+    #[doc(hidden)]
+    pub fn respite(&self) -> Duration {
+        if self.events.is_empty() { Duration::from_secs(1) } else { Duration::ZERO }
+    }
+
+    /// The keys as JSON text.
+    ///
+    /// # Errors
+    ///
+    /// None that can be met: keys are text.
+    pub fn keys_json(&self) -> sqlx::Result<String> {
+        serde_json::to_string(&self.keys).map_err(|error| sqlx::Error::Encode(error.into()))
+    }
+
+    /// The events as JSON text.
+    ///
+    /// # Errors
+    ///
+    /// None that can be met: events are text.
+    pub fn events_json(&self) -> sqlx::Result<String> {
+        serde_json::to_string(&self.events).map_err(|error| sqlx::Error::Encode(error.into()))
+    }
 }
 
 /// Shows how much there is, for keys and events may hold personal data.

@@ -23,4 +23,5 @@ mod refresh;
 mod schema;
 mod second_invalidation;
 mod shutdown;
+mod transactions;
 mod writers;

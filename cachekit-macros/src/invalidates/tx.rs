@@ -64,12 +64,12 @@ fn only(function: &Function, errors: &mut Errors) -> Option<Tx> {
         errors.on(&second.ty, message);
         return None;
     }
-    if signature::plain_name(first).is_none() {
+    let Some(name) = signature::plain_name(first) else {
         let message = "the transaction needs a name, so that its keys can be recorded in it";
         errors.on(&first.pat, message);
         return None;
-    }
-    argument(first, signature::ends(&first.ty))
+    };
+    argument(first, signature::ends(name))
 }
 
 fn argument(arg: &PatType, at: (Span, Span)) -> Option<Tx> {

@@ -1,11 +1,11 @@
 //! `#[invalidates]` and `#[cached]` inside a transaction.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cachekit::{Cache, Outcome, Status, Transaction, cached, invalidates};
-use cachekit_tests::{first_poll, item};
+use cachekit_tests::first_poll;
 use sqlx::Pool;
-use std::pin::pin;
 
 use super::database::Bench;
 use super::{Items, on_sqlite};
@@ -27,7 +27,8 @@ async fn recorded_before_the_body<DB: Items>(pool: &Pool<DB>) {
     let bench = Bench::new(pool).await;
     bench.warm(1).await;
     let mut tx = bench.cache.begin(pool).await.unwrap();
-    let never = tokio::time::timeout(std::time::Duration::from_millis(300), write_and_wait(&mut tx, 1));
+    let never =
+        tokio::time::timeout(std::time::Duration::from_millis(300), write_and_wait(&mut tx, 1));
     assert!(never.await.is_err());
     assert_eq!(bench.read(1).await, (1, Status::Hit));
     assert_eq!(tx.commit().await.unwrap().invalidation, Outcome::Applied);
@@ -127,9 +128,12 @@ async fn read_in_transaction_bypasses() {
 
 /// The body owns the transaction and commits it itself.
 #[invalidates("item:<id>")]
-async fn write_and_commit(tx: Transaction<'static, sqlx::Sqlite>, id: u64) -> sqlx::Result<Outcome> {
+async fn write_and_commit(
+    tx: Transaction<'static, sqlx::Sqlite>,
+    id: u64,
+) -> sqlx::Result<Outcome> {
     let mut tx = tx;
-    Items::set(&mut *tx, id, 7).await?;
+    <sqlx::Sqlite as Items>::set(&mut tx, id, 7).await?;
     Ok(tx.commit().await?.invalidation)
 }
 

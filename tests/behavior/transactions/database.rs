@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cachekit::{Cache, Status, outbox, outbox::Backend, with_status};
+use cachekit::{Cache, Status, Transaction, outbox, outbox::Backend, with_status};
 use cachekit_test_support::{MariadbServer, PostgresServer};
 use cachekit_tests::{POLICY, item, until_async};
 use sqlx::{AssertSqlSafe, Database, Executor as _, Pool, pool::PoolOptions};
@@ -53,14 +53,23 @@ macro_rules! items {
 }
 
 items!(Postgres, PgConnection, "SELECT state::bigint FROM cachekit_outbox ORDER BY created_at");
-items!(MySql, MySqlConnection, "SELECT CAST(state AS SIGNED) FROM cachekit_outbox ORDER BY created_at");
+items!(
+    MySql,
+    MySqlConnection,
+    "SELECT CAST(state AS SIGNED) FROM cachekit_outbox ORDER BY created_at"
+);
 items!(Sqlite, SqliteConnection, "SELECT state FROM cachekit_outbox ORDER BY created_at");
 
 /// A pool and an embedded cache before it.
-#[derive(Clone)]
 pub(super) struct Bench<DB: Database> {
     pub(super) pool: Pool<DB>,
     pub(super) cache: Cache,
+}
+
+impl<DB: Database> Clone for Bench<DB> {
+    fn clone(&self) -> Bench<DB> {
+        Bench { pool: self.pool.clone(), cache: self.cache.clone() }
+    }
 }
 
 impl<DB: Items> Bench<DB> {
@@ -85,6 +94,14 @@ impl<DB: Items> Bench<DB> {
     pub(super) async fn run(&self, sql: &str) {
         let mut conn = self.pool.acquire().await.unwrap();
         DB::run(&mut conn, sql.to_owned()).await.unwrap();
+    }
+
+    /// A transaction that has written 7.
+    pub(super) async fn begin(&self, id: u64) -> Transaction<'static, DB> {
+        let mut tx = self.cache.begin(&self.pool).await.unwrap();
+        DB::set(&mut tx, id, 7).await.unwrap();
+        tx.invalidate(item(id));
+        tx
     }
 
     /// What the cache says of an item, from the database if it must.
@@ -130,9 +147,13 @@ impl<DB: Items> Bench<DB> {
     }
 }
 
-pub(super) async fn on_sqlite<F: Future<Output = ()>>(
-    test: impl FnOnce(Pool<sqlx::Sqlite>) -> F,
-) {
+/// Where a server is.
+pub(super) struct Address {
+    pub(super) port: u16,
+    pub(super) url: String,
+}
+
+pub(super) async fn on_sqlite<F: Future<Output = ()>>(test: impl FnOnce(Pool<sqlx::Sqlite>) -> F) {
     let dir = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}?mode=rwc", dir.path().join("db").display());
     let pool = options().connect(&url).await.unwrap();
@@ -141,19 +162,19 @@ pub(super) async fn on_sqlite<F: Future<Output = ()>>(
 }
 
 pub(super) async fn on_postgres<F: Future<Output = ()>>(
-    test: impl FnOnce(Pool<sqlx::Postgres>, PostgresServer) -> F,
+    test: impl FnOnce(Pool<sqlx::Postgres>, Address) -> F,
 ) {
     let server = PostgresServer::start();
     let pool = options().connect(&server.url()).await.unwrap();
-    test(pool, server).await;
+    test(pool, Address { port: server.port(), url: server.url() }).await;
 }
 
 pub(super) async fn on_mariadb<F: Future<Output = ()>>(
-    test: impl FnOnce(Pool<sqlx::MySql>, MariadbServer) -> F,
+    test: impl FnOnce(Pool<sqlx::MySql>, Address) -> F,
 ) {
     let server = MariadbServer::start();
     let pool = options().connect(&server.url()).await.unwrap();
-    test(pool, server).await;
+    test(pool, Address { port: server.port(), url: server.url() }).await;
 }
 
 pub(super) fn options<DB: Database>() -> PoolOptions<DB> {

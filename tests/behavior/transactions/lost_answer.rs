@@ -7,7 +7,7 @@ use cachekit_test_support::{Cut, TcpProxy};
 use cachekit_tests::{item, until_async};
 use sqlx::Pool;
 
-use super::database::{Bench, options};
+use super::database::{Address, Bench, options};
 use super::{Items, on_mariadb, on_postgres};
 
 /// A way to the database that can be cut, and the other one by which the test looks.
@@ -19,9 +19,9 @@ struct Way<DB: Items> {
 }
 
 impl<DB: Items> Way<DB> {
-    async fn new(pool: &Pool<DB>, port: u16, url: &str, id: u64) -> Way<DB> {
-        let proxy = TcpProxy::start(port);
-        let url = url.replace(&port.to_string(), &proxy.port().to_string());
+    async fn new(pool: &Pool<DB>, server: &Address, id: u64) -> Way<DB> {
+        let proxy = TcpProxy::start(server.port);
+        let url = server.url.replace(&server.port.to_string(), &proxy.port().to_string());
         let through = options().connect(&url).await.unwrap();
         let bench = Bench::before(pool);
         bench.warm(id).await;
@@ -80,9 +80,9 @@ impl<DB: Items> Way<DB> {
     }
 }
 
-async fn lost<DB: Items>(pool: Pool<DB>, port: u16, url: String) {
+async fn lost<DB: Items>(pool: Pool<DB>, server: Address) {
     Bench::new(&pool).await;
-    let way = |id| Way::new(&pool, port, &url, id);
+    let way = |id| Way::new(&pool, &server, id);
     tokio::join!(
         async { way(1).await.committed().await },
         async { way(2).await.aborted().await },
@@ -99,10 +99,10 @@ async fn lost<DB: Items>(pool: Pool<DB>, port: u16, url: String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_is_settled_on_postgres() {
-    on_postgres(|pool, server| async move { lost(pool, server.port(), server.url()).await }).await;
+    on_postgres(|pool, server| lost(pool, server)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_is_settled_on_mariadb() {
-    on_mariadb(|pool, server| async move { lost(pool, server.port(), server.url()).await }).await;
+    on_mariadb(|pool, server| lost(pool, server)).await;
 }

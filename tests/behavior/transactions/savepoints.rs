@@ -1,7 +1,7 @@
 //! A savepoint has keys of its own.
 
 use cachekit::{Outcome, Savepoint, Status, Transaction, invalidates};
-use cachekit_tests::{Polls, item};
+use cachekit_tests::{Polls, item, until_async};
 use sqlx::{Database, Pool};
 
 use super::database::Bench;
@@ -18,8 +18,7 @@ async fn rolled_back<DB: Items>(pool: &Pool<DB>) {
     for id in 1..=5 {
         bench.warm(id).await;
     }
-    let mut tx = bench.cache.begin(pool).await.unwrap();
-    write(&mut tx, 1).await;
+    let mut tx = bench.begin(1).await;
     let mut outer = tx.savepoint().await.unwrap();
     write(&mut outer, 2).await;
     let mut inner = outer.savepoint().await.unwrap();
@@ -81,23 +80,37 @@ async fn goes_where_the_transaction_goes<DB: Items>(pool: &Pool<DB>) {
 async fn left_in_mid_way<DB: Items>(pool: &Pool<DB>) {
     let bench = Bench::new(pool).await;
     bench.warm(1).await;
-    let mut tx = bench.cache.begin(pool).await.unwrap();
-    write(&mut tx, 1).await;
-    assert!(Polls::new(tx.savepoint(), 1).await.is_none());
-    tx.commit().await.unwrap_err();
-    let mut tx = bench.cache.begin(pool).await.unwrap();
-    write(&mut tx, 1).await;
-    let savepoint = tx.savepoint().await.unwrap();
-    assert!(Polls::new(savepoint.commit(), 1).await.is_none());
-    tx.commit().await.unwrap_err();
-    let mut tx = bench.cache.begin(pool).await.unwrap();
-    write(&mut tx, 1).await;
-    let mut outer = tx.savepoint().await.unwrap();
-    assert!(Polls::new(outer.savepoint(), 1).await.is_none());
-    outer.commit().await.unwrap_err();
-    tx.commit().await.unwrap_err();
+    // Where the answer is there at once nothing was left in mid-way.
+    until_async("a savepoint was left unset", async || {
+        let mut tx = bench.begin(1).await;
+        let left = Polls::new(tx.savepoint(), 1).await.is_none();
+        left && refuses(tx).await
+    })
+    .await;
+    until_async("a savepoint was left unreleased", async || {
+        let mut tx = bench.begin(1).await;
+        let savepoint = tx.savepoint().await.unwrap();
+        let left = Polls::new(savepoint.commit(), 1).await.is_none();
+        left && refuses(tx).await
+    })
+    .await;
+    until_async("an inner savepoint was left unset", async || {
+        let mut tx = bench.begin(1).await;
+        let mut outer = tx.savepoint().await.unwrap();
+        if Polls::new(outer.savepoint(), 1).await.is_some() {
+            return false;
+        }
+        assert!(outer.commit().await.is_err(), "it would be the commit of the transaction");
+        refuses(tx).await
+    })
+    .await;
     assert_eq!(bench.read(1).await, (1, Status::Hit));
     assert!(bench.states().await.is_empty());
+}
+
+async fn refuses<DB: Items>(tx: Transaction<'static, DB>) -> bool {
+    assert!(tx.commit().await.is_err(), "it is not known what would be committed");
+    true
 }
 
 #[tokio::test]

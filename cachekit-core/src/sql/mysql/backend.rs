@@ -11,8 +11,7 @@ use crate::sql::outbox::{
 };
 
 /// At the default level a search locks the gaps it passes, in which others want to insert.
-pub(super) const BEGIN: &str =
-    "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
+pub(super) const BEGIN: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
 
 impl Sealed for MySql {}
 

@@ -82,8 +82,7 @@ pub(super) async fn prune(
     if ids.is_empty() {
         return Ok(0);
     }
-    let ids: Vec<_> =
-        ids.iter().map(|id| RowId::try_from(&id[..])).collect::<sqlx::Result<_>>()?;
+    let ids: Vec<_> = ids.iter().map(|id| RowId::try_from(&id[..])).collect::<sqlx::Result<_>>()?;
     let mut delete = QueryBuilder::new("DELETE FROM cachekit_outbox WHERE id IN (");
     push_ids(&mut delete, &ids);
     let deleted = delete.build().persistent(false).execute(&mut *tx).await?.rows_affected();

@@ -5,10 +5,11 @@ mod claim;
 mod migrate;
 mod row;
 
-pub use backend::{Backend, Verdict};
 #[doc(hidden)]
 pub use backend::sealed;
+pub use backend::{Backend, Verdict};
 pub use claim::{Backlog, Claim, Claimed};
+pub(crate) use claim::{Raw, list, micros};
 #[cfg(feature = "sqlx-mysql")]
 pub use migrate::MYSQL_SCHEMA;
 #[cfg(feature = "sqlx-postgres")]
@@ -17,4 +18,3 @@ pub use migrate::POSTGRES_SCHEMA;
 pub use migrate::SQLITE_SCHEMA;
 pub use migrate::migrate;
 pub use row::{OutboxRow, RowId, StoredEvent};
-pub(crate) use claim::{Raw, list, micros};

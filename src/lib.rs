@@ -12,6 +12,9 @@ pub use cachekit_core::{
 #[cfg(feature = "redis")]
 #[doc(inline)]
 pub use cachekit_core::{Format, RedisOptions};
+#[cfg(any(feature = "sqlx-postgres", feature = "sqlx-mysql", feature = "sqlx-sqlite"))]
+#[doc(inline)]
+pub use cachekit_core::{Committed, OutcomeUnknown, Savepoint, Transaction, outbox};
 #[doc(inline)]
 pub use cachekit_macros::{Segment, cached, invalidates, isolated, key};
 #[cfg(feature = "tower")]

@@ -37,6 +37,8 @@ mod write;
 #[cfg(test)]
 mod test_cases;
 
+#[cfg(feature = "_sqlx")]
+pub use crate::sql::{Committed, OutcomeUnknown, Savepoint, Transaction, outbox};
 pub use crate::{
     cache::{
         Cache, CacheBuilder, Outcome, Peek, Policy, Receipt, Scope, Status, Weigh, bypass, inherit,

@@ -199,6 +199,8 @@ impl CacheBuilder {
             replaced: Replaced::default(),
             sites: Sites::default(),
             bypass_all: AtomicBool::new(false),
+            #[cfg(feature = "_sqlx")]
+            sql: crate::sql::Hub::new(self.limits.queue_limit),
         });
         Ok(cache)
     }

@@ -25,6 +25,11 @@ impl Names {
         Ok(Names { prefix: format!("ck:{namespace}:") })
     }
 
+    #[cfg(feature = "_sqlx")]
+    pub(super) fn namespace(&self) -> &str {
+        self.prefix.strip_prefix("ck:").and_then(|name| name.strip_suffix(':')).unwrap_or_default()
+    }
+
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
     }

@@ -219,6 +219,12 @@ impl RedisStore {
         }
     }
 
+    /// The namespace.
+    #[cfg(feature = "_sqlx")]
+    pub(crate) fn namespace(&self) -> &str {
+        self.inner.names.namespace()
+    }
+
     /// Removes every key of the namespace; says how many. For when it is not known which keys are stale.
     pub(crate) async fn sweep(&self) -> Result<u64, StoreError> {
         super::sweep::run(&self.inner.link, &self.inner.names).await

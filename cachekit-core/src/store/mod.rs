@@ -115,6 +115,17 @@ macro_rules! remote {
 
 // What is not part of a hit is boxed: it would make the future of every read as large as its own.
 impl Store {
+    /// The namespace that this cache's keys share with other processes, if they do.
+    #[cfg(feature = "_sqlx")]
+    pub(crate) fn namespace(&self) -> &str {
+        match self {
+            #[cfg(feature = "redis")]
+            Self::Redis(redis) => redis.store.namespace(),
+            #[allow(unreachable_patterns)]
+            _ => "",
+        }
+    }
+
     /// The tier that answers what is no hit in this process.
     pub(crate) fn tier_name(&self) -> &'static str {
         match self {

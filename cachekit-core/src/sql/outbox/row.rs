@@ -69,14 +69,20 @@ impl OutboxRow {
         if self.events.is_empty() { Duration::from_secs(1) } else { Duration::ZERO }
     }
 
-    /// The keys as JSON.
-    #[doc(hidden)]
+    /// The keys as JSON text.
+    ///
+    /// # Errors
+    ///
+    /// None that can be met: keys are text.
     pub fn keys_json(&self) -> sqlx::Result<String> {
         serde_json::to_string(&self.keys).map_err(|error| sqlx::Error::Encode(error.into()))
     }
 
-    /// The events as JSON.
-    #[doc(hidden)]
+    /// The events as JSON text.
+    ///
+    /// # Errors
+    ///
+    /// None that can be met: events are text.
     pub fn events_json(&self) -> sqlx::Result<String> {
         serde_json::to_string(&self.events).map_err(|error| sqlx::Error::Encode(error.into()))
     }

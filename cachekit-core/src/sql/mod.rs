@@ -25,6 +25,8 @@ mod postgres;
 #[cfg(feature = "_sqlx")]
 mod records;
 #[cfg(feature = "_sqlx")]
+mod relay;
+#[cfg(feature = "_sqlx")]
 mod savepoint;
 #[cfg(feature = "sqlx-sqlite")]
 mod sqlite;

@@ -7,6 +7,7 @@ mod migrate;
 mod row;
 mod statement;
 
+pub use super::relay::{DeadRow, Relay, RelayHandle, redrive};
 #[doc(hidden)]
 pub use backend::sealed;
 pub use backend::{Backend, Verdict};

@@ -7,8 +7,8 @@ use cachekit::sql::outbox::{Claim, Claimed, RowId};
 use sqlx::Pool;
 
 use super::databases::{
-    Server, Tested, claim, claim_as, claim_of, count, event_row, make_due, on_each_database, row,
-    set, write,
+    Tested, claim, claim_as, claim_of, count, event_row, make_due, on_each_database, row, set,
+    write,
 };
 
 on_each_database! {
@@ -26,8 +26,7 @@ fn ids(claimed: &[Claimed]) -> Vec<RowId> {
     claimed.iter().map(|row| row.id).collect()
 }
 
-async fn a_row_comes_back_as_it_was_written<DB: Tested>() {
-    let Server { pool, _server } = Server::<DB>::start().await;
+async fn a_row_comes_back_as_it_was_written<DB: Tested>(pool: Pool<DB>) {
     let mut written = event_row("user:Zoë");
     written.keys.extend((0..1000).map(|id| format!("user:{id}")));
     write(&pool, &written).await;
@@ -45,8 +44,7 @@ async fn a_row_comes_back_as_it_was_written<DB: Tested>() {
     assert_eq!((&event.payload, &event.trace), (&sent.payload, &sent.trace));
 }
 
-async fn rows_without_events_are_left_to_their_writer_for_a_second<DB: Tested>() {
-    let Server { pool, _server } = Server::<DB>::start().await;
+async fn rows_without_events_are_left_to_their_writer_for_a_second<DB: Tested>(pool: Pool<DB>) {
     let with = event_row("user:2");
     write(&pool, &row("user:1")).await;
     write(&pool, &with).await;
@@ -56,8 +54,7 @@ async fn rows_without_events_are_left_to_their_writer_for_a_second<DB: Tested>()
     assert_eq!(claim(&pool, "a").await.len(), 1);
 }
 
-async fn a_relay_takes_the_rows_of_its_namespace_only<DB: Tested>() {
-    let Server { pool, _server } = Server::<DB>::start().await;
+async fn a_relay_takes_the_rows_of_its_namespace_only<DB: Tested>(pool: Pool<DB>) {
     for namespace in ["T", "t2", ""] {
         let mut row = row("user:1");
         namespace.clone_into(&mut row.namespace);
@@ -69,8 +66,7 @@ async fn a_relay_takes_the_rows_of_its_namespace_only<DB: Tested>() {
     assert_eq!(claim_as(&pool, &other).await.len(), 1);
 }
 
-async fn relays_at_once_share_no_row<DB: Tested>() {
-    let Server { pool, _server } = Server::<DB>::start().await;
+async fn relays_at_once_share_no_row<DB: Tested>(pool: Pool<DB>) {
     let mut tx = pool.begin().await.unwrap();
     for _ in 0..1000 {
         DB::insert(&mut tx, &row("user:1")).await.unwrap();
@@ -101,8 +97,9 @@ async fn relays_at_once_share_no_row<DB: Tested>() {
     assert_eq!(seen.len(), 1000);
 }
 
-async fn an_expired_claim_is_taken_over_and_the_first_relay_has_no_say_any_more<DB: Tested>() {
-    let Server { pool, _server } = Server::<DB>::start().await;
+async fn an_expired_claim_is_taken_over_and_the_first_relay_has_no_say_any_more<DB: Tested>(
+    pool: Pool<DB>,
+) {
     let written = event_row("user:1");
     write(&pool, &written).await;
     assert_eq!(claim(&pool, "a").await.len(), 1);
@@ -118,8 +115,7 @@ async fn an_expired_claim_is_taken_over_and_the_first_relay_has_no_say_any_more<
     assert_eq!(count(&pool, held).await, 1);
 }
 
-async fn a_retry_waits_for_its_time<DB: Tested>() {
-    let Server { pool, _server } = Server::<DB>::start().await;
+async fn a_retry_waits_for_its_time<DB: Tested>(pool: Pool<DB>) {
     let written = event_row("user:1");
     write(&pool, &written).await;
     claim(&pool, "a").await;
@@ -135,8 +131,9 @@ async fn hurried<DB: Tested>(pool: &Pool<DB>, since: u64) -> usize {
     claim_as(pool, &claim).await.len()
 }
 
-async fn after_an_outage_rows_come_before_their_time_but_none_that_was_tried_since<DB: Tested>() {
-    let Server { pool, _server } = Server::<DB>::start().await;
+async fn after_an_outage_rows_come_before_their_time_but_none_that_was_tried_since<DB: Tested>(
+    pool: Pool<DB>,
+) {
     let (tried, fresh, held) = (event_row("user:1"), row("user:2"), event_row("user:3"));
     write(&pool, &tried).await;
     claim(&pool, "a").await;
@@ -155,8 +152,7 @@ async fn after_an_outage_rows_come_before_their_time_but_none_that_was_tried_sin
     assert_eq!(hurried(&pool, 10).await, 1);
 }
 
-async fn a_row_given_back_was_not_tried<DB: Tested>() {
-    let Server { pool, _server } = Server::<DB>::start().await;
+async fn a_row_given_back_was_not_tried<DB: Tested>(pool: Pool<DB>) {
     let written = event_row("user:1");
     write(&pool, &written).await;
     for relay in ["a", "b"] {

@@ -1,35 +1,26 @@
 //! The databases, and what the tests ask of all of them.
 
-use std::any::Any;
 use std::time::Duration;
 
 use cachekit::sql::outbox::{Backend, Claim, Claimed, OutboxRow, RowId, StoredEvent, migrate};
 use cachekit_test_support::{MariadbServer, PostgresServer};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{AssertSqlSafe, MySql, Pool, Postgres, Sqlite};
+use tempfile::TempDir;
 
 /// The namespace of the rows.
 pub(super) const NAMESPACE: &str = "t";
 
-/// A database with the outbox's tables; it ends with this.
-pub(super) struct Server<DB: Backend> {
-    pub(super) pool: Pool<DB>,
-    pub(super) _server: Box<dyn Any>,
-}
-
-impl<DB: Tested> Server<DB> {
-    /// A server with the tables in it.
-    pub(super) async fn start() -> Self {
-        let server = DB::start().await;
-        migrate(&server.pool).await.unwrap();
-        server
-    }
-}
-
 /// A database that the tests run on. Every test is written once, for all of them.
 pub(super) trait Tested: Backend {
+    /// What the databases are on.
+    type Host;
+
+    /// A server, or a folder.
+    fn host() -> Self::Host;
+
     /// An empty database.
-    async fn start() -> Server<Self>;
+    async fn fresh(host: &Self::Host) -> Pool<Self>;
 
     /// Runs SQL and says how many rows it touched.
     async fn run(pool: &Pool<Self>, sql: String) -> sqlx::Result<u64>;
@@ -64,10 +55,15 @@ macro_rules! run {
 }
 
 impl Tested for Postgres {
-    async fn start() -> Server<Self> {
-        let server = PostgresServer::start();
-        let pool = Pool::connect(&server.url()).await.unwrap();
-        Server { pool, _server: Box::new(server) }
+    type Host = PostgresServer;
+
+    fn host() -> PostgresServer {
+        PostgresServer::start()
+    }
+
+    async fn fresh(host: &PostgresServer) -> Pool<Self> {
+        let name = create::<Self>(&host.url()).await;
+        Pool::connect(&host.url().replace("/postgres", &format!("/{name}"))).await.unwrap()
     }
 
     run!();
@@ -86,10 +82,15 @@ impl Tested for Postgres {
 }
 
 impl Tested for MySql {
-    async fn start() -> Server<Self> {
-        let server = MariadbServer::start();
-        let pool = Pool::connect(&server.url()).await.unwrap();
-        Server { pool, _server: Box::new(server) }
+    type Host = MariadbServer;
+
+    fn host() -> MariadbServer {
+        MariadbServer::start()
+    }
+
+    async fn fresh(host: &MariadbServer) -> Pool<Self> {
+        let name = create::<Self>(&host.url()).await;
+        Pool::connect(&host.url().replace("/cachekit", &format!("/{name}"))).await.unwrap()
     }
 
     run!();
@@ -104,14 +105,18 @@ impl Tested for MySql {
 }
 
 impl Tested for Sqlite {
-    async fn start() -> Server<Self> {
-        let folder = tempfile::tempdir().unwrap();
+    type Host = TempDir;
+
+    fn host() -> TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    async fn fresh(host: &TempDir) -> Pool<Self> {
         let options = SqliteConnectOptions::new()
-            .filename(folder.path().join("outbox.db"))
+            .filename(host.path().join("outbox.db"))
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal);
-        let pool = Pool::connect_with(options).await.unwrap();
-        Server { pool, _server: Box::new(folder) }
+        Pool::connect_with(options).await.unwrap()
     }
 
     run!();
@@ -123,6 +128,26 @@ impl Tested for Sqlite {
     fn earlier(column: &str, seconds: u32) -> String {
         format!("{column} - {seconds}000")
     }
+}
+
+/// Creates a database on the server at `url`.
+async fn create<DB: Tested>(url: &str) -> String {
+    let name = format!("t{}", fastrand::u32(..));
+    let pool = Pool::<DB>::connect(url).await.unwrap();
+    DB::run(&pool, format!("CREATE DATABASE {name}")).await.unwrap();
+    name
+}
+
+/// A server, or a folder.
+pub(super) fn host<DB: Tested>() -> DB::Host {
+    DB::host()
+}
+
+/// An empty database with the outbox's tables.
+pub(super) async fn fresh<DB: Tested>(host: &DB::Host) -> Pool<DB> {
+    let pool = DB::fresh(host).await;
+    migrate(&pool).await.unwrap();
+    pool
 }
 
 /// A row with this key.
@@ -187,20 +212,28 @@ pub(super) async fn claim_as<DB: Tested>(pool: &Pool<DB>, claim: &Claim<'_>) -> 
     DB::claim(pool, claim).await.unwrap()
 }
 
-/// Writes each test once for every database.
+/// Writes each test once for every database. Those on a server share it, each with a database of its own.
 macro_rules! on_each_database {
     ($($test:ident,)*) => {
-        on_each_database!(postgres sqlx::Postgres: $($test)*);
-        on_each_database!(mariadb sqlx::MySql: $($test)*);
-        on_each_database!(sqlite sqlx::Sqlite: $($test)*);
-    };
-    ($module:ident $database:ty: $($test:ident)*) => {
-        mod $module {
+        on_each_database!(on_postgres sqlx::Postgres: $($test)*);
+        on_each_database!(on_mariadb sqlx::MySql: $($test)*);
+        mod on_sqlite {
             $(
                 #[tokio::test]
                 async fn $test() {
-                    super::$test::<$database>().await;
+                    let host = crate::outbox::databases::host::<sqlx::Sqlite>();
+                    super::$test(crate::outbox::databases::fresh::<sqlx::Sqlite>(&host).await).await;
                 }
+            )*
+        }
+    };
+    ($all:ident $database:ty: $($test:ident)*) => {
+        #[tokio::test]
+        async fn $all() {
+            let host = crate::outbox::databases::host::<$database>();
+            $(
+                println!("{}", stringify!($test));
+                $test(crate::outbox::databases::fresh::<$database>(&host).await).await;
             )*
         }
     };

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use cachekit::sql::outbox::RowId;
+use sqlx::Pool;
 
 use super::databases::{
-    NAMESPACE, Server, Tested, claim, count, event_row, make_due, on_each_database, row, set, write,
+    NAMESPACE, Tested, claim, count, event_row, make_due, on_each_database, row, set, write,
 };
 
 on_each_database! {
@@ -16,8 +17,7 @@ on_each_database! {
     done_rows_go_after_their_time_and_poison_after_a_day,
 }
 
-async fn a_row_that_is_done_is_not_claimed_and_a_poison_never_is<DB: Tested>() {
-    let Server { pool, _server } = Server::<DB>::start().await;
+async fn a_row_that_is_done_is_not_claimed_and_a_poison_never_is<DB: Tested>(pool: Pool<DB>) {
     let rows = [row("user:1"), row("user:2"), row("user:3")];
     for row in &rows {
         write(&pool, row).await;
@@ -37,8 +37,7 @@ async fn a_row_that_is_done_is_not_claimed_and_a_poison_never_is<DB: Tested>() {
     assert_eq!(count(&pool, "state = 9").await, 1);
 }
 
-async fn a_row_that_cannot_be_read_is_told_alone<DB: Tested>() {
-    let Server { pool, _server } = Server::<DB>::start().await;
+async fn a_row_that_cannot_be_read_is_told_alone<DB: Tested>(pool: Pool<DB>) {
     let (sound, broken) = (event_row("user:1"), event_row("user:2"));
     write(&pool, &broken).await;
     write(&pool, &sound).await;
@@ -57,8 +56,7 @@ async fn a_row_that_cannot_be_read_is_told_alone<DB: Tested>() {
     }
 }
 
-async fn dead_rows_wait_until_they_are_sent_again<DB: Tested>() {
-    let Server { pool, _server } = Server::<DB>::start().await;
+async fn dead_rows_wait_until_they_are_sent_again<DB: Tested>(pool: Pool<DB>) {
     let written = event_row("user:1");
     write(&pool, &written).await;
     claim(&pool, "a").await;
@@ -70,8 +68,7 @@ async fn dead_rows_wait_until_they_are_sent_again<DB: Tested>() {
     assert_eq!(claim(&pool, "a").await[0].attempts, 1, "its tries are counted anew");
 }
 
-async fn the_backlog_counts_what_waits<DB: Tested>() {
-    let Server { pool, _server } = Server::<DB>::start().await;
+async fn the_backlog_counts_what_waits<DB: Tested>(pool: Pool<DB>) {
     let none = DB::backlog(&pool, NAMESPACE).await.unwrap();
     assert_eq!((none.pending, none.dead, none.oldest), (0, 0, None));
     let (first, second) = (row("user:1"), row("user:2"));
@@ -94,8 +91,7 @@ async fn the_backlog_counts_what_waits<DB: Tested>() {
     assert!(backlog.oldest.unwrap() < Duration::from_secs(10), "{backlog:?}");
 }
 
-async fn done_rows_go_after_their_time_and_poison_after_a_day<DB: Tested>() {
-    let Server { pool, _server } = Server::<DB>::start().await;
+async fn done_rows_go_after_their_time_and_poison_after_a_day<DB: Tested>(pool: Pool<DB>) {
     for state in [0, 1, 1, 1, 2, 9] {
         let row = row("user:1");
         write(&pool, &row).await;

@@ -3,5 +3,7 @@
 mod claims;
 mod databases;
 mod life;
+mod relay;
+mod relays;
 mod schema;
 mod verdicts;

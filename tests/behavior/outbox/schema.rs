@@ -1,16 +1,14 @@
 //! The tables are made once, however many make them.
 
-use cachekit::sql::outbox::{MYSQL_SCHEMA, POSTGRES_SCHEMA, SQLITE_SCHEMA, migrate};
-use sqlx::{MySql, Postgres, Sqlite};
+use cachekit::sql::outbox::{Backend, MYSQL_SCHEMA, POSTGRES_SCHEMA, SQLITE_SCHEMA, migrate};
+use cachekit_tests::soon;
+use sqlx::{MySql, Pool, Postgres, Sqlite};
 
-use super::databases::{Server, Tested, count, on_each_database, row, write};
+use super::databases::{Tested, count, fresh, row, write};
 
-on_each_database! {
-    processes_that_start_at_once_make_the_tables_together,
-}
-
-async fn processes_that_start_at_once_make_the_tables_together<DB: Tested>() {
-    let Server { pool, _server } = DB::start().await;
+async fn together_and_from_files<DB: Tested>(schema: &str) {
+    let host = DB::host();
+    let pool = DB::fresh(&host).await;
     let start = |_| {
         let pool = pool.clone();
         tokio::spawn(async move { migrate(&pool).await })
@@ -22,10 +20,11 @@ async fn processes_that_start_at_once_make_the_tables_together<DB: Tested>() {
     write(&pool, &row("user:1")).await;
     migrate(&pool).await.unwrap();
     assert_eq!(count(&pool, "1 = 1").await, 1);
+
+    copied(DB::fresh(&host).await, schema).await;
 }
 
-async fn as_a_migration<DB: Tested>(schema: &str) {
-    let Server { pool, _server } = DB::start().await;
+async fn copied<DB: Tested>(pool: Pool<DB>, schema: &str) {
     for _ in 0..2 {
         DB::run(&pool, schema.to_owned()).await.unwrap();
     }
@@ -33,18 +32,25 @@ async fn as_a_migration<DB: Tested>(schema: &str) {
 }
 
 #[tokio::test]
-async fn the_schema_can_be_copied_into_a_migration() {
-    as_a_migration::<Sqlite>(SQLITE_SCHEMA).await;
-    as_a_migration::<Postgres>(POSTGRES_SCHEMA).await;
-    as_a_migration::<MySql>(MYSQL_SCHEMA).await;
+async fn processes_that_start_at_once_make_the_tables_of_postgres_together() {
+    together_and_from_files::<Postgres>(POSTGRES_SCHEMA).await;
+}
+
+#[tokio::test]
+async fn processes_that_start_at_once_make_the_tables_of_mariadb_together() {
+    together_and_from_files::<MySql>(MYSQL_SCHEMA).await;
+}
+
+#[tokio::test]
+async fn processes_that_start_at_once_make_the_tables_of_sqlite_together() {
+    together_and_from_files::<Sqlite>(SQLITE_SCHEMA).await;
 }
 
 #[tokio::test]
 async fn tables_that_are_there_are_not_waited_for() {
-    let Server { pool, _server } = Server::<Postgres>::start().await;
+    let host = Postgres::host();
+    let pool = fresh::<Postgres>(&host).await;
     let mut writing = pool.begin().await.unwrap();
-    <Postgres as cachekit::sql::outbox::Backend>::insert(&mut writing, &row("user:1"))
-        .await
-        .unwrap();
-    cachekit_tests::soon(migrate(&pool)).await.unwrap();
+    Postgres::insert(&mut writing, &row("user:1")).await.unwrap();
+    soon(migrate(&pool)).await.unwrap();
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use cachekit::sql::outbox::{RowId, Verdict};
 use sqlx::Pool;
 
-use super::databases::{NAMESPACE, Server, Tested, count, on_each_database, row, set, write};
+use super::databases::{NAMESPACE, Tested, count, on_each_database, row, set, write};
 
 on_each_database! {
     a_row_that_is_there_was_committed_whatever_became_of_it,
@@ -19,8 +19,7 @@ async fn verdict<DB: Tested>(pool: &Pool<DB>, id: RowId) -> Verdict {
     DB::verdict(pool, id, NAMESPACE).await.unwrap()
 }
 
-async fn a_row_that_is_there_was_committed_whatever_became_of_it<DB: Tested>() {
-    let Server { pool, _server } = Server::<DB>::start().await;
+async fn a_row_that_is_there_was_committed_whatever_became_of_it<DB: Tested>(pool: Pool<DB>) {
     let row = row("user:1");
     write(&pool, &row).await;
     for state in [0, 1, 2] {
@@ -29,16 +28,14 @@ async fn a_row_that_is_there_was_committed_whatever_became_of_it<DB: Tested>() {
     }
 }
 
-async fn a_row_that_is_not_there_was_aborted_and_stays_so<DB: Tested>() {
-    let Server { pool, _server } = Server::<DB>::start().await;
+async fn a_row_that_is_not_there_was_aborted_and_stays_so<DB: Tested>(pool: Pool<DB>) {
     let id = RowId::new();
     assert_eq!(verdict(&pool, id).await, Verdict::Aborted);
     assert_eq!(verdict(&pool, id).await, Verdict::Aborted, "the poison is no committed row");
     assert_eq!(count(&pool, "state = 9").await, 1);
 }
 
-async fn a_poisoned_writer_cannot_commit<DB: Tested>() {
-    let Server { pool, _server } = Server::<DB>::start().await;
+async fn a_poisoned_writer_cannot_commit<DB: Tested>(pool: Pool<DB>) {
     let row = row("user:1");
     let mut paused = pool.begin().await.unwrap();
     assert_eq!(verdict(&pool, row.id).await, Verdict::Aborted);
@@ -48,8 +45,7 @@ async fn a_poisoned_writer_cannot_commit<DB: Tested>() {
     assert_eq!(verdict(&pool, row.id).await, Verdict::Aborted);
 }
 
-async fn no_verdict_while_the_transaction_is_open<DB: Tested>() {
-    let Server { pool, _server } = Server::<DB>::start().await;
+async fn no_verdict_while_the_transaction_is_open<DB: Tested>(pool: Pool<DB>) {
     let (kept, lost) = (row("user:1"), row("user:2"));
     for (row, commits) in [(&kept, true), (&lost, false)] {
         let mut tx = pool.begin().await.unwrap();
@@ -68,8 +64,7 @@ async fn no_verdict_while_the_transaction_is_open<DB: Tested>() {
     assert_eq!(verdict(&pool, lost.id).await, Verdict::Aborted);
 }
 
-async fn a_verdict_and_a_commit_at_once_agree<DB: Tested>() {
-    let Server { pool, _server } = Server::<DB>::start().await;
+async fn a_verdict_and_a_commit_at_once_agree<DB: Tested>(pool: Pool<DB>) {
     for _ in 0..30 {
         let row = row("user:1");
         let write = async {

@@ -62,8 +62,7 @@ impl Tested for Postgres {
     }
 
     async fn fresh(host: &PostgresServer) -> Pool<Self> {
-        let name = create::<Self>(&host.url()).await;
-        Pool::connect(&host.url().replace("/postgres", &format!("/{name}"))).await.unwrap()
+        create(&host.url()).await
     }
 
     run!();
@@ -89,8 +88,7 @@ impl Tested for MySql {
     }
 
     async fn fresh(host: &MariadbServer) -> Pool<Self> {
-        let name = create::<Self>(&host.url()).await;
-        Pool::connect(&host.url().replace("/cachekit", &format!("/{name}"))).await.unwrap()
+        create(&host.url()).await
     }
 
     run!();
@@ -130,12 +128,13 @@ impl Tested for Sqlite {
     }
 }
 
-/// Creates a database on the server at `url`.
-async fn create<DB: Tested>(url: &str) -> String {
+/// A database of its own on the server whose first one is at `url`.
+async fn create<DB: Tested>(url: &str) -> Pool<DB> {
     let name = format!("t{}", fastrand::u32(..));
-    let pool = Pool::<DB>::connect(url).await.unwrap();
-    DB::run(&pool, format!("CREATE DATABASE {name}")).await.unwrap();
-    name
+    let first = Pool::<DB>::connect(url).await.unwrap();
+    DB::run(&first, format!("CREATE DATABASE {name}")).await.unwrap();
+    let (server, _) = url.rsplit_once('/').unwrap();
+    Pool::connect(&format!("{server}/{name}")).await.unwrap()
 }
 
 /// A server, or a folder.

@@ -5,9 +5,10 @@
 pub use cachekit_core::__private;
 #[doc(inline)]
 pub use cachekit_core::{
-    Cache, CacheBuilder, DeadLetter, Error, ErrorKind, InTransaction, Key, KeyArg, Outcome, Peek,
-    Policy, Receipt, Scope, Segment, SegmentWriter, Status, Ttl, Value, Weigh, audit, bypass, docs,
-    inherit, key as keys, observe, refresh, sql, testing, text, with_receipt, with_status,
+    Cache, CacheBuilder, Conflict, DeadLetter, Error, ErrorKind, InTransaction, IsConflict, Key,
+    KeyArg, Outcome, Peek, Policy, Receipt, Scope, Segment, SegmentWriter, Status, Ttl, Value,
+    Weigh, audit, bypass, docs, expect_updated, inherit, key as keys, observe, refresh, retry,
+    retry_on_conflict, sql, testing, text, with_receipt, with_status,
 };
 #[cfg(feature = "redis")]
 #[doc(inline)]

@@ -24,6 +24,7 @@ mod mutant;
 pub mod observe;
 #[cfg(feature = "redis")]
 mod redis;
+pub mod retry;
 mod slot;
 pub mod sql;
 mod store;
@@ -47,7 +48,7 @@ pub use crate::{
     clock::ManualClock,
     error::{Error, ErrorKind},
     key::{Key, KeyArg, Segment, SegmentWriter, text},
-    sql::InTransaction,
+    sql::{Conflict, InTransaction, IsConflict, expect_updated, retry_on_conflict},
     ttl::Ttl,
     value::Value,
     write::DeadLetter,

@@ -14,6 +14,8 @@ mod joining;
 mod leases;
 mod login;
 mod negative;
+mod optimistic;
+mod outbox;
 mod patience;
 mod peek;
 mod probes;

@@ -15,6 +15,7 @@ mod home;
 mod hub;
 #[cfg(feature = "sqlx-mysql")]
 mod mysql;
+mod optimistic;
 #[cfg(feature = "_sqlx")]
 pub mod outbox;
 #[cfg(feature = "_sqlx")]
@@ -23,6 +24,8 @@ mod pending;
 mod postgres;
 #[cfg(feature = "_sqlx")]
 mod records;
+#[cfg(feature = "_sqlx")]
+mod relay;
 #[cfg(feature = "_sqlx")]
 mod savepoint;
 #[cfg(feature = "sqlx-sqlite")]
@@ -35,6 +38,7 @@ mod unknown;
 pub use connection::InTransaction;
 #[cfg(feature = "_sqlx")]
 pub(crate) use hub::Hub;
+pub use optimistic::{Conflict, IsConflict, Updated, expect_updated, retry_on_conflict};
 #[cfg(feature = "_sqlx")]
 pub use {
     pending::{BoxError, OutboxSink, Pending, Written},

@@ -7,11 +7,11 @@ mod migrate;
 mod row;
 mod statement;
 
+pub use super::relay::{DeadRow, Relay, RelayHandle, redrive};
 #[doc(hidden)]
 pub use backend::sealed;
 pub use backend::{Backend, Verdict};
 pub use claim::{Backlog, Claim, Claimed};
-#[cfg(feature = "_sqlx")]
 #[allow(unused_imports, reason = "each database uses its part")]
 pub(crate) use claim::{Raw, list, micros};
 pub(crate) use marker::Markers;

@@ -38,8 +38,6 @@ mod write;
 #[cfg(test)]
 mod test_cases;
 
-#[cfg(feature = "_sqlx")]
-pub use crate::sql::{Committed, OutcomeUnknown, Savepoint, Transaction, outbox};
 pub use crate::{
     cache::{
         Cache, CacheBuilder, Outcome, Peek, Policy, Receipt, Scope, Status, Weigh, bypass, inherit,
@@ -55,3 +53,8 @@ pub use crate::{
 };
 #[cfg(feature = "redis")]
 pub use crate::{codec::Format, redis::RedisOptions};
+#[cfg(feature = "_sqlx")]
+pub use crate::{
+    retry::OutcomeUnknown,
+    sql::{Committed, Savepoint, Transaction, outbox},
+};

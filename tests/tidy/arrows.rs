@@ -12,7 +12,6 @@ const CORE: &[(&str, &[&str])] = &[
     ("entry", &[]),
     ("error", &["key"]),
     ("retry", &["error", "sync"]),
-    ("sql", &["retry"]),
     ("key", &["error"]),
     ("ttl", &["error"]),
     ("codec", &["error"]),
@@ -27,7 +26,14 @@ const CORE: &[(&str, &[&str])] = &[
     ("write", &["cache", "engine", "key", "retry", "store", "sync"]),
     (
         "engine",
-        &["audit", "cache", "clock", "entry", "key", "observe", "slot", "store", "tier", "write"],
+        &[
+            "audit", "cache", "clock", "entry", "key", "observe", "slot", "sql", "store", "tier",
+            "write",
+        ],
+    ),
+    (
+        "sql",
+        &["cache", "engine", "error", "key", "observe", "redis", "retry", "store", "sync", "write"],
     ),
     (
         "cache",
@@ -45,6 +51,7 @@ const CORE: &[(&str, &[&str])] = &[
             "observe",
             "redis",
             "slot",
+            "sql",
             "store",
             "sync",
             "tier",

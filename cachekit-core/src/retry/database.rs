@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use sqlx::Error;
 use sqlx::error::DatabaseError;
 
-use super::Transient;
+use super::{OutcomeUnknown, Transient};
 
 /// Why a database failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(crate) fn gave_way(error: &Error) -> bool {
 
 fn class(error: &Error) -> Class {
     match error {
+        // It may have been done.
+        Error::Io(_) if OutcomeUnknown::of(error).is_some() => Class::Permanent,
         Error::Io(_) | Error::PoolTimedOut => Class::Away,
         Error::Database(error) => of_database(&**error),
         _ => Class::Permanent,
@@ -123,6 +125,8 @@ mod tests {
     fn errors_of_the_driver_are_told_apart() {
         assert!(Error::PoolTimedOut.is_transient());
         assert!(Error::Io(std::io::Error::other("broken")).is_transient());
+        let lost = OutcomeUnknown::after(Error::PoolTimedOut);
+        assert!(!lost.is_transient(), "to do it again may do it twice");
         assert!(!Error::RowNotFound.is_transient());
         assert!(!Error::PoolClosed.is_transient());
     }

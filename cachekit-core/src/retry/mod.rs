@@ -19,6 +19,8 @@ mod jitter;
 mod policy;
 mod run;
 mod transient;
+#[cfg(feature = "_sqlx")]
+mod unknown;
 
 #[cfg(feature = "_sqlx")]
 pub(crate) use database::gave_way;
@@ -29,3 +31,5 @@ pub(crate) use run::Tries;
 pub(crate) use run::pause_while;
 pub use run::retry;
 pub use transient::Transient;
+#[cfg(feature = "_sqlx")]
+pub use unknown::OutcomeUnknown;

@@ -4,9 +4,10 @@ use sqlx::Connection as _;
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
-use super::{Committed, OutcomeUnknown, Transaction, doubt::InDoubt, home::Home, outbox::Backend};
+use super::{Committed, Transaction, doubt::InDoubt, home::Home, outbox::Backend};
 use crate::{
     cache::{Context, Outcome},
+    retry::OutcomeUnknown,
     sync::Runtime,
 };
 
@@ -31,7 +32,7 @@ async fn commit<DB: Backend>(tx: Transaction<'static, DB>) -> sqlx::Result<Commi
     }
     let engine = match cache.engine() {
         Some(engine) if !records.is_empty() => engine,
-        _ => return inner.commit().await.map(|()| Committed::new(Outcome::Applied)),
+        _ => return plainly(inner).await,
     };
     let (row, keys) = records.into_row(engine.namespace());
     DB::insert(&mut inner, &row).await.map_err(explain)?;
@@ -47,8 +48,17 @@ async fn commit<DB: Backend>(tx: Transaction<'static, DB>) -> sqlx::Result<Commi
     }
 }
 
+/// Without a row nobody can be asked.
+async fn plainly<DB: Backend>(tx: sqlx::Transaction<'static, DB>) -> sqlx::Result<Committed> {
+    match tx.commit().await {
+        Ok(()) => Ok(Committed::new(Outcome::Applied)),
+        Err(error) if is_definite(&error) => Err(error),
+        Err(error) => Err(OutcomeUnknown::after(error)),
+    }
+}
+
 /// Whether the error proves that nothing was committed.
-pub(super) fn is_definite(error: &sqlx::Error) -> bool {
+fn is_definite(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     code.is_some_and(|code| is_refusal(&code))
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Committed, OutcomeUnknown, ask,
+    Committed, ask,
     doubts::clean,
     home::Home,
     outbox::{OutboxRow, RowId, Verdict},
@@ -12,6 +12,7 @@ use crate::{
     cache::{Context, Outcome},
     engine::Engine,
     key::Key,
+    retry::OutcomeUnknown,
     sync::{self, Runtime},
     write::Writers,
 };

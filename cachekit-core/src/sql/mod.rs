@@ -32,8 +32,6 @@ mod savepoint;
 mod sqlite;
 #[cfg(feature = "_sqlx")]
 mod transaction;
-#[cfg(feature = "_sqlx")]
-mod unknown;
 
 pub use connection::InTransaction;
 #[cfg(feature = "_sqlx")]
@@ -44,5 +42,4 @@ pub use {
     pending::{BoxError, OutboxSink, Pending, Written},
     savepoint::Savepoint,
     transaction::{Committed, Transaction},
-    unknown::OutcomeUnknown,
 };

@@ -145,8 +145,9 @@ impl<DB: Database> Transaction<'static, DB> {
     ///
     /// An error of the database says that nothing was committed. If the *answer* to COMMIT is lost, another connection
     /// asks the database what became of the transaction, for 5 s at most: the call then goes on as if the answer had
-    /// come. Without a verdict in that time the error holds an [`OutcomeUnknown`](super::OutcomeUnknown); this process
-    /// reads past the cache for the keys and keeps asking.
+    /// come. Without a verdict in that time the error holds an [`OutcomeUnknown`](crate::OutcomeUnknown); this process
+    /// reads past the cache for the keys and keeps asking. Where nothing was recorded, nobody can be asked, and an
+    /// answer that is lost is such an error at once.
     ///
     /// Where the outbox's table is missing, nothing is committed and the error says what to call.
     ///

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use cachekit::outbox::Relay;
 use cachekit::{Committed, Outcome, OutcomeUnknown, Status};
 use cachekit_test_support::{Cut, TcpProxy};
 use cachekit_tests::{item, until_async};
@@ -39,6 +40,20 @@ impl<DB: Items> Way<DB> {
         assert!(!self.proxy.is_waiting(), "COMMIT went another way");
         assert!(begun.elapsed() < Duration::from_secs(7), "the wait is bounded");
         outcome
+    }
+
+    /// An adopted transaction, whose database is not known.
+    async fn left_to_the_relay(self) {
+        let mut tx = self.bench.cache.adopt(self.through.begin().await.unwrap());
+        DB::set(&mut tx, self.id, 7).await.unwrap();
+        tx.invalidate(item(self.id));
+        self.proxy.cut_at(b"COMMIT", Cut::BeforeClient);
+        let error = tx.commit().await.unwrap_err();
+        assert!(OutcomeUnknown::of(&error).is_some(), "{error}");
+        assert_eq!(self.read().await, (7, Status::Bypassed));
+        let relay = Relay::new(&self.bench.cache, &self.bench.pool).start();
+        self.until_kept(7).await;
+        relay.shutdown().await.unwrap();
     }
 
     async fn read(&self) -> (i64, Status) {
@@ -90,11 +105,12 @@ async fn lost<DB: Items>(pool: Pool<DB>, server: Address) {
         async { way(4).await.unknown(Cut::BeforeServer, 1).await },
         async { way(5).await.unknown(Cut::ClientOnly, 1).await },
     );
+    way(6).await.left_to_the_relay().await;
     // Done, poisoned or the relay's; none is lost.
     let mut states = Bench::before(&pool).states().await;
     states.sort_unstable();
     let done_or_pending = states.iter().filter(|state| **state < 2).count();
-    assert_eq!((done_or_pending, states.len()), (2, 5), "{states:?}");
+    assert_eq!((done_or_pending, states.len()), (3, 6), "{states:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

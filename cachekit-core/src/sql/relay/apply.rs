@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     retry::{doubled, full_jitter},
-    sql::outbox::{Backend, Claimed, OutboxRow, RowId},
+    sql::outbox::{Backend, Claimed, OutboxRow, RowId, Verdict},
     store::{Store, StoreError},
     sync::{self, Instant},
 };
@@ -79,6 +79,7 @@ impl<DB: Backend> Runner<DB> {
     fn finish(&mut self, rows: &[Sound], claimed: Instant) {
         let since = sync::now().saturating_duration_since(claimed);
         for row in rows {
+            self.engine.sql.doubts.resolve(&self.engine, row.id, Verdict::Committed);
             self.engine.reporter.relayed(row.age + since);
         }
         self.finished.extend(rows.iter().map(|row| row.id));

@@ -35,11 +35,11 @@ impl OutcomeUnknown {
         }
     }
 
-    pub(super) fn after(source: sqlx::Error) -> sqlx::Error {
+    pub(crate) fn after(source: sqlx::Error) -> sqlx::Error {
         sqlx::Error::Io(io::Error::other(Self { source: Some(source) }))
     }
 
-    pub(super) fn after_end_of_task() -> sqlx::Error {
+    pub(crate) fn after_end_of_task() -> sqlx::Error {
         sqlx::Error::Io(io::Error::other(Self { source: None }))
     }
 }

@@ -25,9 +25,13 @@ const CORE: &[(&str, &[&str])] = &[
     ("store", &["__private", "cache", "codec", "entry", "flight", "key", "redis", "sync"]),
     ("audit", &["__private", "key", "sync"]),
     ("write", &["cache", "engine", "key", "retry", "store", "sync"]),
+    ("sql", &["cache", "engine", "error", "key", "retry", "store", "sync", "write"]),
     (
         "engine",
-        &["audit", "cache", "clock", "entry", "key", "observe", "slot", "store", "tier", "write"],
+        &[
+            "audit", "cache", "clock", "entry", "key", "observe", "slot", "sql", "store", "tier",
+            "write",
+        ],
     ),
     (
         "cache",
@@ -45,6 +49,7 @@ const CORE: &[(&str, &[&str])] = &[
             "observe",
             "redis",
             "slot",
+            "sql",
             "store",
             "sync",
             "tier",

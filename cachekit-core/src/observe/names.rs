@@ -19,3 +19,11 @@ pub const DEAD_LETTERS: &str = "cachekit_dead_letters_total";
 /// Histogram, seconds: from a read's start to its answer, for reads that were no hit in this
 /// process, by `template` and `outcome`.
 pub const READ_SECONDS: &str = "cachekit_read_seconds";
+/// Counter: messages of streams, by `topic`, `group` and `outcome` (`handled`, `failed`, `dead`, `taken_over`).
+pub const MESSAGES: &str = "cachekit_messages_total";
+/// Gauge: messages that were delivered and not acknowledged, by `topic` and `group`.
+pub const MESSAGES_PENDING: &str = "cachekit_messages_pending";
+/// Gauge: messages that were not delivered yet, by `topic` and `group`.
+pub const MESSAGES_WAITING: &str = "cachekit_messages_waiting";
+/// Gauge, seconds: how long the oldest of both has waited, by `topic` and `group`.
+pub const MESSAGES_LAG_SECONDS: &str = "cachekit_messages_lag_seconds";

@@ -13,8 +13,8 @@ mod write;
 mod write_shape;
 
 pub use self::{
-    form::*, lifetime::*, probe::*, probes::*, read::*, recorder::*, shape::*, site::*, tx::*, write::*,
-    write_shape::*,
+    form::*, lifetime::*, probe::*, probes::*, read::*, recorder::*, shape::*, site::*, tx::*,
+    write::*, write_shape::*,
 };
 pub use crate::{
     cache::{Cache, Policy},

@@ -96,6 +96,21 @@ async fn a_refused_row_is_tried_again_given_up_in_the_end_and_can_be_sent_again(
 }
 
 #[tokio::test]
+async fn a_refused_row_does_no_harm_to_those_of_its_batch() {
+    let (_host, pool) = database().await;
+    let server = RedisServer::start();
+    let cache = cache(&server.url()).await;
+    let mut entries = Entries::of(&server);
+    forbid_all_but_items(&mut entries);
+    write_due(&pool, &["item:1", "other:1", "item:2"]).await;
+    let (relay, mut dead) = relay(&cache, &pool);
+    let _relay = relay.attempts(1).start();
+    soon(dead.recv()).await.unwrap();
+    until_done(&pool, 2).await;
+    assert!(dead.try_recv().is_err(), "the others were never refused");
+}
+
+#[tokio::test]
 async fn a_dead_relay_s_rows_are_taken_over() {
     let (_host, pool) = database().await;
     let server = RedisServer::start();

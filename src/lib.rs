@@ -10,6 +10,14 @@ pub use cachekit_core::{
     Weigh, audit, bypass, docs, expect_updated, inherit, key as keys, observe, refresh, retry,
     retry_on_conflict, sql, testing, text, with_receipt, with_status,
 };
+#[cfg(any(
+    feature = "events",
+    feature = "sqlx-postgres",
+    feature = "sqlx-mysql",
+    feature = "sqlx-sqlite"
+))]
+#[doc(inline)]
+pub use cachekit_core::events;
 #[cfg(feature = "redis")]
 #[doc(inline)]
 pub use cachekit_core::{Format, RedisOptions};

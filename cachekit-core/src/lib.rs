@@ -18,6 +18,8 @@ pub mod docs;
 mod engine;
 mod entry;
 mod error;
+#[cfg(any(feature = "events", feature = "_sqlx"))]
+pub mod events;
 mod flight;
 pub mod key;
 mod mutant;

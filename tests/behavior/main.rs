@@ -5,6 +5,7 @@
 mod cancellation;
 mod cross_process;
 mod drops;
+mod events;
 mod expiry;
 mod fills;
 mod foreign;

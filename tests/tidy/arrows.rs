@@ -16,24 +16,25 @@ const CORE: &[(&str, &[&str])] = &[
     ("ttl", &["error"]),
     ("codec", &["error"]),
     ("redis", &["entry", "error", "retry"]),
+    ("events", &["cache", "error", "key", "observe", "redis", "retry"]),
     ("value", &["__private", "codec", "error"]),
     ("observe", &["cache"]),
     ("tier", &["cache", "error", "key"]),
     ("slot", &["entry", "flight", "key", "mutant", "sync"]),
     ("flight", &["__private", "cache", "engine", "entry", "key", "mutant", "sync"]),
-    ("store", &["__private", "cache", "codec", "entry", "flight", "key", "redis", "sync"]),
+    (
+        "store",
+        &["__private", "cache", "codec", "entry", "events", "flight", "key", "redis", "sync"],
+    ),
     ("audit", &["__private", "key", "sync"]),
     ("write", &["cache", "engine", "key", "retry", "store", "sync"]),
+    ("sql", &["cache", "engine", "error", "events", "key", "retry", "store", "sync", "write"]),
     (
         "engine",
         &[
             "audit", "cache", "clock", "entry", "key", "observe", "slot", "sql", "store", "tier",
             "write",
         ],
-    ),
-    (
-        "sql",
-        &["cache", "engine", "error", "key", "observe", "redis", "retry", "store", "sync", "write"],
     ),
     (
         "cache",

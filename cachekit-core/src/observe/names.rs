@@ -25,3 +25,11 @@ pub const OUTBOX_PENDING: &str = "cachekit_outbox_pending";
 pub const OUTBOX_LAG_SECONDS: &str = "cachekit_outbox_lag_seconds";
 /// Counter: rows of the outbox that were given up, by `namespace`.
 pub const OUTBOX_DEAD: &str = "cachekit_outbox_dead_total";
+/// Counter: messages of streams, by `topic`, `group` and `outcome` (`handled`, `failed`, `dead`, `taken_over`).
+pub const MESSAGES: &str = "cachekit_messages_total";
+/// Gauge: messages that were delivered and not acknowledged, by `topic` and `group`.
+pub const MESSAGES_PENDING: &str = "cachekit_messages_pending";
+/// Gauge: messages that were not delivered yet, by `topic` and `group`.
+pub const MESSAGES_WAITING: &str = "cachekit_messages_waiting";
+/// Gauge, seconds: how long the oldest of both has waited, by `topic` and `group`.
+pub const MESSAGES_LAG_SECONDS: &str = "cachekit_messages_lag_seconds";

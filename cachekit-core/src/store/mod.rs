@@ -153,6 +153,19 @@ impl Store {
         })
     }
 
+    /// Publishes an event to the stream of its topic. The same event may be published twice: consumers know it by its id.
+    #[cfg(feature = "events")]
+    #[cfg_attr(not(any(test, feature = "_sqlx")), allow(dead_code))]
+    pub(crate) async fn publish(
+        &self,
+        event: &crate::events::StoredEvent,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Redis(store) => store.publish(event).await,
+            _ => Err(StoreError::Refused),
+        }
+    }
+
     /// Deletes every entry of the namespace.
     pub(crate) async fn sweep(&self) -> Result<(), StoreError> {
         remote!(self, store => Box::pin(store.sweep()).await, embedded => Ok(()))

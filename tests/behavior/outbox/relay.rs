@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cachekit::outbox::{DeadRow, Relay};
-use cachekit::{Cache, ErrorKind};
-use cachekit_test_support::{Proxy, RedisServer, named};
+use cachekit::{Cache, ErrorKind, Outcome};
+use cachekit_test_support::{Proxy, RedisServer, Reply, named};
 use cachekit_tests::{
-    Entries, cache, first_poll, patient_builder, soon, until, until_async, until_linked,
+    Entries, cache, first_poll, item, patient_builder, soon, until, until_async, until_linked,
 };
 use sqlx::{Pool, Sqlite};
 use tempfile::TempDir;
@@ -93,6 +93,21 @@ async fn a_refused_row_is_tried_again_given_up_in_the_end_and_can_be_sent_again(
     assert_eq!(relay.redrive().await.unwrap(), 1);
     until_done(&pool, 2).await;
     assert_eq!(entries.pttl("other:1"), -2);
+}
+
+#[tokio::test]
+async fn a_refused_row_does_no_harm_to_those_of_its_batch() {
+    let (_host, pool) = database().await;
+    let server = RedisServer::start();
+    let cache = cache(&server.url()).await;
+    let mut entries = Entries::of(&server);
+    forbid_all_but_items(&mut entries);
+    write_due(&pool, &["item:1", "other:1", "item:2"]).await;
+    let (relay, mut dead) = relay(&cache, &pool);
+    let _relay = relay.attempts(1).start();
+    soon(dead.recv()).await.unwrap();
+    until_done(&pool, 2).await;
+    assert!(dead.try_recv().is_err(), "the others were never refused");
 }
 
 #[tokio::test]
@@ -238,6 +253,55 @@ async fn a_relay_ends_with_a_shutdown_that_nobody_waits_for() {
     assert!(first_poll(shutdown.as_mut()).is_pending());
     drop(shutdown);
     until("the task is gone", || Arc::strong_count(&alive) == 1).await;
+}
+
+/// What the stream of `users` holds.
+fn published(entries: &mut Entries) -> Vec<String> {
+    let Reply::Array(found) = entries.raw(&["XRANGE", "ck~e:t:users", "-", "+"]) else {
+        panic!("XRANGE was refused")
+    };
+    found.iter().map(|entry| format!("{entry:?}")).collect()
+}
+
+#[tokio::test]
+async fn events_are_published_and_wake_the_relay() {
+    let (_host, pool) = database().await;
+    let server = RedisServer::start();
+    let cache = cache(&server.url()).await;
+    let mut entries = Entries::of(&server);
+    let (told, mut looks) = mpsc::unbounded_channel();
+    write(&pool, &row("item:later")).await;
+    let _relay = Relay::new(&cache, &pool)
+        .poll_interval(NEVER)
+        .lag_threshold(Duration::ZERO)
+        .on_lag(move |backlog| told.send(*backlog).unwrap_or_default())
+        .start();
+    looks.recv().await.unwrap();
+    let mut tx = cache.begin(&pool).await.unwrap();
+    tx.invalidate(item(1));
+    tx.publish("users", &"Ada").unwrap();
+    tx.publish("users", &"Grace").unwrap();
+    assert_eq!(tx.commit().await.unwrap().invalidation, Outcome::Applied);
+    soon(until_done(&pool, 1)).await;
+    assert_eq!(published(&mut entries).len(), 2);
+}
+
+#[tokio::test]
+async fn an_event_that_is_refused_holds_up_no_other_row_and_its_keys_are_gone_all_the_same() {
+    let (_host, pool) = database().await;
+    let server = RedisServer::start();
+    let cache = cache(&server.url()).await;
+    let mut entries = Entries::of(&server);
+    entries.call("SET", "item:1", &[b"old"]);
+    forbid_all_but_items(&mut entries);
+    let refused = event_row("item:1");
+    write(&pool, &refused).await;
+    write_due(&pool, &["item:2"]).await;
+    let (relay, mut dead) = relay(&cache, &pool);
+    let _relay = relay.attempts(2).start();
+    assert_eq!(soon(dead.recv()).await.unwrap().id, refused.id);
+    until_done(&pool, 1).await;
+    assert_eq!(entries.pttl("item:1"), -2);
 }
 
 #[tokio::test]

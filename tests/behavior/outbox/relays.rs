@@ -73,7 +73,7 @@ async fn nothing_is_claimed_while_redis_is_away_and_everything_soon_after<DB: Te
     make_due(&pool).await;
     claim(&pool, "before").await;
     set(&pool, "claimed_by = NULL, claimed_until = NULL, attempts = 0", "1 = 1").await;
-    let later = DB::earlier("available_at", 100).replace(" - ", " + ");
+    let later = DB::earlier("available_at", 1000).replace(" - ", " + ");
     let id = format!("id = {}", DB::literal(refused.id));
     set(&pool, &format!("available_at = {later}"), &id).await;
 

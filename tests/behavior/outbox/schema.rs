@@ -1,7 +1,7 @@
 //! The tables are made once, however many make them.
 
 use cachekit::sql::outbox::{Backend, MYSQL_SCHEMA, POSTGRES_SCHEMA, SQLITE_SCHEMA, migrate};
-use cachekit_tests::soon;
+use cachekit_tests::{Polls, soon};
 use sqlx::{MySql, Pool, Postgres, Sqlite};
 
 use super::databases::{Tested, count, fresh, row, write};
@@ -53,4 +53,17 @@ async fn tables_that_are_there_are_not_waited_for() {
     let mut writing = pool.begin().await.unwrap();
     Postgres::insert(&mut writing, &row("user:1")).await.unwrap();
     soon(migrate(&pool)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_migration_that_is_dropped_in_mid_way_can_be_repeated() {
+    let host = Sqlite::host();
+    let pool = Sqlite::fresh(&host).await;
+    let mut polls = 0;
+    while Polls::new(migrate(&pool), polls).await.is_none() {
+        polls += 1;
+    }
+    assert!(polls > 1, "there was a way to go");
+    soon(migrate(&pool)).await.unwrap();
+    write(&pool, &row("user:1")).await;
 }

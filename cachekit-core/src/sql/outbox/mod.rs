@@ -7,7 +7,7 @@ mod migrate;
 mod row;
 mod statement;
 
-pub use super::relay::{DeadRow, Relay, RelayHandle, redrive};
+pub use super::relay::{DeadRow, Relay, RelayHandle, backlog, redrive};
 #[doc(hidden)]
 pub use backend::sealed;
 pub use backend::{Backend, Verdict};

@@ -2,8 +2,9 @@
 
 use std::{fmt, time::Duration};
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+pub use crate::events::StoredEvent;
 
 /// The id of a row, and so of the transaction that wrote it: a UUID of version 7.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -97,31 +98,5 @@ impl fmt::Debug for OutboxRow {
             .field("keys", &self.keys.len())
             .field("events", &self.events.len())
             .finish()
-    }
-}
-
-/// An event as it lies in the outbox.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct StoredEvent {
-    /// A UUID, by which consumers tell a second delivery.
-    pub id: String,
-    /// What it is about; names the stream.
-    pub topic: String,
-    /// Events with the same key are about the same thing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
-    /// What happened, as JSON text.
-    pub payload: String,
-    /// The trace it belongs to, as in a `traceparent` header.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trace: Option<String>,
-}
-
-impl fmt::Debug for StoredEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoredEvent")
-            .field("id", &self.id)
-            .field("topic", &self.topic)
-            .finish_non_exhaustive()
     }
 }

@@ -14,6 +14,9 @@ use crate::{
     sync::{self, Instant},
 };
 
+/// How many keys of several rows are invalidated before the time is looked at again.
+const KEYS_AT_ONCE: usize = 10_000;
+
 /// Pauses of a row that is refused.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -50,39 +53,44 @@ impl<DB: Backend> Runner<DB> {
     /// Deals with the rows of a claim that was made at that time.
     pub(super) async fn work(&mut self, rows: Vec<Claimed>, claimed: Instant) -> Turn {
         let rows = self.bury_malformed(rows).await;
-        match apply(&self.engine.store, &rows).await {
-            Ok(()) => self.finish(&rows, claimed),
-            Err(Fault::Away) => return self.give_back(&rows).await,
-            // One of them is to blame, and the others must not suffer for it.
-            Err(_) => return self.work_singly(&rows, claimed).await,
+        let mut rest = &rows[..];
+        while !rest.is_empty() {
+            let (group, others) = rest.split_at(group_len(rest));
+            let unlinked = unlink(&self.engine.store, group).await;
+            if unlinked == Err(Fault::Away) {
+                return self.give_back(rest).await;
+            }
+            for row in group {
+                let result = match unlinked {
+                    Ok(()) if row.row.events.is_empty() => Ok(()),
+                    _ if self.is_late(claimed) => Err(Fault::Away),
+                    Ok(()) => publish(&self.engine.store, &row.row.events).await,
+                    // One of them is to blame, and the others must not suffer for it.
+                    Err(_) => apply(&self.engine.store, row).await,
+                };
+                match result {
+                    Ok(()) => self.finish(row, claimed),
+                    Err(Fault::Away) => return self.give_back(rest).await,
+                    Err(Fault::Refused(error)) => self.refused(row, error).await,
+                    Err(Fault::Hopeless(error)) => self.bury(row.id, row.attempts, error).await,
+                }
+                rest = &rest[1..];
+            }
+            rest = others;
         }
         Turn::More
     }
 
-    async fn work_singly(&mut self, rows: &[Sound], claimed: Instant) -> Turn {
-        for (index, row) in rows.iter().enumerate() {
-            let held = sync::now().saturating_duration_since(claimed);
-            if held > self.settings.lease / 2 {
-                return self.give_back(&rows[index..]).await;
-            }
-            let one = std::slice::from_ref(row);
-            match apply(&self.engine.store, one).await {
-                Ok(()) => self.finish(one, claimed),
-                Err(Fault::Away) => return self.give_back(&rows[index..]).await,
-                Err(Fault::Refused(error)) => self.refused(row, error).await,
-                Err(Fault::Hopeless(error)) => self.bury(row.id, row.attempts, error).await,
-            }
-        }
-        Turn::More
+    /// Whether the claim may end before another row is dealt with.
+    fn is_late(&self, claimed: Instant) -> bool {
+        sync::now().saturating_duration_since(claimed) > self.settings.lease / 2
     }
 
-    fn finish(&mut self, rows: &[Sound], claimed: Instant) {
+    fn finish(&mut self, row: &Sound, claimed: Instant) {
         let since = sync::now().saturating_duration_since(claimed);
-        for row in rows {
-            self.engine.sql.doubts.resolve(&self.engine, row.id, Verdict::Committed);
-            self.engine.reporter.relayed(row.age + since);
-        }
-        self.finished.extend(rows.iter().map(|row| row.id));
+        self.engine.sql.doubts.resolve(&self.engine, row.id, Verdict::Committed);
+        self.engine.reporter.relayed(row.age + since);
+        self.finished.push(row.id);
     }
 
     /// These were not tried, or without their fault in vain.
@@ -132,15 +140,26 @@ fn note(what: &'static str, result: sqlx::Result<()>) {
     }
 }
 
-/// Invalidates the keys of all rows, then publishes their events, row by row in the order in which each has them.
-async fn apply(store: &Store, rows: &[Sound]) -> Result<(), Fault> {
+/// How many rows from the front are invalidated together.
+fn group_len(rows: &[Sound]) -> usize {
+    let mut keys = 0;
+    let fits = |row: &&Sound| {
+        keys += row.row.keys.len();
+        keys <= KEYS_AT_ONCE
+    };
+    rows.iter().take_while(fits).count().max(1)
+}
+
+async fn unlink(store: &Store, rows: &[Sound]) -> Result<(), Fault> {
     let keys: Vec<_> = rows.iter().flat_map(|row| &row.row.keys).map(String::as_str).collect();
     if !keys.is_empty() {
         store.unlink(&keys).await?;
     }
-    let events: Vec<_> = rows.iter().flat_map(|row| &row.row.events).collect();
-    if !events.is_empty() {
-        publish(store, &events).await?;
-    }
     Ok(())
+}
+
+/// Invalidates one row's keys, then publishes its events.
+async fn apply(store: &Store, row: &Sound) -> Result<(), Fault> {
+    unlink(store, std::slice::from_ref(row)).await?;
+    publish(store, &row.row.events).await
 }

@@ -10,5 +10,5 @@ mod task;
 mod upkeep;
 
 pub use hooks::DeadRow;
-pub use relay::{Relay, redrive};
+pub use relay::{Relay, backlog, redrive};
 pub use task::RelayHandle;

@@ -162,3 +162,30 @@ impl<DB: Backend> Relay<DB> {
 pub async fn redrive<DB: Backend>(pool: &Pool<DB>, namespace: &str) -> sqlx::Result<u64> {
     DB::redrive(pool, namespace).await
 }
+
+/// How much waits in the outbox of this namespace.
+///
+/// # Errors
+///
+/// Those of the database.
+///
+/// # Cancel safety
+///
+/// It only looks.
+///
+#[cfg_attr(feature = "sqlx-sqlite", doc = "```")]
+#[cfg_attr(not(feature = "sqlx-sqlite"), doc = "```ignore")]
+/// use cachekit_core::outbox;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> sqlx::Result<()> {
+/// # let pool = sqlx::SqlitePool::connect("sqlite::memory:").await?;
+/// # outbox::migrate(&pool).await?;
+/// let backlog = outbox::backlog(&pool, "shop").await?;
+/// assert_eq!((backlog.pending, backlog.dead), (0, 0));
+/// # Ok(())
+/// # }
+/// ```
+pub async fn backlog<DB: Backend>(pool: &Pool<DB>, namespace: &str) -> sqlx::Result<Backlog> {
+    DB::backlog(pool, namespace).await
+}

@@ -36,6 +36,8 @@ pub(crate) struct Engine {
     pub(crate) sites: Sites,
     /// Set while more keys wait for their invalidation than the queue may hold.
     pub(crate) bypass_all: AtomicBool,
+    #[cfg(feature = "_sqlx")]
+    pub(crate) sql: crate::sql::Hub,
 }
 
 impl Engine {
@@ -92,7 +94,18 @@ impl Engine {
         if self.bypass_all.load(Ordering::Acquire) {
             return Some("queue_full");
         }
+        #[cfg(feature = "_sqlx")]
+        if self.sql.doubts.are_too_many() {
+            return Some("too_many_doubts");
+        }
         self.registry.is_dirty(&key.as_ref()).then_some("dirty")
+    }
+
+    /// Which keys in the shared store, and which rows of an outbox, are this cache's; empty where it
+    /// shares nothing.
+    #[cfg(feature = "_sqlx")]
+    pub(crate) fn namespace(&self) -> &str {
+        self.store.namespace()
     }
 
     /// Leave to run one of the loads that no flight of their key's bounds.

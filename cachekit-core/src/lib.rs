@@ -18,12 +18,15 @@ pub mod docs;
 mod engine;
 mod entry;
 mod error;
+#[cfg(any(feature = "events", feature = "_sqlx"))]
+pub mod events;
 mod flight;
 pub mod key;
 mod mutant;
 pub mod observe;
 #[cfg(feature = "redis")]
 mod redis;
+pub mod retry;
 mod slot;
 pub mod sql;
 mod store;
@@ -45,10 +48,15 @@ pub use crate::{
     clock::ManualClock,
     error::{Error, ErrorKind},
     key::{Key, KeyArg, Segment, SegmentWriter, text},
-    sql::InTransaction,
+    sql::{Conflict, InTransaction, IsConflict, expect_updated, retry_on_conflict},
     ttl::Ttl,
     value::Value,
     write::DeadLetter,
 };
 #[cfg(feature = "redis")]
 pub use crate::{codec::Format, redis::RedisOptions};
+#[cfg(feature = "_sqlx")]
+pub use crate::{
+    retry::OutcomeUnknown,
+    sql::{Committed, Savepoint, Transaction, outbox},
+};

@@ -144,19 +144,45 @@ pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | option | meaning |
 /// |---|---|
+/// | `tx = expr` | the `cachekit::Transaction` that carries the keys to its commit |
 /// | `on_err = "keep"` | an `Err` drops nothing: for functions whose error proves that nothing was written |
 /// | `again_after = "500ms"` | drops the entries once more after that long, for reads of a lagging replica |
 /// | `best_effort` | a promise that no transaction around the call commits after it, or that it does not matter |
 /// | `cache = expr` | this cache, and not the one in scope or installed |
 /// | `crate = "path"` | where to find cachekit, if not at `::cachekit` |
 ///
-/// A function that takes a transaction, a `&mut` connection or a generic executor is refused without `best_effort`: the
-/// entry would be dropped before the commit, and the old rows read back.
+/// A function that takes a `&mut` connection or a generic executor is refused without `best_effort`: the entry would be
+/// dropped before the commit, and the old rows read back.
+///
+/// # Transactions
+///
+/// With `tx = ..`, or with one argument whose type ends in `Transaction` or `Savepoint`, the keys are recorded in that
+/// transaction before the body runs, whatever it returns: the caller may commit after an error. They are invalidated
+/// when it commits, and forgotten when it does not. Keys that name `ret` are recorded after a body that succeeded, for
+/// which the transaction must be an argument taken by `&mut`. The transaction knows its cache; none is looked for.
+///
+/// ```
+/// use cachekit::{Transaction, invalidates};
+/// use sqlx::Sqlite;
+///
+/// #[invalidates("user:<id>")]
+/// async fn rename(tx: &mut Transaction<'_, Sqlite>, id: i64, name: &str) -> sqlx::Result<()> {
+///     let update = sqlx::query("UPDATE users SET name = ? WHERE id = ?").bind(name).bind(id);
+///     update.execute(&mut **tx).await?;
+///     Ok(())
+/// }
+///
+/// #[invalidates("user:<ret>", tx = tx)]
+/// async fn insert(tx: &mut Transaction<'_, Sqlite>, name: &str) -> sqlx::Result<i64> {
+///     let insert = sqlx::query("INSERT INTO users (name) VALUES (?)").bind(name);
+///     Ok(insert.execute(&mut **tx).await?.last_insert_rowid())
+/// }
+/// ```
 ///
 /// # Panics
 ///
-/// The function panics before its body runs where no cache is named, in scope or installed: no write without its
-/// invalidation. `Cache::disabled()` is for tools that have none.
+/// Outside a transaction the function panics before its body runs where no cache is named, in scope or installed: no
+/// write without its invalidation. `Cache::disabled()` is for tools that have none.
 #[proc_macro_attribute]
 pub fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
     invalidates::invalidates(args.into(), item.into()).into()

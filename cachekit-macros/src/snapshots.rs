@@ -142,6 +142,38 @@ fn invalidates_by_the_result() {
 }
 
 #[test]
+fn invalidates_in_a_transaction() {
+    let named = invalidates(
+        quote!(find_user(id), tx = self.tx),
+        quote! {
+            async fn rename(&mut self, id: i64) -> Result<(), Error> {
+                store(&mut self.tx, id).await
+            }
+        },
+    );
+    let by_its_type = invalidates(
+        quote!(find_user(ret.id), "names:<name>"),
+        quote! {
+            async fn insert(tx: &mut Transaction<'_, Sqlite>, name: &str) -> Result<User, Error> {
+                store(&mut **tx, name).await
+            }
+        },
+    );
+    let by_value = invalidates(
+        quote!(find_user(id)),
+        quote! {
+            async fn remove(tx: Transaction<'static, Sqlite>, id: i64) -> Result<(), Error> {
+                tx.commit().await
+            }
+        },
+    );
+    check(
+        quote!(impl Service { #named } #by_its_type #by_value),
+        expect_file!["../tests/snapshots/invalidates_in_a_transaction.rs"],
+    );
+}
+
+#[test]
 fn errors_keep_the_function() {
     let expanded = cached(
         quote!(key = "user:<id>", ttl = "30x", shared),

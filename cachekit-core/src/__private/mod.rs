@@ -5,6 +5,7 @@ mod lifetime;
 mod probe;
 pub mod probes;
 mod read;
+mod recorder;
 mod shape;
 mod site;
 mod tx;
@@ -12,8 +13,8 @@ mod write;
 mod write_shape;
 
 pub use self::{
-    form::*, lifetime::*, probe::*, probes::*, read::*, shape::*, site::*, tx::*, write::*,
-    write_shape::*,
+    form::*, lifetime::*, probe::*, probes::*, read::*, recorder::*, shape::*, site::*, tx::*,
+    write::*, write_shape::*,
 };
 pub use crate::{
     cache::{Cache, Policy},

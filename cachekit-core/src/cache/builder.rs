@@ -200,6 +200,8 @@ impl CacheBuilder {
             looks: Looks::new(),
             sites: Sites::default(),
             bypass_all: AtomicBool::new(false),
+            #[cfg(feature = "_sqlx")]
+            sql: crate::sql::Hub::new(self.limits.queue_limit),
         });
         Ok(cache)
     }

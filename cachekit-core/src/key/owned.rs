@@ -36,6 +36,16 @@ impl Key {
         Key { template, hash, text }
     }
 
+    /// The key whose text was kept, as [`as_str`](Self::as_str) gave it. Its template is not known any more.
+    #[cfg(any(feature = "events", feature = "_sqlx"))]
+    #[cfg_attr(not(feature = "events"), allow(dead_code))]
+    pub(crate) fn from_text(text: &str) -> Option<Key> {
+        let fits = !text.is_empty() && text.len() <= super::MAX_TEXT;
+        let odd = text.contains(|c: char| c.is_control() || matches!(c, '{' | '}'));
+        let hash = super::buf::hash_text(text);
+        (fits && !odd).then(|| Key::from_parts(Template::Static("(stored)"), hash, text))
+    }
+
     /// The template this key was expanded from, such as `user:<id>`.
     pub fn template(&self) -> &str {
         self.template.as_str()

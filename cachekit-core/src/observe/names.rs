@@ -12,10 +12,24 @@ pub const FILLS_FAILED: &str = "cachekit_fills_failed_total";
 /// Counter: invalidations, by `template` and `outcome` (`applied`, `pending`).
 pub const INVALIDATIONS: &str = "cachekit_invalidations_total";
 /// Histogram, seconds: from the end of a write to the store's acknowledgement of its
-/// invalidation, by `template`.
+/// invalidation, by `template`, which is `(outbox)` for what a relay applied.
 pub const INVALIDATION_SECONDS: &str = "cachekit_invalidation_seconds";
 /// Counter: invalidations that did not get through in their quick tries, by `template`.
 pub const DEAD_LETTERS: &str = "cachekit_dead_letters_total";
 /// Histogram, seconds: from a read's start to its answer, for reads that were no hit in this
 /// process, by `template` and `outcome`.
 pub const READ_SECONDS: &str = "cachekit_read_seconds";
+/// Gauge: rows of the outbox that wait, by `namespace`.
+pub const OUTBOX_PENDING: &str = "cachekit_outbox_pending";
+/// Gauge, seconds: how long the oldest of them has waited, by `namespace`.
+pub const OUTBOX_LAG_SECONDS: &str = "cachekit_outbox_lag_seconds";
+/// Counter: rows of the outbox that were given up, by `namespace`.
+pub const OUTBOX_DEAD: &str = "cachekit_outbox_dead_total";
+/// Counter: messages of streams, by `topic`, `group` and `outcome` (`handled`, `failed`, `dead`, `taken_over`).
+pub const MESSAGES: &str = "cachekit_messages_total";
+/// Gauge: messages that were delivered and not acknowledged, by `topic` and `group`.
+pub const MESSAGES_PENDING: &str = "cachekit_messages_pending";
+/// Gauge: messages that were not delivered yet, by `topic` and `group`.
+pub const MESSAGES_WAITING: &str = "cachekit_messages_waiting";
+/// Gauge, seconds: how long the oldest of both has waited, by `topic` and `group`.
+pub const MESSAGES_LAG_SECONDS: &str = "cachekit_messages_lag_seconds";

@@ -96,6 +96,49 @@ impl Reporter {
         );
     }
 
+    /// A relay dealt with a row that was written so long ago.
+    #[cfg(feature = "_sqlx")]
+    #[cfg_attr(not(feature = "metrics"), allow(unused_variables, clippy::unused_self))]
+    pub(crate) fn relayed(&self, after: std::time::Duration) {
+        #[cfg(feature = "metrics")]
+        metrics::histogram!(super::names::INVALIDATION_SECONDS, "template" => "(outbox)")
+            .record(after);
+    }
+
+    /// So many rows wait, the oldest for so long.
+    #[cfg(feature = "_sqlx")]
+    #[cfg_attr(not(feature = "metrics"), allow(unused_variables, clippy::unused_self))]
+    pub(crate) fn backlog(&self, namespace: &str, pending: u64, lag: std::time::Duration) {
+        #[cfg(feature = "metrics")]
+        {
+            use super::names::{OUTBOX_LAG_SECONDS, OUTBOX_PENDING};
+            let labels = [("namespace", namespace.to_owned())];
+            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+            metrics::gauge!(OUTBOX_PENDING, &labels).set(pending as f64);
+            metrics::gauge!(OUTBOX_LAG_SECONDS, &labels).set(lag.as_secs_f64());
+        }
+    }
+
+    #[cfg(feature = "_sqlx")]
+    pub(crate) fn dead_row(
+        &self,
+        namespace: &str,
+        row: &dyn std::fmt::Display,
+        attempts: u32,
+        error: &str,
+    ) {
+        #[cfg(feature = "metrics")]
+        metrics::counter!(super::names::OUTBOX_DEAD, "namespace" => namespace.to_owned())
+            .increment(1);
+        tracing::error!(
+            namespace,
+            %row,
+            attempts,
+            error,
+            "a row of the outbox was given up; mend what is wrong and call `outbox::redrive`"
+        );
+    }
+
     /// Passes on the hits counted since the last time: a recorder costs more than a hit.
     #[cfg(feature = "metrics")]
     fn tell_local_hits(&self) {

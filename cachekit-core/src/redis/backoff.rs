@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::retry::{doubled, full_jitter};
+
 const LOSS_FIRST: Duration = Duration::from_millis(50);
 const LOSS_MOST: Duration = Duration::from_secs(2);
 const STALL_FIRST: Duration = Duration::from_secs(1);
@@ -40,7 +42,7 @@ impl Backoff {
         }
         let most = doubled(LOSS_FIRST, self.failures, LOSS_MOST);
         self.failures += 1;
-        most.mul_f64(fastrand::f64())
+        full_jitter(most)
     }
 
     /// The pause after Redis left commands unanswered. It keeps growing while the link stalls again soon:
@@ -54,10 +56,6 @@ impl Backoff {
         self.stalls += 1;
         pause.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
-}
-
-fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
-    first.saturating_mul(1 << times.min(16)).min(most)
 }
 
 #[cfg(test)]

@@ -16,17 +16,31 @@ mod probe;
 mod reply;
 mod script;
 mod store;
+#[cfg(feature = "events")]
+mod streams;
 mod supervisor;
 mod sweep;
+mod task;
 #[cfg(feature = "redis-tls")]
 mod tls;
 mod url;
+#[cfg(feature = "events")]
+mod wire;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::options::RedisOptions;
+#[cfg(feature = "events")]
+pub use self::streams::Retention;
 pub(crate) use self::{lease::LeaseHold, probe::Probe, reply::StoreError, store::RedisStore};
+#[cfg(feature = "events")]
+pub(crate) use self::{
+    streams::{
+        Backlog, Entry, Fields, From, Group, Kind, Stream, StreamError, check_name, stream_key,
+    },
+    wire::Wire,
+};
 
 /// The operation that errors of this module name.
 const CONNECT: &str = "connect to redis";

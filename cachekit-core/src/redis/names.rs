@@ -14,15 +14,13 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(namespace: &str) -> Result<Names, Error> {
-        let forbidden = |c: char| matches!(c, ':' | '.' | '{' | '}') || c.is_control();
-        if namespace.is_empty() || namespace.len() > 64 || namespace.contains(forbidden) {
-            let message = format!(
-                "`{}` is no namespace; give 1 to 64 bytes without `:`, `.`, `{{` and `}}`",
-                namespace.escape_debug()
-            );
-            return Err(Error::new(ErrorKind::Config, super::CONNECT, message));
-        }
+        check("namespace", namespace)?;
         Ok(Names { prefix: format!("ck:{namespace}:") })
+    }
+
+    #[cfg(any(feature = "_sqlx", feature = "events"))]
+    pub(super) fn namespace(&self) -> &str {
+        self.prefix.strip_prefix("ck:").and_then(|name| name.strip_suffix(':')).unwrap_or_default()
     }
 
     pub(super) fn prefix(&self) -> &str {
@@ -32,6 +30,19 @@ impl Names {
     pub(super) fn key<'a>(&'a self, text: &'a str) -> StoreKey<'a> {
         StoreKey { prefix: &self.prefix, text }
     }
+}
+
+/// Whether `name` can stand between the colons of a key.
+pub(super) fn check(what: &str, name: &str) -> Result<(), Error> {
+    let forbidden = |c: char| matches!(c, ':' | '.' | '{' | '}') || c.is_control();
+    if !name.is_empty() && name.len() <= 64 && !name.contains(forbidden) {
+        return Ok(());
+    }
+    let message = format!(
+        "`{}` is no {what}; give 1 to 64 bytes without `:`, `.`, `{{` and `}}`",
+        name.escape_debug()
+    );
+    Err(Error::new(ErrorKind::Config, super::CONNECT, message))
 }
 
 impl fmt::Debug for Names {

@@ -3,10 +3,6 @@
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use redis::{Cmd, RedisWrite, ToRedisArgs};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-
 use super::connect::Connector;
 use super::keeper::{GiveUps, Keeper};
 use super::lease::{LeaseHold, Leases};
@@ -16,9 +12,11 @@ use super::options::RedisOptions;
 use super::probe::{self, Probe};
 use super::reply::{self, Refusal, StoreError};
 use super::script;
-use super::supervisor::Supervisor;
+use super::supervisor::{Purpose, Supervisor};
+use super::task::Task;
 use crate::Error;
 use crate::entry::{self, Id};
+use redis::{Cmd, RedisWrite, ToRedisArgs};
 
 /// UNLINKs in one write.
 const BATCH: usize = 512;
@@ -48,34 +46,6 @@ struct Tasks {
     supervisor: Task,
 }
 
-/// A task that ends when nobody waits for it any more.
-#[derive(Debug)]
-struct Task {
-    stop: watch::Sender<bool>,
-    handle: JoinHandle<()>,
-}
-
-impl Task {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(
-        task: impl FnOnce(watch::Receiver<bool>) -> F,
-    ) -> Task {
-        let (stop, stopped) = watch::channel(false);
-        Task { stop, handle: tokio::spawn(task(stopped)) }
-    }
-
-    /// Asks the task to finish and waits for it.
-    async fn finish(mut self) {
-        let _ = self.stop.send(true);
-        let _ = (&mut self.handle).await;
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.handle.abort();
-    }
-}
-
 impl RedisStore {
     /// Connects to `url`. A server that is away is no error: the link keeps trying, and commands fail with
     /// [`StoreError::Down`] meanwhile.
@@ -93,7 +63,7 @@ impl RedisStore {
         let connector = Connector::new(url, &options)?;
         let link = Arc::new(Link::new());
         let mut supervisor =
-            Supervisor::new(Arc::clone(&link), connector, options.response_timeout);
+            Supervisor::new(Arc::clone(&link), connector, options.response_timeout, Purpose::Cache);
         let running = supervisor.first().await?;
         let leases = Arc::new(Leases::new(&options));
         let lease_ttl = options.lease_ttl.as_millis().to_string();
@@ -226,9 +196,22 @@ impl RedisStore {
         }
     }
 
+    /// The namespace.
+    #[cfg(feature = "_sqlx")]
+    pub(crate) fn namespace(&self) -> &str {
+        self.inner.names.namespace()
+    }
+
     /// Removes every key of the namespace; says how many. For when it is not known which keys are stale.
     pub(crate) async fn sweep(&self) -> Result<u64, StoreError> {
         super::sweep::run(&self.inner.link, &self.inner.names).await
+    }
+
+    /// The stream of this namespace with that name.
+    #[cfg(feature = "events")]
+    pub(crate) fn stream(&self, kind: super::Kind, name: &str) -> Result<super::Stream, Error> {
+        let key = super::streams::stream_key(self.inner.names.namespace(), kind, name)?;
+        Ok(super::Stream::new(Arc::clone(&self.inner.link), key))
     }
 
     /// Sends what was given up, closes the connection, and waits until both tasks have ended.

@@ -31,6 +31,16 @@ pub(super) struct Supervisor {
     backoff: Backoff,
 }
 
+/// What a link is for, as its log lines say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Entries of a cache.
+    Cache,
+    /// Streams of events.
+    #[cfg(feature = "events")]
+    Streams,
+}
+
 /// A published connection.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -66,8 +76,9 @@ impl Supervisor {
         link: Arc<Link>,
         connector: Connector,
         response_timeout: Duration,
+        purpose: Purpose,
     ) -> Supervisor {
-        let (journal, backoff) = (Journal::default(), Backoff::default());
+        let (journal, backoff) = (Journal::new(purpose), Backoff::default());
         Supervisor { link, connector, response_timeout, journal, backoff }
     }
 
@@ -197,20 +208,25 @@ async fn answers(mut connection: MultiplexedConnection, limit: Duration) -> bool
 }
 
 /// Says what an operator must know, and says it once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Journal {
+    purpose: Purpose,
     down_because: Option<String>,
     advised: bool,
 }
 
 impl Journal {
+    fn new(purpose: Purpose) -> Journal {
+        Journal { purpose, down_because: None, advised: false }
+    }
+
     fn up(&mut self, connector: &Connector, node: &Node) {
         let redis = connector.target();
         if self.down_because.take().is_some() {
             tracing::info!(%redis, "the Redis link is up");
         }
         let advice = node.advice();
-        if !self.advised && !advice.is_empty() {
+        if self.purpose == Purpose::Cache && !self.advised && !advice.is_empty() {
             self.advised = true;
             tracing::warn!(%redis, "this Redis is risky as a cache: {}", advice.join("; "));
         }
@@ -219,7 +235,12 @@ impl Journal {
     fn down(&mut self, connector: &Connector, reason: &str) {
         if self.down_because.as_deref() != Some(reason) {
             let redis = connector.target();
-            tracing::warn!(%redis, reason, "the Redis link is down; reads go to their source");
+            let meanwhile = match self.purpose {
+                Purpose::Cache => "reads go to their source",
+                #[cfg(feature = "events")]
+                Purpose::Streams => "events wait",
+            };
+            tracing::warn!(%redis, reason, "the Redis link is down; {meanwhile}");
             self.down_because = Some(reason.to_owned());
         }
     }

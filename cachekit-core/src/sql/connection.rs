@@ -46,6 +46,19 @@ mod sqlx_impls {
     use sqlx::{Connection, Database, Transaction};
 
     use super::InTransaction;
+    use crate::sql;
+
+    impl<DB: Database> InTransaction for sql::Transaction<'_, DB> {
+        fn in_transaction(&self) -> bool {
+            true
+        }
+    }
+
+    impl<DB: Database> InTransaction for sql::Savepoint<'_, DB> {
+        fn in_transaction(&self) -> bool {
+            true
+        }
+    }
 
     impl<DB: Database> InTransaction for Transaction<'_, DB> {
         fn in_transaction(&self) -> bool {

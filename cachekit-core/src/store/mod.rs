@@ -120,6 +120,17 @@ macro_rules! remote {
 
 // What is not part of a hit is boxed: it would make the future of every read as large as its own.
 impl Store {
+    /// The namespace that this cache's keys share with other processes, if they do.
+    #[cfg(feature = "_sqlx")]
+    pub(crate) fn namespace(&self) -> &str {
+        match self {
+            #[cfg(feature = "redis")]
+            Self::Redis(redis) => redis.store.namespace(),
+            #[allow(unreachable_patterns)]
+            _ => "",
+        }
+    }
+
     /// The tier that answers what is no hit in this process.
     pub(crate) fn tier_name(&self) -> &'static str {
         match self {
@@ -159,6 +170,19 @@ impl Store {
             let _ = keys;
             Ok(())
         })
+    }
+
+    /// Publishes an event to the stream of its topic. The same event may be published twice: consumers know it by its id.
+    #[cfg(feature = "events")]
+    #[cfg_attr(not(any(test, feature = "_sqlx")), allow(dead_code))]
+    pub(crate) async fn publish(
+        &self,
+        event: &crate::events::StoredEvent,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Redis(store) => store.publish(event).await,
+            _ => Err(StoreError::Refused),
+        }
     }
 
     /// Deletes every entry of the namespace.

@@ -120,6 +120,18 @@ impl Redis {
         Ok(())
     }
 
+    #[cfg(feature = "events")]
+    pub(crate) async fn publish(
+        &self,
+        event: &crate::events::StoredEvent,
+    ) -> Result<(), StoreError> {
+        let stream = self.store.stream(redis::Kind::Events, &event.topic);
+        let stream = stream.map_err(|_| StoreError::Refused)?;
+        let fields = crate::events::fields(event);
+        stream.add(&fields, crate::events::DEFAULT_RETENTION).await?;
+        Ok(())
+    }
+
     pub(crate) fn is_up(&self) -> bool {
         self.store.is_up()
     }

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::timetable::Timetable;
 use crate::{
     key::{Key, PassThroughState},
+    retry::{doubled, full_jitter},
     sync::{self, Instant},
 };
 
@@ -188,6 +189,5 @@ pub(super) fn pause(tries: u32, quick_tries: u32) -> Duration {
     if tries >= quick_tries {
         return SLOW;
     }
-    let most = Duration::from_millis(50 << tries.min(4)).min(Duration::from_secs(1));
-    most.mul_f64(fastrand::f64())
+    full_jitter(doubled(Duration::from_millis(50), tries, Duration::from_secs(1)))
 }

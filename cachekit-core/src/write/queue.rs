@@ -101,7 +101,7 @@ impl Queue {
     }
 
     /// Notes a second invalidation of `key` for later.
-    pub(super) fn push_again(&self, engine: &Arc<Engine>, key: &Key, after: Duration) {
+    pub(crate) fn push_again(&self, engine: &Arc<Engine>, key: &Key, after: Duration) {
         let due = sync::now() + after;
         let added = {
             let mut state = lock(&self.state);

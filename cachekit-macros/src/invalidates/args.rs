@@ -14,8 +14,8 @@ use crate::options::{self, Names, Seen, Text};
 use crate::template::{Piece, Template, Unraw as _};
 
 const NAMES: Names = Names {
-    known: &["key", "keys", "on_err", "again_after", "best_effort", "cache", "crate"],
-    later: &["tx", "tags"],
+    known: &["key", "keys", "tx", "on_err", "again_after", "best_effort", "cache", "crate"],
+    later: &["tags"],
 };
 
 /// Where one key comes from.
@@ -45,6 +45,7 @@ pub(crate) struct Args {
     pub(crate) again_after: Option<Delay>,
     pub(crate) best_effort: bool,
     pub(crate) cache: Option<Expr>,
+    pub(crate) tx: Option<Expr>,
 }
 
 impl Args {
@@ -91,6 +92,7 @@ impl Args {
             "again_after" => {
                 self.again_after = Some(delay(options::value(name, "\"500ms\"", input)?)?)
             }
+            "tx" => self.tx = Some(options::value(name, "tx", input)?),
             "cache" => self.cache = Some(options::value(name, "self.cache", input)?),
             "crate" => self.root = Root::parse(&options::value(name, "\"path\"", input)?)?,
             _ => {

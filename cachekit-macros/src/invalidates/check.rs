@@ -3,11 +3,12 @@
 use syn::{PatType, Type};
 
 use super::args::Args;
+use super::tx::{self, Tx};
 use crate::errors::Errors;
 use crate::signature::{self, Function};
 
 /// Checks the function against the rules.
-pub(super) fn check(function: &Function, args: &Args, errors: &mut Errors) {
+pub(super) fn check(function: &Function, args: &Args, tx: Option<&Tx>, errors: &mut Errors) {
     if function.flavor().is_none() {
         errors.on(
             function.sig.fn_token,
@@ -24,7 +25,7 @@ pub(super) fn check(function: &Function, args: &Args, errors: &mut Errors) {
             "`#[invalidates]` must name what the function returns; name the type",
         );
     }
-    if !args.best_effort {
+    if !args.best_effort && tx.is_none() {
         let on_connection = function.args().filter(|arg| is_connection(arg, function));
         on_connection.for_each(|arg| {
             let message = "this would invalidate before the transaction commits; take `&mut cachekit::Transaction` and say `tx = …`, or `best_effort`";
@@ -33,13 +34,11 @@ pub(super) fn check(function: &Function, args: &Args, errors: &mut Errors) {
     }
 }
 
-/// An argument that may be inside a transaction that commits after the call.
+/// An argument that may be inside a transaction that commits after the call. A transaction by its name was dealt with.
 fn is_connection(arg: &PatType, function: &Function) -> bool {
-    let by_name = |suffix: &str| {
-        signature::last_segment(&arg.ty).is_some_and(|name| name.to_string().ends_with(suffix))
-    };
     let unique = matches!(&*arg.ty, Type::Reference(reference) if reference.mutability.is_some());
-    by_name("Transaction")
-        || (unique && by_name("Connection"))
+    let is_connection = signature::last_segment(&arg.ty)
+        .is_some_and(|name| name.to_string().ends_with("Connection"));
+    (unique && is_connection && !tx::is_transaction(&arg.ty))
         || signature::is_executor(&arg.ty, &function.sig.generics)
 }

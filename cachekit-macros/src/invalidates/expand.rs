@@ -5,6 +5,7 @@ use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{Ident, Type};
 
 use super::args::{Args, Delay, Target};
+use super::tx::{self, Tx};
 use crate::cached::expand::{cache, cache_value};
 use crate::errors::Errors;
 use crate::mentions;
@@ -12,25 +13,32 @@ use crate::signature::{self, Function};
 use crate::template::{self, Place};
 
 /// The function, dropping its keys however it ends.
-pub(super) fn expand(function: &Function, args: &Args, errors: &mut Errors) -> TokenStream {
+pub(super) fn expand(
+    function: &Function,
+    args: &Args,
+    tx: Option<&Tx>,
+    errors: &mut Errors,
+) -> TokenStream {
     let ck = args.root.private();
     let (after, before): (Vec<Key>, Vec<Key>) = args
         .targets
         .iter()
         .map(|target| key(target, function, errors))
         .partition(|key| key.ret.is_some());
-    check_ret(function, &after, errors);
+    check_ret(function, &after, tx, errors);
     let name = format!("::{}", function.name());
     let names = match after.is_empty() {
         true => quote!(#ck as __ck),
         false => quote!(#ck::{self as __ck, probes::*}),
     };
-    let cache = cache(function, args.cache.as_ref());
-    let cache_value = cache_value(args.cache.as_ref());
     let keys = keys(&before);
-    let rules = rules(function, args);
     let ret_keys = ret_keys(function, &after);
     let load = function.load(&quote!(__ck));
+    let cache = cache(function, args.cache.as_ref());
+    let run = match tx {
+        Some(tx) => tx::run(tx, &load, (!after.is_empty()).then_some(&ret_keys)),
+        None => around(function, args, &ret_keys, &load),
+    };
     function.with_body(&quote! {
         use #names;
         static __CK_SITE: __ck::Site = __ck::Site::write(
@@ -40,9 +48,23 @@ pub(super) fn expand(function: &Function, args: &Args, errors: &mut Errors) -> T
         );
         #cache
         #keys
+        #run
+    })
+}
+
+/// The call that invalidates when the body ends.
+fn around(
+    function: &Function,
+    args: &Args,
+    ret_keys: &TokenStream,
+    load: &TokenStream,
+) -> TokenStream {
+    let cache_value = cache_value(args.cache.as_ref());
+    let rules = rules(function, args);
+    quote! {
         #rules
         __ck::write(&__CK_SITE, #cache_value, __ck_keys, __ck_rules, #ret_keys, #load).await
-    })
+    }
 }
 
 /// One key, or many.
@@ -72,8 +94,11 @@ fn key(target: &Target, function: &Function, errors: &mut Errors) -> Key {
     }
 }
 
-fn check_ret(function: &Function, after: &[Key], errors: &mut Errors) {
+fn check_ret(function: &Function, after: &[Key], tx: Option<&Tx>, errors: &mut Errors) {
     let Some(span) = after.iter().find_map(|key| key.ret) else { return };
+    if let Some(tx) = tx {
+        tx::check_ret(tx, span, errors);
+    }
     if let Some(argument) = function.binding("ret") {
         let message = "in `#[invalidates]`, `ret` is the success value; rename this argument";
         errors.at(argument.span(), message);

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod expand;
+mod tx;
 
 use proc_macro2::TokenStream;
 
@@ -22,7 +23,8 @@ pub(crate) fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
             return fallback::keep(item, errors);
         }
     };
-    check::check(&function, &args, &mut errors);
-    let expanded = expand::expand(&function, &args, &mut errors);
+    let tx = tx::find(&function, &args, &mut errors);
+    check::check(&function, &args, tx.as_ref(), &mut errors);
+    let expanded = expand::expand(&function, &args, tx.as_ref(), &mut errors);
     if errors.is_empty() { expanded } else { fallback::keep(item, errors) }
 }

@@ -2,7 +2,7 @@
 
 use cachekit::invalidates;
 
-#[invalidates("user:<id>", tx = id)]
+#[invalidates("user:<id>", tags = ["users"])]
 async fn rename_user(id: i64) -> Result<i64, String> {
     Ok(id)
 }

@@ -4,16 +4,10 @@ use cachekit::invalidates;
 
 trait Executor {}
 struct PgConnection;
-struct Transaction;
 
 #[invalidates("user:<id>")]
 async fn on_connection(db: &mut PgConnection, id: i64) {
     let _ = (db, id);
-}
-
-#[invalidates("user:<id>")]
-async fn on_transaction(tx: &mut Transaction, id: i64) {
-    let _ = (tx, id);
 }
 
 #[invalidates("user:<id>")]

@@ -1,5 +1,5 @@
 //! Servers for tests: Redis, PostgreSQL and MariaDB on free loopback ports, ended when their handle is dropped,
-//! and a proxy that stands before a Redis.
+//! and proxies that stand before them.
 //!
 //! Every server keeps its data in a temporary folder and listens on 127.0.0.1 only. A missing program
 //! fails the test with the package to install. The functions block: call them from a test, not from a task.
@@ -13,6 +13,7 @@ mod proxy;
 mod redis;
 mod resp;
 mod rule;
+mod tcp_proxy;
 
 pub use mariadb::MariadbServer;
 pub use postgres::PostgresServer;
@@ -21,6 +22,7 @@ pub use proxy::{Command, Proxy, named};
 pub use redis::{RedisServer, TlsFiles};
 pub use resp::{Connection, Reply};
 pub use rule::Rule;
+pub use tcp_proxy::{Cut, TcpProxy};
 
 /// Starts a Redis with further command-line arguments, such as `["--maxmemory", "4mb"]`.
 #[must_use]

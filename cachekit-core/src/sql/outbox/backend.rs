@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::{Database, Pool};
 
-use super::{OutboxRow, RowId};
+use super::{Backlog, Claim, Claimed, OutboxRow, RowId};
 
 /// A database that can hold the outbox: PostgreSQL, MySQL or MariaDB, SQLite.
 ///
@@ -38,19 +38,30 @@ pub trait Backend: Database + sealed::Sealed {
     #[doc(hidden)]
     fn done(pool: &Pool<Self>, ids: &[RowId]) -> impl Future<Output = sqlx::Result<()>> + Send;
 
-    /// The row is to be tried again after some time.
+    /// The row is to be tried again after some time. Said by a relay that no longer holds the row it counts for nothing.
     #[doc(hidden)]
     fn retry(
         pool: &Pool<Self>,
+        relay: &str,
         id: RowId,
         after: Duration,
         error: &str,
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
 
-    /// The row is given up: it lies there until somebody sends it on its way again.
+    /// Those rows were not tried after all: whoever asks next is given them.
+    #[doc(hidden)]
+    fn release(
+        pool: &Pool<Self>,
+        relay: &str,
+        ids: &[RowId],
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+
+    /// The row is given up: it lies there until somebody sends it on its way again. Said by a relay that no longer
+    /// holds the row it counts for nothing.
     #[doc(hidden)]
     fn bury(
         pool: &Pool<Self>,
+        relay: &str,
         id: RowId,
         error: &str,
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
@@ -62,7 +73,8 @@ pub trait Backend: Database + sealed::Sealed {
         namespace: &str,
     ) -> impl Future<Output = sqlx::Result<u64>> + Send;
 
-    /// Deletes at most `limit` rows that were done for at least this long, and says how many.
+    /// Deletes at most `limit` rows that were done for at least this long, or that keep a transaction from
+    /// committing for a day, and says how many.
     #[doc(hidden)]
     fn prune(
         pool: &Pool<Self>,
@@ -98,42 +110,10 @@ pub enum Verdict {
     Aborted,
 }
 
-/// Which rows a relay takes.
-#[derive(Clone, Copy, Debug)]
-pub struct Claim<'a> {
-    /// Who takes them.
-    pub relay: &'a str,
-    /// Whose rows.
-    pub namespace: &'a str,
-    /// How many at most.
-    pub limit: u32,
-    /// For how long they are this relay's alone.
-    pub lease: Duration,
-    /// Rows that are to wait for their next try as well.
-    pub all_due: bool,
-}
-
-/// A row that a relay works on.
-#[derive(Clone, Debug)]
-pub struct Claimed {
-    /// The row's id.
-    pub id: RowId,
-    /// How often it was claimed, this time included.
-    pub attempts: u32,
-    /// How long ago it was written.
-    pub age: Duration,
-    /// The row, or what is wrong with it.
-    pub row: Result<OutboxRow, String>,
-}
-
-/// How much waits in an outbox.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Backlog {
-    /// Rows that were not dealt with yet.
-    pub pending: u64,
-    /// Rows that were given up.
-    pub dead: u64,
-    /// How long the oldest pending row has waited.
-    pub oldest: Option<Duration>,
+impl Verdict {
+    /// What the row says that was there when the poison came.
+    pub(crate) fn of_state(state: i16) -> Self {
+        const POISON: i16 = 9;
+        if state == POISON { Self::Aborted } else { Self::Committed }
+    }
 }

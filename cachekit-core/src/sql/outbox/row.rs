@@ -1,9 +1,10 @@
 //! A row of the outbox: the keys that a transaction changed, and the events it published.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+pub use crate::events::StoredEvent;
 
 /// The id of a row, and so of the transaction that wrote it: a UUID of version 7.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,6 +25,15 @@ impl RowId {
     /// Its 16 bytes, as databases without a UUID type store it.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
+    }
+}
+
+impl TryFrom<&[u8]> for RowId {
+    type Error = sqlx::Error;
+
+    fn try_from(bytes: &[u8]) -> sqlx::Result<Self> {
+        let id = Uuid::from_slice(bytes).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        Ok(Self(id))
     }
 }
 
@@ -52,6 +62,33 @@ pub struct OutboxRow {
     pub events: Vec<StoredEvent>,
 }
 
+impl OutboxRow {
+    /// How long a relay leaves the row to the process that wrote it, which as a rule is quicker. Events are a relay's
+    /// work alone.
+    #[doc(hidden)]
+    pub fn respite(&self) -> Duration {
+        if self.events.is_empty() { Duration::from_secs(1) } else { Duration::ZERO }
+    }
+
+    /// The keys as JSON text.
+    ///
+    /// # Errors
+    ///
+    /// None that can be met: keys are text.
+    pub fn keys_json(&self) -> sqlx::Result<String> {
+        serde_json::to_string(&self.keys).map_err(|error| sqlx::Error::Encode(error.into()))
+    }
+
+    /// The events as JSON text.
+    ///
+    /// # Errors
+    ///
+    /// None that can be met: events are text.
+    pub fn events_json(&self) -> sqlx::Result<String> {
+        serde_json::to_string(&self.events).map_err(|error| sqlx::Error::Encode(error.into()))
+    }
+}
+
 /// Shows how much there is, for keys and events may hold personal data.
 impl fmt::Debug for OutboxRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,31 +98,5 @@ impl fmt::Debug for OutboxRow {
             .field("keys", &self.keys.len())
             .field("events", &self.events.len())
             .finish()
-    }
-}
-
-/// An event as it lies in the outbox.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct StoredEvent {
-    /// A UUID, by which consumers tell a second delivery.
-    pub id: String,
-    /// What it is about; names the stream.
-    pub topic: String,
-    /// Events with the same key are about the same thing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
-    /// What happened, as JSON text.
-    pub payload: String,
-    /// The trace it belongs to, as in a `traceparent` header.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trace: Option<String>,
-}
-
-impl fmt::Debug for StoredEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoredEvent")
-            .field("id", &self.id)
-            .field("topic", &self.topic)
-            .finish_non_exhaustive()
     }
 }

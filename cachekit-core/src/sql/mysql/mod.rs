@@ -1,0 +1,4 @@
+//! The outbox in MySQL and MariaDB.
+
+mod backend;
+mod claim;

@@ -1,0 +1,4 @@
+//! The outbox in PostgreSQL.
+
+mod backend;
+mod claim;

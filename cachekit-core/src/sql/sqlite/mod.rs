@@ -1,0 +1,4 @@
+//! The outbox in SQLite.
+
+mod backend;
+mod claim;

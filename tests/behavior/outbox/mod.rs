@@ -1,0 +1,9 @@
+//! The outbox, on each database.
+
+mod claims;
+mod databases;
+mod life;
+mod relay;
+mod relays;
+mod schema;
+mod verdicts;

@@ -1,0 +1,11 @@
+//! Transactions invalidate when they commit, and only then: on PostgreSQL, MariaDB and SQLite.
+
+mod attributes;
+mod commit;
+mod database;
+mod handler;
+mod lost_answer;
+mod pending;
+mod savepoints;
+
+use database::{Items, on_mariadb, on_postgres, on_sqlite};

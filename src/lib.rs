@@ -18,6 +18,9 @@ pub use cachekit_core::{
 ))]
 #[doc(inline)]
 pub use cachekit_core::events;
+#[cfg(feature = "events")]
+#[doc(inline)]
+pub use cachekit_core::{Write, WriteBehind, WriteBehindBuilder};
 #[cfg(feature = "redis")]
 #[doc(inline)]
 pub use cachekit_core::{Format, RedisOptions};

@@ -25,4 +25,5 @@ mod refresh;
 mod schema;
 mod second_invalidation;
 mod shutdown;
+mod write_behind;
 mod writers;

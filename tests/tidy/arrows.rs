@@ -28,7 +28,7 @@ const CORE: &[(&str, &[&str])] = &[
         &["__private", "cache", "codec", "entry", "events", "flight", "key", "redis", "sync"],
     ),
     ("audit", &["__private", "key", "sync"]),
-    ("write", &["cache", "engine", "key", "retry", "store", "sync"]),
+    ("write", &["cache", "engine", "error", "events", "key", "redis", "retry", "store", "sync"]),
     (
         "engine",
         &["audit", "cache", "clock", "entry", "key", "observe", "slot", "store", "tier", "write"],

@@ -2,6 +2,8 @@
 
 mod armed;
 mod backlog;
+#[cfg(feature = "events")]
+pub(crate) mod behind;
 mod dead_letter;
 mod queue;
 mod timetable;

@@ -26,4 +26,5 @@ mod schema;
 mod second_invalidation;
 mod shutdown;
 mod write_behind;
+mod write_through;
 mod writers;

@@ -28,7 +28,22 @@ const CORE: &[(&str, &[&str])] = &[
         &["__private", "cache", "codec", "entry", "events", "flight", "key", "redis", "sync"],
     ),
     ("audit", &["__private", "key", "sync"]),
-    ("write", &["cache", "engine", "error", "events", "key", "redis", "retry", "store", "sync"]),
+    (
+        "write",
+        &[
+            "__private",
+            "cache",
+            "engine",
+            "error",
+            "events",
+            "key",
+            "redis",
+            "retry",
+            "slot",
+            "store",
+            "sync",
+        ],
+    ),
     (
         "engine",
         &["audit", "cache", "clock", "entry", "key", "observe", "slot", "store", "tier", "write"],

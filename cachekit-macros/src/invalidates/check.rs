@@ -1,35 +1,56 @@
-//! The rules of `#[invalidates]`.
+//! The rules of attributes for writers.
 
 use syn::{PatType, Type};
 
-use super::args::Args;
 use crate::errors::Errors;
 use crate::signature::{self, Function};
 
+/// Which rules, and for whom.
+pub(crate) struct Rules {
+    pub(crate) attribute: &'static str,
+    /// Whether connections are refused, which may be inside a transaction.
+    pub(crate) connections: bool,
+}
+
 /// Checks the function against the rules.
-pub(super) fn check(function: &Function, args: &Args, errors: &mut Errors) {
+pub(crate) fn check(function: &Function, rules: &Rules, errors: &mut Errors) {
+    let attribute = rules.attribute;
     if function.flavor().is_none() {
         errors.on(
             function.sig.fn_token,
-            "`#[invalidates]` works on `async fn`; this function is not async",
+            format!("`{attribute}` works on `async fn`; this function is not async"),
         );
     }
     if function.body.is_none() {
-        let message = "`#[invalidates]` needs a body; put it on the method in the `impl`, or give this one a default";
+        let message = format!(
+            "`{attribute}` needs a body; put it on the method in the `impl`, or give this one a default"
+        );
         errors.on(function.ident(), message);
     }
     if signature::contains_impl(function.output()) {
         errors.on(
             function.output(),
-            "`#[invalidates]` must name what the function returns; name the type",
+            format!("`{attribute}` must name what the function returns; name the type"),
         );
     }
-    if !args.best_effort {
+    if rules.connections {
         let on_connection = function.args().filter(|arg| is_connection(arg, function));
         on_connection.for_each(|arg| {
-            let message = "this would invalidate before the transaction commits; take `&mut cachekit::Transaction` and say `tx = …`, or `best_effort`";
-            errors.on(&arg.ty, message);
+            errors.on(&arg.ty, rules.refusal());
         });
+    }
+}
+
+impl Rules {
+    fn refusal(&self) -> &'static str {
+        match self.attribute {
+            "#[invalidates]" => {
+                "this would invalidate before the transaction commits; take `&mut cachekit::Transaction` and say `tx = …`, or `best_effort`"
+            }
+            _ => {
+                "this would cache the value before the transaction commits; commit inside the function, or use `#[invalidates]`"
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod expand;
 use proc_macro2::TokenStream;
 
 use self::args::Args;
+pub(crate) use self::check::{Rules, check};
 use crate::errors::Errors;
 use crate::fallback;
 use crate::signature::Function;
@@ -22,7 +23,8 @@ pub(crate) fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
             return fallback::keep(item, errors);
         }
     };
-    check::check(&function, &args, &mut errors);
+    let rules = Rules { attribute: "#[invalidates]", connections: !args.best_effort };
+    check(&function, &rules, &mut errors);
     let expanded = expand::expand(&function, &args, &mut errors);
     if errors.is_empty() { expanded } else { fallback::keep(item, errors) }
 }

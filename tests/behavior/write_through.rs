@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cachekit::{Cache, Outcome, Status, invalidates, with_receipt, with_status, writes_through};
+use cachekit::{
+    Cache, Outcome, Peek, Status, invalidates, with_receipt, with_status, writes_through,
+};
 use cachekit_test_support::{Proxy, RedisServer};
 use cachekit_tests::{POLICY, Polls, cache, first_poll, item, soon, until_linked};
 use tokio::sync::Semaphore;
@@ -11,7 +13,7 @@ use tokio::sync::Semaphore;
 /// A table of one row, and gates before and after its commits.
 #[derive(Debug)]
 struct Table {
-    row: AtomicU64,
+    row: Arc<AtomicU64>,
     commit: Semaphore,
     finish: Semaphore,
 }
@@ -27,12 +29,21 @@ impl Table {
 
     fn with(permits: usize) -> Arc<Table> {
         let gate = || Semaphore::new(permits);
-        Arc::new(Table { row: AtomicU64::new(1), commit: gate(), finish: gate() })
+        Arc::new(Table { row: Arc::new(AtomicU64::new(1)), commit: gate(), finish: gate() })
+    }
+
+    /// The same row, with gates of its own.
+    fn beside(&self) -> Arc<Table> {
+        let gate = || Semaphore::new(0);
+        Arc::new(Table { row: self.row.clone(), commit: gate(), finish: gate() })
     }
 
     async fn write(&self) -> u64 {
         self.commit.acquire().await.unwrap().forget();
         let value = self.row.fetch_add(1, Ordering::SeqCst) + 1;
+        for _ in 0..fastrand::u8(0..4) {
+            tokio::task::yield_now().await;
+        }
         self.finish.acquire().await.unwrap().forget();
         value
     }
@@ -115,12 +126,15 @@ async fn overtaken_writer_leaves_nothing() {
             let slow = tokio::spawn(owned_write(one.clone(), table.clone()));
             table.commit.add_permits(1);
             committed(&table, 2).await;
-            let quick = tokio::spawn(owned_write(other.clone(), table.clone()));
-            table.commit.add_permits(1);
+            let beside = table.beside();
+            let quick = tokio::spawn(owned_write(other.clone(), beside.clone()));
+            beside.commit.add_permits(1);
             committed(&table, 3).await;
-            // First in, first out: the slow one waits no longer than the quick one.
-            table.finish.add_permits(2);
-            assert_eq!((slow.await.unwrap(), quick.await.unwrap()), (Ok(2), Ok(3)));
+            beside.finish.add_permits(1);
+            assert_eq!(quick.await.unwrap(), Ok(3));
+            assert_eq!(read(&one, &table).await.0, 3);
+            table.finish.add_permits(1);
+            assert_eq!(slow.await.unwrap(), Ok(2));
             for cache in [&one, &other] {
                 assert_eq!(read(cache, &table).await.0, 3);
             }
@@ -184,6 +198,31 @@ async fn load_that_began_before_the_write_neither_replaces_it_nor_is_joined() {
             assert_eq!(read(cache, &table).await.0, 2);
         }
     }
+}
+
+/// The value that was written may be evicted at once: then nothing but this keeps readers from the older load.
+#[tokio::test]
+async fn older_load_is_not_joined_after_the_written_value_was_evicted() {
+    let cache = Cache::builder().max_entries(1).build().unwrap();
+    let table = Table::open();
+    let (begun, gate) = (Semaphore::new(0), Semaphore::new(0));
+    let load = async || {
+        let seen = table.row.load(Ordering::SeqCst);
+        begun.add_permits(1);
+        gate.acquire().await.unwrap().forget();
+        Ok::<_, ()>(seen)
+    };
+    let mut older = Box::pin(cache.get_or_load(item(1), &POLICY, load));
+    assert!(first_poll(older.as_mut()).is_pending());
+    assert_eq!(begun.available_permits(), 1);
+    assert_eq!(write(&cache, 1, &table).await, Ok(2));
+    for other in 2..100_000 {
+        if cache.peek::<u64>(&item(1)).await == Peek::Miss {
+            break;
+        }
+        cache.get_or_load(item(other), &POLICY, async || Ok::<_, ()>(0_u64)).await.unwrap();
+    }
+    assert_eq!(read(&cache, &table).await, (2, Status::Loaded));
 }
 
 #[tokio::test]

@@ -3,13 +3,6 @@
 
 #[doc(hidden)]
 pub use cachekit_core::__private;
-#[doc(inline)]
-pub use cachekit_core::{
-    Cache, CacheBuilder, Conflict, DeadLetter, Error, ErrorKind, InTransaction, IsConflict, Key,
-    KeyArg, Outcome, Peek, Policy, Receipt, Scope, Segment, SegmentWriter, Status, Ttl, Value,
-    Weigh, audit, bypass, docs, expect_updated, inherit, key as keys, observe, refresh, retry,
-    retry_on_conflict, sql, testing, text, with_receipt, with_status,
-};
 #[cfg(any(
     feature = "events",
     feature = "sqlx-postgres",
@@ -18,14 +11,24 @@ pub use cachekit_core::{
 ))]
 #[doc(inline)]
 pub use cachekit_core::events;
+#[doc(inline)]
+pub use cachekit_core::{
+    Cache, CacheBuilder, Conflict, DeadLetter, Error, ErrorKind, InTransaction, IsConflict, Key,
+    KeyArg, Outcome, Peek, Policy, Receipt, Scope, Segment, SegmentWriter, Status, Ttl, Value,
+    Weigh, audit, bypass, docs, expect_updated, inherit, key as keys, observe, refresh, retry,
+    retry_on_conflict, sql, testing, text, with_receipt, with_status,
+};
 #[cfg(feature = "redis")]
 #[doc(inline)]
 pub use cachekit_core::{Format, RedisOptions};
 #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-mysql", feature = "sqlx-sqlite"))]
 #[doc(inline)]
 pub use cachekit_core::{Committed, OutcomeUnknown, Savepoint, Transaction, outbox};
+#[cfg(feature = "events")]
 #[doc(inline)]
-pub use cachekit_macros::{Segment, cached, invalidates, isolated, key};
+pub use cachekit_core::{Write, WriteBehind, WriteBehindBuilder};
+#[doc(inline)]
+pub use cachekit_macros::{Segment, cached, invalidates, isolated, key, writes_through};
 #[cfg(feature = "tower")]
 #[doc(inline)]
 pub use cachekit_tower as tower;

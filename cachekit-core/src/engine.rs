@@ -57,17 +57,32 @@ impl Engine {
     /// Puts a loaded answer into the in-process tier, unless an invalidation came since the
     /// ticket was taken. Whether the tier *kept* it is another matter.
     pub(crate) fn local_fill(&self, ticket: &Ticket, key: &Key, fill: LocalFill<'_>) -> bool {
-        let Some(tier) = &self.tier else { return false };
+        let Some(insert) = self.insertion(key, fill) else { return false };
+        ticket.redeem(insert).is_some()
+    }
+
+    /// Puts a written value into the in-process tier, unless anything has happened to the key since the ticket was
+    /// taken. What is loading it now brings nothing newer, and is shared no more.
+    pub(crate) fn local_supersede(&self, ticket: &Ticket, key: &Key, fill: LocalFill<'_>) -> bool {
+        let Some(insert) = self.insertion(key, fill) else { return false };
+        let Some((detached, fallen)) = ticket.supersede(insert) else { return false };
+        detached.wake();
+        drop(fallen);
+        true
+    }
+
+    /// What puts an answer into the in-process tier, or removes what is there where it does not fit.
+    fn insertion(&self, key: &Key, fill: LocalFill<'_>) -> Option<impl FnOnce() -> Fallen> {
+        let tier = self.tier.as_ref()?;
         let weight = fill.policy.weight_of(fill.answer);
         let expires = self.clock.now_ms().saturating_add(fill.ttl_ms);
         let entry = Entry::new(fill.answer.clone(), expires, weight);
         let fits = u64::from(weight) <= tier.heaviest();
         let stored = StoredKey::from(key.as_ref());
-        let fallen: Option<Fallen> = ticket.redeem(move || match fits {
+        Some(move || match fits {
             true => tier.insert(stored, entry),
             false => tier.remove(&stored.as_ref()),
-        });
-        fallen.is_some()
+        })
     }
 
     /// Makes what this process has, or is loading, for `key` unfit for reads that begin from now

@@ -40,6 +40,8 @@ mod write;
 #[cfg(test)]
 mod test_cases;
 
+#[cfg(feature = "events")]
+pub use crate::write::behind::{Write, WriteBehind, WriteBehindBuilder};
 pub use crate::{
     cache::{
         Cache, CacheBuilder, Outcome, Peek, Policy, Receipt, Scope, Status, Weigh, bypass, inherit,

@@ -22,6 +22,7 @@ mod signature;
 #[cfg(test)]
 mod snapshots;
 mod template;
+mod writes_through;
 
 /// Keeps what an async function answers, and gives it to the next caller with the same key.
 ///
@@ -186,6 +187,52 @@ pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
     invalidates::invalidates(args.into(), item.into()).into()
+}
+
+/// Leaves the value that an async function has written, and returns, in the cache.
+///
+/// ```
+/// use cachekit::{cached, writes_through};
+///
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct User { id: i64, name: String }
+/// #[cached(key = "user:<id>", ttl = "30m")]
+/// async fn find_user(id: i64) -> Result<Option<User>, std::io::Error> {
+///     # let _ = id;
+///     Ok(None)
+/// }
+///
+/// #[writes_through(key = "user:<id>", ttl = "30m")] // the key and the type of the read
+/// async fn rename_user(id: i64, name: String) -> Result<User, std::io::Error> {
+///     // UPDATE users SET name = .. WHERE id = .. RETURNING *
+///     Ok(User { id, name })
+/// }
+/// ```
+///
+/// The value enters in the place of what was cached when the body began, and only if that is still there: whoever has
+/// written since has removed it. Otherwise, and after an `Err`, a `None`, a panic or a drop, the entry is dropped as
+/// [`macro@invalidates`] does that. So the cache never gives an older value than the last write that has returned, and
+/// of several writers at once at most one leaves its value.
+///
+/// What the function returns must be all that the read would find *after the commit*: return the row as the database
+/// has it (`RETURNING *`), and commit inside the function. A function that takes a transaction or a connection is
+/// refused, since the value would be seen before the commit.
+///
+/// # Options
+///
+/// | option | meaning |
+/// |---|---|
+/// | `key = "user:<id>"` or an expression | the key, made before the body runs |
+/// | `ttl = "30m±5m"` or an expression | how long the value is kept |
+/// | `cache = expr` | this cache, and not the one in scope or installed |
+/// | `crate = "path"` | where to find cachekit, if not at `::cachekit` |
+///
+/// # Panics
+///
+/// As [`macro@invalidates`].
+#[proc_macro_attribute]
+pub fn writes_through(args: TokenStream, item: TokenStream) -> TokenStream {
+    writes_through::writes_through(args.into(), item.into()).into()
 }
 
 /// The `Key` that a template gives over the names in scope.

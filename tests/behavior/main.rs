@@ -27,4 +27,6 @@ mod schema;
 mod second_invalidation;
 mod shutdown;
 mod transactions;
+mod write_behind;
+mod write_through;
 mod writers;

@@ -27,7 +27,22 @@ const CORE: &[(&str, &[&str])] = &[
         &["__private", "cache", "codec", "entry", "events", "flight", "key", "redis", "sync"],
     ),
     ("audit", &["__private", "key", "sync"]),
-    ("write", &["cache", "engine", "key", "retry", "store", "sync"]),
+    (
+        "write",
+        &[
+            "__private",
+            "cache",
+            "engine",
+            "error",
+            "events",
+            "key",
+            "redis",
+            "retry",
+            "slot",
+            "store",
+            "sync",
+        ],
+    ),
     ("sql", &["cache", "engine", "error", "events", "key", "retry", "store", "sync", "write"]),
     (
         "engine",

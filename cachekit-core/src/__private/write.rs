@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::Site;
+use super::{Form, Site, Split};
 use crate::{
-    cache::{Cache, Context},
+    cache::{Answer, Cache, Context, Outcome, Policy},
     engine::Engine,
-    key::Key,
-    write::Armed,
+    key::{Key, KeyBuf},
+    write::{Armed, Through},
 };
 
 /// What an `#[invalidates]` says besides its keys.
@@ -58,9 +58,48 @@ where
     out
 }
 
+/// Runs `body` and leaves the value it returns under `key`, if nothing has happened to that since; else, and however
+/// else the body ends, `key` is invalidated.
+///
+/// # Panics
+///
+/// Before `body` runs, if there is no cache.
+///
+/// # Cancel safety
+///
+/// Dropped once `body` has begun, `key` is invalidated in the background.
+pub async fn write_through<R, F, Fut>(
+    site: &'static Site,
+    cache: Option<&Cache>,
+    key: KeyBuf,
+    policy: Policy,
+    form: Form<R>,
+    body: F,
+) -> R
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = R>,
+{
+    let cache = resolve(site, cache);
+    let Some(engine) = cache.engine() else { return body().await };
+    let key = key.into_key();
+    note(engine, site, std::slice::from_ref(&key));
+    let through = Through::begin(engine, key).await;
+    let out = body().await;
+    let written = match (form.split)(&out) {
+        Split::Value(value) => Some(Answer::Value(value)),
+        Split::Absent | Split::Failed(_) => None,
+    };
+    receive(through.finish(written, form.codec, &policy).await);
+    out
+}
+
 /// Not generic: one copy for all writers.
 async fn finish(armed: Armed) {
-    let outcomes = armed.fire().outcomes().await;
+    receive(armed.fire().outcomes().await);
+}
+
+fn receive(outcomes: Vec<(Key, Outcome)>) {
     Context::with(|context| {
         if let Some(receipts) = context.and_then(|context| context.receipts.as_ref()) {
             receipts.add(outcomes);

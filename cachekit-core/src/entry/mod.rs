@@ -40,5 +40,5 @@ pub(crate) use self::{
     header::{LEASE_LEN, flags},
     id_source::IdSource,
     parse::{Entry, Parsed},
-    write::{Meta, encode_negative, lease_bytes},
+    write::{Meta, encode_negative, lease_bytes, tombstone_bytes},
 };

@@ -23,6 +23,11 @@ pub(crate) fn lease_bytes(id: Id) -> [u8; LEASE_LEN] {
     Header { kind: header::LEASE, flags: 0, id, floor: 0 }.to_bytes()
 }
 
+/// The bytes of a tombstone, which says that there was an entry or will be, and that nobody loads it.
+pub(crate) fn tombstone_bytes(id: Id) -> [u8; LEASE_LEN] {
+    Header { kind: header::TOMBSTONE, flags: 0, id, floor: 0 }.to_bytes()
+}
+
 /// The bytes of a value.
 #[cfg(any(test, feature = "compress"))]
 pub(crate) fn encode_value(meta: &Meta, payload: &[u8]) -> Vec<u8> {

@@ -76,12 +76,12 @@ impl Grave {
         fields.remove("entry");
         fields.set("for", self.group.as_str());
         self.source.add(&fields, DEFAULT_RETENTION).await?;
-        self.dead.delete(&entry.id).await
+        self.dead.delete(&[entry.id]).await
     }
 }
 
 impl DeadEvent {
-    fn of(entry: Entry) -> DeadEvent {
+    pub(crate) fn of(entry: Entry) -> DeadEvent {
         let fields = entry.fields.unwrap_or_default();
         let text = |name: &str| {
             let bytes = fields.bytes(name);
@@ -103,7 +103,7 @@ impl fmt::Debug for DeadEvent {
 }
 
 /// The beginning of a text.
-fn cut(text: &str) -> &str {
+pub(crate) fn cut(text: &str) -> &str {
     let end = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= REASON);
     &text[..end.last().unwrap_or(0)]
 }

@@ -15,13 +15,13 @@ use crate::redis::Fields;
 use crate::retry::Transient;
 
 /// The user's own error.
-pub(super) type Fault = Box<dyn error::Error + Send + Sync>;
+pub(crate) type Fault = Box<dyn error::Error + Send + Sync>;
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
 
 /// Why a message was not handled.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// It will never be a message of this type.
     Undecodable(String),
     /// What it needs is away: it is not the message's fault.
@@ -54,13 +54,20 @@ impl Handler {
 
     /// Handles one message. A panic in it is a failure.
     pub(super) async fn call(&self, fields: Arc<Fields>, attempt: u32) -> Result<(), Failure> {
-        let mut running = pin!((self.0)(fields, attempt));
-        poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx))) {
-            Ok(polled) => polled,
-            Err(_) => Poll::Ready(Err(Failure::Failed("the handler panicked".to_owned()))),
-        })
-        .await
+        guarded((self.0)(fields, attempt)).await
     }
+}
+
+/// Runs user code. A panic in it is a failure.
+pub(crate) async fn guarded(
+    code: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    let mut running = pin!(code);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx))) {
+        Ok(polled) => polled,
+        Err(_) => Poll::Ready(Err(Failure::Failed("the handler panicked".to_owned()))),
+    })
+    .await
 }
 
 impl fmt::Debug for Handler {
@@ -70,7 +77,7 @@ impl fmt::Debug for Handler {
 }
 
 impl Failure {
-    fn of(error: &Fault) -> Failure {
+    pub(crate) fn of(error: &Fault) -> Failure {
         let text = error.to_string();
         if error.is_transient() { Failure::Away(text) } else { Failure::Failed(text) }
     }

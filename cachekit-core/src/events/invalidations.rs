@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Consumer, ConsumerHandle, Event, Message};
-use crate::cache::Outcome;
-use crate::{Cache, Error, ErrorKind, Key};
+use crate::cache::{Cache, Outcome};
+use crate::{Error, ErrorKind, Key};
 
 /// The topic of invalidations. The payload of its events is `{"keys": ["user:7", …]}`: the texts of keys, as
 /// [`Key::as_str`] gives them.

@@ -56,6 +56,12 @@ pub use self::{
     lag::Lag, message::Message, publisher::Publisher,
 };
 #[cfg(feature = "events")]
+pub(crate) use self::{
+    dead::cut,
+    handler::{Failure, Fault, guarded},
+    patience::{Patience, Stop},
+};
+#[cfg(feature = "events")]
 pub use crate::redis::Retention;
 #[cfg(feature = "events")]
 pub(crate) use publisher::{DEFAULT_RETENTION, fields};

@@ -1,4 +1,4 @@
-//! Waiting for a Redis that is away, as long as somebody wants the work done.
+//! Waiting for a Redis that is away, for as long as the work is wanted.
 
 use std::time::Duration;
 
@@ -14,20 +14,20 @@ const POLICY: RetryPolicy =
 
 /// Told once, heard by all tasks of a consumer.
 #[derive(Clone, Debug)]
-pub(super) struct Stop(pub(super) watch::Receiver<bool>);
+pub(crate) struct Stop(pub(crate) watch::Receiver<bool>);
 
 impl Stop {
-    pub(super) fn is_asked(&self) -> bool {
+    pub(crate) fn is_asked(&self) -> bool {
         *self.0.borrow()
     }
 
-    pub(super) async fn asked(&mut self) {
+    pub(crate) async fn asked(&mut self) {
         // Its sender is gone when the consumer was dropped, and so are its tasks soon.
         let _ = self.0.wait_for(|stop| *stop).await;
     }
 
     /// Waits; `false` if it is time to stop.
-    pub(super) async fn sleep(&mut self, time: Duration) -> bool {
+    pub(crate) async fn sleep(&mut self, time: Duration) -> bool {
         tokio::select! {
             biased;
             () = self.asked() => false,
@@ -38,15 +38,15 @@ impl Stop {
 
 /// Counts failures of Redis in a row.
 #[derive(Debug, Default)]
-pub(super) struct Patience(u32);
+pub(crate) struct Patience(u32);
 
 impl Patience {
-    pub(super) fn worked(&mut self) {
+    pub(crate) fn worked(&mut self) {
         self.0 = 0;
     }
 
     /// Waits before the next try, for a link that is down until it is up; `false` if it is time to stop.
-    pub(super) async fn wait(&mut self, stream: &Stream, stop: &mut Stop) -> bool {
+    pub(crate) async fn wait(&mut self, stream: &Stream, stop: &mut Stop) -> bool {
         self.0 += 1;
         let changed = stream.changed();
         if stream.is_up() {

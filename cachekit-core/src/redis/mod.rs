@@ -37,7 +37,8 @@ pub(crate) use self::{lease::LeaseHold, probe::Probe, reply::StoreError, store::
 #[cfg(feature = "events")]
 pub(crate) use self::{
     streams::{
-        Backlog, Entry, Fields, From, Group, Kind, Stream, StreamError, check_name, stream_key,
+        Backlog, Entry, Fields, From, Group, Kind, Owner, Stream, StreamError, check_name,
+        stream_key,
     },
     wire::Wire,
 };

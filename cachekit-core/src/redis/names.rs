@@ -58,6 +58,14 @@ pub(super) struct StoreKey<'a> {
     text: &'a str,
 }
 
+#[cfg(feature = "events")]
+impl<'a> StoreKey<'a> {
+    /// A key that stands outside of the namespace.
+    pub(super) fn whole(text: &'a str) -> StoreKey<'a> {
+        StoreKey { prefix: "", text }
+    }
+}
+
 impl StoreKey<'_> {
     pub(super) fn len(&self) -> usize {
         self.prefix.len() + self.text.len()

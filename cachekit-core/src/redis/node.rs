@@ -78,6 +78,14 @@ impl Node {
         self.loading.then_some("the server is loading its data set")
     }
 
+    /// Why what is accepted here may be gone after a restart.
+    #[cfg(feature = "events")]
+    pub(super) fn forgets(&self) -> Option<&'static str> {
+        (!self.append_only).then_some(
+            "it keeps no log on disk, so a restart loses streams; run it with `appendonly yes`, apart from the cache",
+        )
+    }
+
     /// What could bring invalidated entries back, or keep keys out of reach, and what to change.
     pub(super) fn advice(&self) -> Vec<&'static str> {
         let mut advice = Vec::new();
@@ -148,6 +156,12 @@ mod tests {
     #[test]
     fn whatever_can_roll_the_data_back_is_named() {
         let advice = |info: &str, config: &Value| Node::parse(info, config).advice();
+        #[cfg(feature = "events")]
+        {
+            let forgets = |config: &Value| Node::parse(PRIMARY, config).forgets();
+            assert!(forgets(&config("", "no")).unwrap().contains("`appendonly yes`"));
+            assert_eq!(forgets(&config("", "yes")), None);
+        }
         assert!(advice(PRIMARY, &config("3600 1", "no"))[0].contains("`save \"\"`"));
         assert!(advice(PRIMARY, &config("", "yes"))[0].contains("appendonly no"));
         let aof = PRIMARY.replace("aof_enabled:0", "aof_enabled:1");

@@ -27,9 +27,14 @@ pub(crate) enum Probe {
 
 /// `SET key lease NX GET PX ttl`: a write on purpose, so that a server that refuses invalidations refuses hits too.
 pub(super) fn write(command: &mut Cmd, key: StoreKey<'_>, id: Id, ttl: &str) {
+    write_entry(command, key, &entry::lease_bytes(id), ttl);
+}
+
+/// The same with another entry than a lease.
+pub(super) fn write_entry(command: &mut Cmd, key: StoreKey<'_>, entry: &[u8], ttl: &str) {
     command.write_arg(b"SET");
     command.arg(key);
-    command.write_arg(&entry::lease_bytes(id));
+    command.write_arg(entry);
     command.write_arg(b"NX");
     command.write_arg(b"GET");
     command.write_arg(b"PX");

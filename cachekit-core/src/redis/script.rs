@@ -27,7 +27,7 @@ pub(super) static INVALIDATE_KEEP: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/invalidate_keep.lua")));
 
 impl Script {
-    fn new(source: &'static str) -> Script {
+    pub(super) fn new(source: &'static str) -> Script {
         Script { source, hash: redis::Script::new(source).get_hash().to_owned() }
     }
 

@@ -116,6 +116,15 @@ impl RedisStore {
         async move { probe::parse(sending.await?) }
     }
 
+    /// Reads the key, or leaves a tombstone with `id` for `px` ms when there is nothing. An id must be sent once at most.
+    pub(crate) async fn claim(&self, key: &str, id: Id, px: u64) -> Result<Probe, StoreError> {
+        let (key, px) = (self.key(key), px.max(1).to_string());
+        let tombstone = entry::tombstone_bytes(id);
+        let sending =
+            self.inner.link.send_short(|out| probe::write_entry(out, key, &tombstone, &px));
+        probe::parse(sending.await?)
+    }
+
     /// Stores `entry` for `px` ms if the incarnation `expected` is still there (as a lease, if `lease`).
     /// `false`: refused for certain.
     pub(crate) async fn cas_fill(

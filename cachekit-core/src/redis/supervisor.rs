@@ -225,10 +225,22 @@ impl Journal {
         if self.down_because.take().is_some() {
             tracing::info!(%redis, "the Redis link is up");
         }
-        let advice = node.advice();
-        if self.purpose == Purpose::Cache && !self.advised && !advice.is_empty() {
-            self.advised = true;
-            tracing::warn!(%redis, "this Redis is risky as a cache: {}", advice.join("; "));
+        if std::mem::replace(&mut self.advised, true) {
+            return;
+        }
+        match self.purpose {
+            Purpose::Cache => {
+                let advice = node.advice();
+                if !advice.is_empty() {
+                    tracing::warn!(%redis, "this Redis is risky as a cache: {}", advice.join("; "));
+                }
+            }
+            #[cfg(feature = "events")]
+            Purpose::Streams => {
+                if let Some(advice) = node.forgets() {
+                    tracing::warn!(%redis, "this Redis is risky for streams: {advice}");
+                }
+            }
         }
     }
 

@@ -5,6 +5,7 @@ mod ticket;
 
 use std::sync::Arc;
 
+use registry::Detached;
 pub(crate) use registry::Registry;
 pub(crate) use ticket::Ticket;
 

@@ -228,6 +228,25 @@ impl Registry {
     }
 }
 
+impl Registry {
+    /// [`insert`](Self::insert) for a value that a writer has written: loads begun before it, and flights, are over as
+    /// after an invalidation, since what they bring may be older.
+    pub(super) fn supersede<T>(
+        &self,
+        key: &KeyRef<'_>,
+        epoch: u64,
+        insert: impl FnOnce() -> T,
+    ) -> Option<(Detached, T)> {
+        self.with(key, |slot| {
+            if slot.epoch != epoch || slot.dirty > 0 {
+                return None;
+            }
+            slot.epoch += 1;
+            Some((promote(slot), insert()))
+        })
+    }
+}
+
 fn entry<'a>(shard: &'a mut Shard, key: &KeyRef<'_>) -> Entry<'a, (StoredKey, Slot)> {
     shard.entry(key.hash, |(held, _)| key.equivalent(held), |(held, _)| held.as_ref().hash)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Registry;
+use super::{Detached, Registry};
 use crate::key::Key;
 
 /// Taken when a load begins; given back on drop.
@@ -34,6 +34,11 @@ impl Ticket {
     /// was taken.
     pub(crate) fn redeem<T>(&self, insert: impl FnOnce() -> T) -> Option<T> {
         self.registry.insert(&self.key.as_ref(), self.epoch, insert)
+    }
+
+    /// [`redeem`](Self::redeem) for a value that was written: no flight of before is joined any more.
+    pub(crate) fn supersede<T>(&self, insert: impl FnOnce() -> T) -> Option<(Detached, T)> {
+        self.registry.supersede(&self.key.as_ref(), self.epoch, insert)
     }
 }
 

@@ -247,6 +247,24 @@ impl Store {
         remote!(self, store => Box::pin(store.seen(key, id)).await, embedded => Err(StoreError::Down))
     }
 
+    /// What a writer may replace when it has written: the entry that is there, or a tombstone that it leaves for `px` ms.
+    /// No reader waits for either. `None`: nothing that could be replaced.
+    pub(crate) async fn claim(
+        &self,
+        key: &str,
+        id: Id,
+        px: u64,
+    ) -> Result<Option<Expected>, StoreError> {
+        match self {
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => Box::pin(store.claim(key, id, px)).await,
+            _ => {
+                let _ = (key, id, px);
+                Err(StoreError::Down)
+            }
+        }
+    }
+
     /// Puts the value in the place of what is expected there. `Ok(false)`: it is gone.
     pub(crate) async fn fill(&self, key: &str, fill: Fill<'_>) -> Result<bool, StoreError> {
         remote!(self, store => Box::pin(store.fill(key, fill)).await, embedded => Err(StoreError::Down))

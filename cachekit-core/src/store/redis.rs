@@ -87,6 +87,27 @@ impl Redis {
         })
     }
 
+    pub(crate) async fn claim(
+        &self,
+        key: &str,
+        id: Id,
+        px: u64,
+    ) -> Result<Option<Expected>, StoreError> {
+        Ok(match self.store.claim(key, id, px).await? {
+            redis::Probe::Granted => Some(Expected::Entry(id)),
+            redis::Probe::Lease(found) | redis::Probe::Tombstone(found) => {
+                Some(Expected::Entry(found))
+            }
+            redis::Probe::Entry(bytes) => match Entry::parse(&bytes) {
+                Parsed::Value { id, .. } | Parsed::Negative { id, .. } => Some(Expected::Entry(id)),
+                Parsed::Corrupt { id } => id.map(Expected::Entry),
+                _ => None,
+            },
+            redis::Probe::Corrupt(found) => found.map(Expected::Entry),
+            redis::Probe::Inhibited | redis::Probe::Foreign => None,
+        })
+    }
+
     pub(crate) async fn look(&self, key: &str, ask: &Ask) -> Result<Option<Answer>, StoreError> {
         let found = self.store.get(key).await?;
         Ok(found.and_then(|bytes| self.answer(&bytes, ask)))

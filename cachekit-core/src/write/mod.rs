@@ -2,8 +2,11 @@
 
 mod armed;
 mod backlog;
+#[cfg(feature = "events")]
+pub(crate) mod behind;
 mod dead_letter;
 mod queue;
+mod through;
 mod timetable;
 mod worker;
 mod writers;
@@ -12,4 +15,5 @@ pub(crate) use armed::Armed;
 pub use dead_letter::DeadLetter;
 pub(crate) use dead_letter::Hook;
 pub(crate) use queue::Queue;
+pub(crate) use through::Through;
 pub(crate) use writers::Writers;

@@ -98,7 +98,8 @@ impl Args {
         args
     }
 
-    fn option(&mut self, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+    /// Reads the value of one option.
+    pub(crate) fn option(&mut self, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
         match name.to_string().as_str() {
             "key" => self.key = Some(key(options::value(name, "\"user:<id>\"", input)?)),
             "ttl" => self.ttl = Some(ttl(options::value(name, "\"30m\"", input)?)?),

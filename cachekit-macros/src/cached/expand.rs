@@ -60,7 +60,7 @@ fn site(function: &Function, key: &BoundKey) -> TokenStream {
 }
 
 /// The probes, each a `let` of its own: inside the awaited expression their temporaries would make the future `!Send`.
-fn form(function: &Function, args: &Args) -> TokenStream {
+pub(crate) fn form(function: &Function, args: &Args) -> TokenStream {
     let output = function.output();
     let (first, last) = signature::ends(output);
     let at_output = |name: &str| {
@@ -177,7 +177,7 @@ fn ask(arg: &PatType) -> Option<Asked> {
     Some(Asked { place, by_name, at })
 }
 
-fn policy(ttl: &Ttl, negative: Option<&Ttl>) -> TokenStream {
+pub(crate) fn policy(ttl: &Ttl, negative: Option<&Ttl>) -> TokenStream {
     let constant = |ttl: &Ttl| matches!(ttl, Ttl::Literal(_));
     let negative_value = match negative {
         Some(negative) => {
@@ -211,7 +211,7 @@ fn ttl_value(ttl: &Ttl) -> TokenStream {
     }
 }
 
-fn key_of(key: &BoundKey) -> TokenStream {
+pub(crate) fn key_of(key: &BoundKey) -> TokenStream {
     match key {
         BoundKey::Template(template, bound) => {
             template::write_in_place(template, bound.iter().map(|bound| &bound.borrowed))

@@ -1,6 +1,6 @@
 //! `#[cached]`: parse, check, expand.
 
-mod args;
+pub(crate) mod args;
 mod check;
 mod companion;
 pub(crate) mod expand;

@@ -8,6 +8,7 @@ mod tx;
 use proc_macro2::TokenStream;
 
 use self::args::Args;
+pub(crate) use self::check::{Rules, check};
 use crate::errors::Errors;
 use crate::fallback;
 use crate::signature::Function;
@@ -24,7 +25,12 @@ pub(crate) fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
         }
     };
     let tx = tx::find(&function, &args, &mut errors);
-    check::check(&function, &args, tx.as_ref(), &mut errors);
+    let rules = Rules {
+        attribute: "#[invalidates]",
+        connections: !args.best_effort && tx.is_none(),
+        transactions: false,
+    };
+    check(&function, &rules, &mut errors);
     let expanded = expand::expand(&function, &args, tx.as_ref(), &mut errors);
     if errors.is_empty() { expanded } else { fallback::keep(item, errors) }
 }

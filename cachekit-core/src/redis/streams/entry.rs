@@ -37,10 +37,12 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// When it was added, in the server's milliseconds.
-    #[cfg(test)]
-    pub(crate) fn added_ms(&self) -> Option<u64> {
-        added_ms(&self.id)
+    /// Its place among all entries of the stream, as one number: 2²⁰ times the server's milliseconds, and the number
+    /// within that millisecond.
+    pub(crate) fn place(&self) -> i64 {
+        let number = self.id.split('-').nth(1).and_then(|number| number.parse().ok()).unwrap_or(0);
+        let ms = i64::try_from(added_ms(&self.id).unwrap_or(0)).unwrap_or(i64::MAX);
+        ms.saturating_mul(1 << 20).saturating_add(number)
     }
 }
 
@@ -119,7 +121,7 @@ mod tests {
         let list = Value::Array(vec![bulk("id"), bulk("7"), bulk("key"), bulk("a")]);
         let good = Value::Array(vec![Value::Array(vec![bulk("5-1"), list])]);
         let read = entries(good).unwrap().remove(0);
-        assert_eq!((read.id.as_str(), read.added_ms()), ("5-1", Some(5)));
+        assert_eq!((read.id.as_str(), read.place()), ("5-1", (5 << 20) + 1));
         assert_eq!(read.fields.unwrap().text("key"), Some("a"));
         let trimmed = Value::Array(vec![Value::Array(vec![bulk("5-1"), Value::Nil])]);
         assert_eq!(entries(trimmed).unwrap()[0].fields, None);

@@ -87,9 +87,9 @@ impl Stream {
         entry::entries(self.send(command).await?)
     }
 
-    pub(crate) async fn delete(&self, id: &str) -> Result<(), StoreError> {
+    pub(crate) async fn delete(&self, ids: &[String]) -> Result<(), StoreError> {
         let mut command = self.command("XDEL");
-        command.arg(id);
+        command.arg(ids);
         reply::int(self.send(command).await?).map(drop)
     }
 

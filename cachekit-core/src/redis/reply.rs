@@ -25,6 +25,18 @@ impl From<Value> for Reply {
     }
 }
 
+impl From<Reply> for Value {
+    fn from(reply: Reply) -> Self {
+        match reply {
+            Reply::Nil => Self::Nil,
+            Reply::Int(number) => Self::Int(number),
+            Reply::Bytes(bytes) => Self::BulkString(bytes),
+            Reply::Error(error) => Self::ServerError(*error),
+            Reply::Other(value) => *value,
+        }
+    }
+}
+
 /// Why a command gave no result.
 // In whole words, as all that is part of a hit's outcome: an enum whose variants begin with a byte
 // is copied in odd pieces, and each copy of a copy then stalls the processor.

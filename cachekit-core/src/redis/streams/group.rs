@@ -47,7 +47,7 @@ impl Group {
         let mut command = Cmd::new();
         command.arg("XGROUP").arg("CREATE").arg(&self.stream.key);
         command.arg(&self.group).arg(start).arg("MKSTREAM");
-        match self.stream.link.send(command).await? {
+        match self.stream.link.send(command).await?.into() {
             Value::ServerError(error) if error.code() == "BUSYGROUP" => Ok(()),
             Value::ServerError(error) => Err(StoreError::from(&error)),
             _ => Ok(()),
@@ -112,7 +112,7 @@ impl Group {
     pub(crate) async fn ack(&self, id: &str) -> Result<(), StoreError> {
         let mut command = self.command("XACK");
         command.arg(id);
-        reply::int(self.stream.send(command).await?).map(drop)
+        reply::int(self.stream.send(command).await?.into()).map(drop)
     }
 
     /// How often a pending entry was delivered; 0 if it is not pending.
@@ -188,7 +188,7 @@ impl Group {
     }
 
     async fn send(&self, command: Cmd) -> Result<Value, StreamError> {
-        match self.stream.link.send(command).await? {
+        match self.stream.link.send(command).await?.into() {
             Value::ServerError(error) if is_gone(&error) => Err(StreamError::NoGroup),
             Value::ServerError(error) => Err(StoreError::from(&error).into()),
             value => Ok(value),

@@ -90,11 +90,11 @@ impl Stream {
     pub(crate) async fn delete(&self, ids: &[String]) -> Result<(), StoreError> {
         let mut command = self.command("XDEL");
         command.arg(ids);
-        reply::int(self.send(command).await?).map(drop)
+        reply::int(self.send(command).await?.into()).map(drop)
     }
 
     pub(crate) async fn len(&self) -> Result<u64, StoreError> {
-        let length = reply::int(self.send(self.command("XLEN")).await?)?;
+        let length = reply::int(self.send(self.command("XLEN")).await?.into())?;
         Ok(length.unsigned_abs())
     }
 
@@ -120,7 +120,7 @@ impl Stream {
     }
 
     pub(super) async fn send(&self, command: Cmd) -> Result<Value, StoreError> {
-        match self.link.send(command).await? {
+        match self.link.send(command).await?.into() {
             Value::ServerError(error) => Err(StoreError::from(&error)),
             value => Ok(value),
         }

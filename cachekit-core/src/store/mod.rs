@@ -144,7 +144,7 @@ impl Store {
 
     /// Publishes an event to the stream of its topic. The same event may be published twice: consumers know it by its id.
     #[cfg(feature = "events")]
-    #[cfg_attr(not(test), allow(dead_code))]
+    #[allow(dead_code)] // Called by relays.
     pub(crate) async fn publish(
         &self,
         event: &crate::events::StoredEvent,

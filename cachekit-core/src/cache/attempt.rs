@@ -78,12 +78,20 @@ pub(crate) struct Attempt {
     pub(super) member: Member,
     pub(super) engine: Arc<Engine>,
     pub(super) ask: Ask,
+    /// Why this caller, should it lead, goes past the cache.
+    past: Option<&'static str>,
 }
 
 impl Attempt {
     pub(crate) fn new(engine: &Arc<Engine>, key: Key, ask: Ask) -> Self {
         let member = Member::join(engine, key);
-        Self { load: None, role: None, member, engine: engine.clone(), ask }
+        Self { load: None, role: None, member, engine: engine.clone(), ask, past: None }
+    }
+
+    /// Goes past the cache if it comes to lead: it has waited for the store in vain.
+    pub(super) fn past(mut self, reason: &'static str) -> Self {
+        self.past = Some(reason);
+        self
     }
 
     pub(super) fn key(&self) -> &Key {
@@ -138,7 +146,7 @@ impl Attempt {
 
     /// Finds out what to do as the leader.
     async fn lead(&mut self, role: Role) -> Lead {
-        if let Some(reason) = self.engine.barred(self.key()) {
+        if let Some(reason) = self.past.or_else(|| self.engine.barred(self.key())) {
             return Box::pin(self.go_direct(role, reason)).await;
         }
         match &self.engine.store {

@@ -10,6 +10,7 @@ use crate::{
     engine::Engine,
     key::Key,
     mutant::{self, Mutant},
+    store::StoreError,
 };
 
 /// Looks of so many callers at one key, or at some that share its place; the others fly together.
@@ -35,20 +36,32 @@ impl Look {
         Self { engine: engine.clone(), key, ask }
     }
 
-    /// What is under the key. Whatever is no hit, an error say, is for a flight to find out.
+    /// What is under the key; or a flight to join, which finds out about whatever is no hit.
     ///
     /// # Cancel safety
     ///
     /// It leaves nothing behind.
-    pub(super) async fn look(&self) -> Option<Answer> {
-        let _place = self.engine.looks.take(&self.key)?;
-        if self.engine.barred(&self.key).is_some() && !mutant::on(Mutant::LookWhileDirty) {
-            return None;
+    pub(super) async fn look(&self) -> Result<Answer, Attempt> {
+        let found = match self.engine.looks.take(&self.key) {
+            Some(_place) => self.read().await,
+            None => Ok(None),
+        };
+        match found {
+            Ok(Some(answer)) => Ok(answer),
+            // A probe could wait for as long once more.
+            Err(StoreError::Unknown) => Err(self.join().past(StoreError::Unknown.reason())),
+            Ok(None) | Err(_) => Err(self.join()),
         }
-        self.engine.store.read(self.key.as_str(), &self.ask).await.ok().flatten()
     }
 
-    pub(super) fn join(&self) -> Attempt {
+    async fn read(&self) -> Result<Option<Answer>, StoreError> {
+        if self.engine.barred(&self.key).is_some() && !mutant::on(Mutant::LookWhileDirty) {
+            return Ok(None);
+        }
+        self.engine.store.read(self.key.as_str(), &self.ask).await
+    }
+
+    fn join(&self) -> Attempt {
         Attempt::new(&self.engine, self.key.clone(), self.ask)
     }
 }

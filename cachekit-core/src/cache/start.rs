@@ -169,10 +169,10 @@ impl Way {
 
     pub(crate) async fn next(&mut self) -> Step {
         if let Kind::Look(look) = &self.kind {
-            if let Some(answer) = look.look().await {
-                return Step::Done(Verdict::Answer(answer, Status::Hit));
+            match look.look().await {
+                Ok(answer) => return Step::Done(Verdict::Answer(answer, Status::Hit)),
+                Err(flight) => self.kind = Kind::Flight(flight),
             }
-            self.kind = Kind::Flight(look.join());
         }
         match &mut self.kind {
             Kind::Flight(attempt) => attempt.next().await,

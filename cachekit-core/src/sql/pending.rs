@@ -2,7 +2,6 @@
 
 use std::{error::Error as StdError, fmt};
 
-use serde::Serialize;
 use sqlx::Pool;
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
@@ -16,7 +15,7 @@ use super::{
 };
 use crate::{
     cache::{Cache, Context, Outcome},
-    error::Error,
+    events::Event,
     key::Key,
     sync::Runtime,
 };
@@ -172,18 +171,9 @@ impl Pending {
         self.records.add(keys);
     }
 
-    /// Notes an event that a relay publishes once the transaction is committed; see
-    /// [`Transaction::publish`](super::Transaction::publish).
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Codec`](crate::ErrorKind::Codec) for a payload that is no JSON; nothing is noted then.
-    pub fn publish<T: Serialize + ?Sized>(
-        &mut self,
-        topic: &str,
-        payload: &T,
-    ) -> Result<(), Error> {
-        self.records.publish(topic, None, payload)
+    /// Notes an event that a relay publishes once the transaction is committed, at least once.
+    pub fn publish(&mut self, event: Event) {
+        self.records.publish(event);
     }
 
     /// Names a pool of the database that the transaction is in. It is asked what became of the transaction where the

@@ -2,14 +2,8 @@
 
 use std::collections::HashSet;
 
-use serde::Serialize;
-use uuid::Uuid;
-
 use super::outbox::{OutboxRow, RowId, StoredEvent};
-use crate::{
-    error::{Error, ErrorKind},
-    key::Key,
-};
+use crate::{events::Event, key::Key};
 
 /// The keys and events of one transaction, or of one savepoint in it.
 #[derive(Debug, Default)]
@@ -26,24 +20,8 @@ impl Records {
         self.keys.extend(keys);
     }
 
-    pub(super) fn publish<T: Serialize + ?Sized>(
-        &mut self,
-        topic: &str,
-        key: Option<&str>,
-        payload: &T,
-    ) -> Result<(), Error> {
-        let payload = serde_json::to_string(payload).map_err(|error| {
-            let message = "the payload cannot be written as JSON; see the source";
-            Error::new(ErrorKind::Codec, "publish an event", message).with_source(error)
-        })?;
-        self.events.push(StoredEvent {
-            id: Uuid::now_v7().to_string(),
-            topic: topic.to_owned(),
-            key: key.map(str::to_owned),
-            payload,
-            trace: None,
-        });
-        Ok(())
+    pub(super) fn publish(&mut self, event: Event) {
+        self.events.push(event.into_stored());
     }
 
     /// Takes over what a savepoint recorded, once it is part of the transaction.

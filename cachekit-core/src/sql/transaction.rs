@@ -7,13 +7,12 @@ use std::{
     pin::Pin,
 };
 
-use serde::Serialize;
 use sqlx::{Acquire, Database, Pool};
 
 use super::{Savepoint, commit, outbox::Backend, records::Records};
 use crate::{
     cache::{Cache, Outcome},
-    error::Error,
+    events::Event,
     key::Key,
 };
 
@@ -193,16 +192,12 @@ impl<DB: Database> Transaction<'_, DB> {
         self.records.add(keys);
     }
 
-    /// Notes an event that a relay publishes once this is committed, at least once and with an id of its own.
-    ///
-    /// `topic` names the stream. `payload` is written as JSON now.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Codec`](crate::ErrorKind::Codec) for a payload that is no JSON; nothing is noted then.
+    /// Notes an event that a relay publishes once this is committed, at least once.
     ///
     #[cfg_attr(feature = "sqlx-sqlite", doc = "```")]
     #[cfg_attr(not(feature = "sqlx-sqlite"), doc = "```ignore")]
+    /// use cachekit_core::events::Event;
+    ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let pool = sqlx::SqlitePool::connect("sqlite::memory:").await?;
@@ -214,33 +209,14 @@ impl<DB: Database> Transaction<'_, DB> {
     /// }
     ///
     /// let mut tx = cache.begin(&pool).await?;
-    /// tx.publish("users", &Renamed { id: 7 })?;
+    /// tx.publish(Event::new("users", &Renamed { id: 7 })?.key("7"));
     /// # let _ =
     /// tx.commit().await?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn publish<T: Serialize + ?Sized>(
-        &mut self,
-        topic: &str,
-        payload: &T,
-    ) -> Result<(), Error> {
-        self.records.publish(topic, None, payload)
-    }
-
-    /// [`publish`](Self::publish) for an event about one thing: those with the same `key` keep their order where the
-    /// consumer asks for that.
-    ///
-    /// # Errors
-    ///
-    /// As [`publish`](Self::publish).
-    pub fn publish_keyed<T: Serialize + ?Sized>(
-        &mut self,
-        topic: &str,
-        key: &str,
-        payload: &T,
-    ) -> Result<(), Error> {
-        self.records.publish(topic, Some(key), payload)
+    pub fn publish(&mut self, event: Event) {
+        self.records.publish(event);
     }
 
     /// Sets a mark to which the transaction can be rolled back, with a list of keys of its own.

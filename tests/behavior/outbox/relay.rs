@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cachekit::events::Event;
 use cachekit::outbox::{DeadRow, Relay};
 use cachekit::{Cache, ErrorKind, Outcome};
 use cachekit_test_support::{Proxy, RedisServer, Reply, named};
@@ -279,8 +280,8 @@ async fn events_are_published_and_wake_the_relay() {
     looks.recv().await.unwrap();
     let mut tx = cache.begin(&pool).await.unwrap();
     tx.invalidate(item(1));
-    tx.publish("users", &"Ada").unwrap();
-    tx.publish("users", &"Grace").unwrap();
+    tx.publish(Event::new("users", &"Ada").unwrap());
+    tx.publish(Event::new("users", &"Grace").unwrap());
     assert_eq!(tx.commit().await.unwrap().invalidation, Outcome::Applied);
     soon(until_done(&pool, 1)).await;
     assert_eq!(published(&mut entries).len(), 2);

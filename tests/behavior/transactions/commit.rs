@@ -1,5 +1,6 @@
 //! What is committed is invalidated, and nothing else is.
 
+use cachekit::events::Event;
 use cachekit::{Cache, Outcome, OutcomeUnknown, Status, Transaction, key, with_receipt};
 use cachekit_test_support::{Proxy, RedisServer, named};
 use cachekit_tests::{Polls, builder, item, soon, until_async};
@@ -40,7 +41,7 @@ async fn not_committed<DB: Items>(pool: &Pool<DB>) {
         let mut tx = bench.cache.begin(pool).await.unwrap();
         DB::set(&mut tx, 1, 7).await.unwrap();
         tx.invalidate(item(1));
-        tx.publish("items", &1).unwrap();
+        tx.publish(Event::new("items", &1).unwrap());
         tx
     };
     write().await.rollback().await.unwrap();

@@ -1,6 +1,7 @@
 //! Fifty buyers at once want more than there is: all of it is sold, no more, and no read shows stock that is gone.
 
 #![allow(clippy::unwrap_used, reason = "what helps tests is part of them")]
+#![allow(clippy::duplicate_mod, reason = "the shop is compiled once for each database")]
 
 mod on_mariadb;
 mod on_postgres;

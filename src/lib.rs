@@ -18,12 +18,12 @@ pub use cachekit_core::{
     Weigh, audit, bypass, docs, expect_updated, inherit, key as keys, observe, refresh, retry,
     retry_on_conflict, sql, testing, text, with_receipt, with_status,
 };
-#[cfg(feature = "redis")]
-#[doc(inline)]
-pub use cachekit_core::{Format, RedisOptions};
 #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-mysql", feature = "sqlx-sqlite"))]
 #[doc(inline)]
 pub use cachekit_core::{Committed, OutcomeUnknown, Savepoint, Transaction, outbox};
+#[cfg(feature = "redis")]
+#[doc(inline)]
+pub use cachekit_core::{Format, RedisOptions};
 #[cfg(feature = "events")]
 #[doc(inline)]
 pub use cachekit_core::{Write, WriteBehind, WriteBehindBuilder};
@@ -32,3 +32,8 @@ pub use cachekit_macros::{Segment, cached, invalidates, isolated, key, writes_th
 #[cfg(feature = "tower")]
 #[doc(inline)]
 pub use cachekit_tower as tower;
+
+/// The examples of the chapter, which need this crate's features.
+#[cfg(doctest)]
+#[doc = include_str!("../cachekit-core/src/docs/invalidation.md")]
+mod invalidation {}

@@ -14,6 +14,7 @@ mod harmless;
 mod joining;
 mod leases;
 mod login;
+mod many_keys;
 mod negative;
 mod optimistic;
 mod outbox;

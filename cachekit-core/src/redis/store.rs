@@ -171,16 +171,21 @@ impl RedisStore {
         Ok(reply != 2)
     }
 
-    /// Removes the keys; `Ok` when Redis has acknowledged every one.
-    pub(crate) async fn unlink(&self, keys: &[&str]) -> Result<(), StoreError> {
+    /// Removes the keys, and says of each whether Redis has acknowledged it.
+    pub(crate) async fn unlink(&self, keys: &[&str]) -> Vec<Result<(), StoreError>> {
+        let mut results = Vec::with_capacity(keys.len());
         for batch in keys.chunks(BATCH) {
             let commands = batch.iter().map(|key| unlink(self.key(key)));
-            let replies = self.inner.link.send_all(&script::pipeline(commands)).await?;
-            for reply in replies {
-                reply::int(reply)?;
+            match self.inner.link.send_all(&script::pipeline(commands)).await {
+                Ok(replies) => results.extend(replies.into_iter().map(|r| reply::int(r).map(drop))),
+                Err(error) => {
+                    // The next batch would meet the same, after as long a wait.
+                    results.resize(keys.len(), Err(error));
+                    break;
+                }
             }
         }
-        Ok(())
+        results
     }
 
     /// What is under the key, without a lease: nothing when there is none or it is of another type.

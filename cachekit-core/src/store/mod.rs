@@ -164,12 +164,9 @@ impl Store {
         })
     }
 
-    /// Deletes the keys; `Ok` once all of it is acknowledged.
-    pub(crate) async fn unlink(&self, keys: &[&str]) -> Result<(), StoreError> {
-        remote!(self, store => store.unlink(keys).await, embedded => {
-            let _ = keys;
-            Ok(())
-        })
+    /// Deletes the keys, many in one write, and says of each whether that is acknowledged.
+    pub(crate) async fn unlink(&self, keys: &[&str]) -> Vec<Result<(), StoreError>> {
+        remote!(self, store => store.unlink(keys).await, embedded => vec![Ok(()); keys.len()])
     }
 
     /// Publishes an event to the stream of its topic. The same event may be published twice: consumers know it by its id.

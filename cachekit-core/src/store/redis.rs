@@ -132,8 +132,9 @@ impl Redis {
         Ok(())
     }
 
-    pub(crate) async fn unlink(&self, keys: &[&str]) -> Result<(), StoreError> {
-        Ok(self.store.unlink(keys).await?)
+    pub(crate) async fn unlink(&self, keys: &[&str]) -> Vec<Result<(), StoreError>> {
+        let results = self.store.unlink(keys).await;
+        results.into_iter().map(|result| result.map_err(StoreError::from)).collect()
     }
 
     pub(crate) async fn sweep(&self) -> Result<(), StoreError> {

@@ -48,7 +48,7 @@ struct State {
     sweeping: bool,
     /// A batch found no connection.
     down: bool,
-    /// Whether the last batch reached the store.
+    /// Whether the store takes invalidations, as far as the last batch could tell.
     reaches: bool,
     failed_sweeps: u32,
     working: bool,
@@ -182,9 +182,9 @@ impl Queue {
         self.dead_letter(engine, key, 0);
     }
 
-    /// The batch reached the store: those writers are through.
+    /// These reached the store: their writers are through.
     pub(super) fn sent(&self, engine: &Engine, batch: Vec<Item>) {
-        lock(&self.state).reaches = true;
+        let reached = std::mem::replace(&mut lock(&self.state).reaches, true);
         for item in batch {
             engine.clean(&item.key, item.writers);
             lock(&self.state).backlog.sent(&item);
@@ -195,19 +195,31 @@ impl Queue {
                 let _still_waits = waiter.send(());
             }
         }
-        // The store takes invalidations: what it refused before need not wait for its slow retry.
-        lock(&self.state).backlog.hurry();
+        if !reached {
+            // It takes them again: what it refused before need not wait for its slow retry.
+            lock(&self.state).backlog.hurry();
+        }
     }
 
-    /// The batch may not have reached the store: it is tried again.
-    pub(super) fn failed(&self, engine: &Engine, batch: Vec<Item>, error: StoreError) {
+    /// These may not have reached the store, though others of their batch did if it was `reached`: they are tried again.
+    pub(super) fn failed(
+        &self,
+        engine: &Engine,
+        batch: Vec<Item>,
+        error: StoreError,
+        reached: bool,
+    ) {
         lock(&self.state).down |= error == StoreError::Down;
         for mut item in batch {
+            // A key that is refused again and again may be refused for itself.
+            if !reached && (error != StoreError::Refused || item.tries == 0) {
+                lock(&self.state).reaches = false;
+            }
             item.tries += 1;
             let (key, tries) = (item.key.clone(), item.tries);
             let due = sync::now() + pause(tries, self.limits.quick_tries);
             let slow = tries >= self.limits.quick_tries;
-            lock(&self.state).failed(item, due, slow);
+            lock(&self.state).backlog.failed(item, due, slow);
             if tries == self.limits.quick_tries {
                 self.dead_letter(engine, &key, tries);
             }
@@ -296,11 +308,6 @@ impl State {
             self.backlog.hurry();
         }
         down
-    }
-
-    fn failed(&mut self, item: Item, due: Instant, slow: bool) {
-        self.reaches = false;
-        self.backlog.failed(item, due, slow);
     }
 
     /// Once the store is there again: to wait until no key is left would be for ever on a busy day.

@@ -31,18 +31,32 @@ struct Batch<'a> {
     items: Vec<Item>,
     /// Why they did not get through, unless something says otherwise.
     error: StoreError,
+    /// Others of the batch did.
+    reached: bool,
 }
 
 impl<'a> Batch<'a> {
     fn new(engine: &'a Engine, items: Vec<Item>) -> Self {
-        Self { engine, items, error: StoreError::Unknown }
+        Self { engine, items, error: StoreError::Unknown, reached: false }
     }
 
     async fn send(mut self) {
         let keys: Vec<_> = self.items.iter().map(|item| item.key.as_str()).collect();
-        match self.engine.store.unlink(&keys).await {
-            Ok(()) => self.engine.queue.sent(self.engine, std::mem::take(&mut self.items)),
-            Err(error) => self.error = error,
+        let results = self.engine.store.unlink(&keys).await;
+        let items = std::mem::take(&mut self.items);
+        let mut through = Vec::with_capacity(items.len());
+        for (item, result) in items.into_iter().zip(results) {
+            match result {
+                Ok(()) => through.push(item),
+                Err(error) => {
+                    self.error = error;
+                    self.items.push(item);
+                }
+            }
+        }
+        self.reached = !through.is_empty();
+        if self.reached {
+            self.engine.queue.sent(self.engine, through);
         }
     }
 }
@@ -50,7 +64,9 @@ impl<'a> Batch<'a> {
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
         let items = std::mem::take(&mut self.items);
-        self.engine.queue.failed(self.engine, items, self.error);
+        if !items.is_empty() {
+            self.engine.queue.failed(self.engine, items, self.error, self.reached);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod claims;
 mod databases;
+mod idle;
 mod life;
 mod relay;
 mod relays;

@@ -86,8 +86,8 @@ impl Double {
         self.ask("remove_foreign", move |keys| keys.unlink(&key)).await
     }
 
-    /// One command a key; `Ok` once each of them is acknowledged.
-    pub(crate) async fn unlink(&self, keys: &[&str]) -> Result<(), StoreError> {
+    /// One command a key, and whether each of them is acknowledged.
+    pub(crate) async fn unlink(&self, keys: &[&str]) -> Vec<Result<(), StoreError>> {
         let admitted: Vec<_> = keys.iter().map(|_| self.admit()).collect();
         let sent: Vec<_> = keys
             .iter()
@@ -101,10 +101,11 @@ impl Double {
                 reply
             })
             .collect();
+        let mut results = Vec::with_capacity(sent.len());
         for reply in sent {
-            reply.await.map_err(|_| StoreError::Unknown)?;
+            results.push(reply.await.map_err(|_| StoreError::Unknown));
         }
-        Ok(())
+        results
     }
 
     /// Deletes what is there when it begins, a key at a time.
@@ -113,7 +114,7 @@ impl Double {
         let names = self.ask("scan", |keys| keys.names()).await?;
         dawdle().await;
         let names: Vec<_> = names.iter().map(String::as_str).collect();
-        self.unlink(&names).await
+        self.unlink(&names).await.into_iter().collect()
     }
 
     pub(crate) async fn shutdown(&self) {}

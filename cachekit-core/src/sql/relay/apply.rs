@@ -56,17 +56,12 @@ impl<DB: Backend> Runner<DB> {
         let mut rest = &rows[..];
         while !rest.is_empty() {
             let (group, others) = rest.split_at(group_len(rest));
-            let unlinked = unlink(&self.engine.store, group).await;
-            if unlinked == Err(Fault::Away) {
-                return self.give_back(rest).await;
-            }
-            for row in group {
+            for (row, unlinked) in group.iter().zip(unlink(&self.engine.store, group).await) {
                 let result = match unlinked {
                     Ok(()) if row.row.events.is_empty() => Ok(()),
-                    _ if self.is_late(claimed) => Err(Fault::Away),
+                    Ok(()) if self.is_late(claimed) => Err(Fault::Away),
                     Ok(()) => publish(&self.engine.store, &row.row.events).await,
-                    // One of them is to blame, and the others must not suffer for it.
-                    Err(_) => apply(&self.engine.store, row).await,
+                    refused => refused,
                 };
                 match result {
                     Ok(()) => self.finish(row, claimed),
@@ -150,16 +145,14 @@ fn group_len(rows: &[Sound]) -> usize {
     rows.iter().take_while(fits).count().max(1)
 }
 
-async fn unlink(store: &Store, rows: &[Sound]) -> Result<(), Fault> {
+/// Invalidates the keys of all rows together, and says of each row whether all of its own are.
+async fn unlink(store: &Store, rows: &[Sound]) -> Vec<Result<(), Fault>> {
     let keys: Vec<_> = rows.iter().flat_map(|row| &row.row.keys).map(String::as_str).collect();
-    if !keys.is_empty() {
-        store.unlink(&keys).await?;
-    }
-    Ok(())
-}
-
-/// Invalidates one row's keys, then publishes its events.
-async fn apply(store: &Store, row: &Sound) -> Result<(), Fault> {
-    unlink(store, std::slice::from_ref(row)).await?;
-    publish(store, &row.row.events).await
+    let mut results = store.unlink(&keys).await.into_iter();
+    let mut of_row = |row: &Sound| {
+        // All of its results are taken, or the next row would be given them.
+        let of_keys: Vec<_> = results.by_ref().take(row.row.keys.len()).collect();
+        of_keys.into_iter().collect::<Result<(), _>>().map_err(Fault::from)
+    };
+    rows.iter().map(&mut of_row).collect()
 }

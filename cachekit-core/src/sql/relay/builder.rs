@@ -27,6 +27,11 @@ use crate::{
 /// tried again, after pauses from up to 100 ms to up to a minute, and given up after [20 tries](Self::attempts).
 /// Rows are taken in no certain order, for invalidations commute.
 ///
+/// With nothing to do it asks the database six things a second, whichever it is: five times for rows that are due, by an
+/// index and without a lock or a write, and once how much waits (measured over 20 s: 6.2 statements a second on
+/// PostgreSQL 15, 5.9 on MariaDB 10.11). [`poll_interval`](Self::poll_interval) changes the five. Twice a minute it looks
+/// for old rows.
+///
 /// A relay serves the namespace of its cache. For a cache without Redis there is nothing to invalidate elsewhere, and it
 /// merely keeps the table small.
 ///

@@ -1,0 +1,91 @@
+//! One round: a process for each point, all killed at once, and perhaps Redis with them.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use tokio::time;
+
+use super::{
+    doomed::{Doomed, Point},
+    host::Hosted,
+    world::World,
+};
+use crate::settings::comes;
+
+/// What happens to Redis while processes die.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Strike {
+    None,
+    Frozen,
+    Killed,
+}
+
+/// What a round left behind, before the survivors have settled.
+#[derive(Debug)]
+pub(super) struct Left {
+    /// The transaction of each process that was killed, where it died, and whether it is in the ledger.
+    pub(super) killed: Vec<(i64, Point)>,
+    /// How many items were stale in Redis at the moment of death.
+    pub(super) stale: usize,
+}
+
+impl<DB: Hosted> World<DB> {
+    /// Kills one process at each of these points.
+    pub(super) async fn round(
+        &mut self,
+        points: &[Point],
+        strike: Strike,
+        next_tx: i64,
+        rng: &mut Rng,
+    ) -> Left {
+        let mut doomed = Vec::new();
+        for (slot, point) in (0..).zip(points) {
+            let tx = next_tx + i64::from(slot) * 100;
+            doomed.push(Doomed::start(self, *point, tx, slot, rng.bool()).await);
+        }
+        self.until_cached(&doomed).await;
+        for process in &mut doomed {
+            process.bring(self).await;
+        }
+        let (wrong, _) = self.wrong_in_redis().await;
+        let stale = doomed.iter().filter(|process| process.point.leaves_stale());
+        let stale =
+            stale.flat_map(|process| &process.items).filter(|id| wrong.contains(id)).count();
+        let killed = doomed.iter().map(|process| (process.tx, process.point)).collect();
+        self.kill(doomed, strike, rng).await;
+        Left { killed, stale }
+    }
+
+    /// Waits until the survivors have read what is to become stale.
+    async fn until_cached(&self, doomed: &[Doomed]) {
+        let items = doomed.len() * super::world::SHARE as usize;
+        let cached = async || {
+            let (wrong, cached) = self.wrong_in_redis().await;
+            wrong.is_empty() && cached >= items
+        };
+        // Survivors write as well: now and then some item is not there.
+        comes(Duration::from_secs(2), cached).await;
+    }
+
+    async fn kill(&mut self, doomed: Vec<Doomed>, strike: Strike, rng: &mut Rng) {
+        match strike {
+            Strike::None => {}
+            Strike::Frozen => self.redis.stop_with_sigstop(),
+            Strike::Killed => self.redis.kill(),
+        }
+        let mut proxies = Vec::new();
+        for process in doomed {
+            proxies.push(process.kill().await);
+        }
+        if strike != Strike::None {
+            time::sleep(Duration::from_millis(rng.u64(100..800))).await;
+        }
+        match strike {
+            Strike::None => {}
+            Strike::Frozen => self.redis.cont(),
+            Strike::Killed => self.redis.restart(),
+        }
+        // The survivors go on for a while, with late commands of the dead among theirs.
+        time::sleep(Duration::from_millis(rng.u64(50..300))).await;
+    }
+}

@@ -1,0 +1,132 @@
+//! The servers, the processes that outlive the others, and what is true at a moment.
+
+use std::time::Duration;
+
+use cachekit::{
+    Peek,
+    outbox::{OutboxRow, RowId, StoredEvent},
+};
+use cachekit_test_support::RedisServer;
+use cachekit_torture::{
+    rows::{self, Rows as _},
+    service::{NAMESPACE, builder, item},
+};
+use sqlx::Pool;
+
+use super::host::{Hosted, durable_redis};
+use crate::fleet::Worker;
+
+const SURVIVORS: u64 = 2;
+
+/// Items that nobody writes but the survivors.
+pub(super) const COMMON: u32 = 8;
+
+/// How many items each process that is killed has for itself.
+pub(super) const SHARE: u32 = 3;
+
+/// All items: up to eight processes are killed at a time.
+const ITEMS: u32 = COMMON + 8 * SHARE;
+
+/// The stream of what was left to relays.
+pub(super) const TOPIC: &str = "left";
+
+/// Servers and survivors.
+pub(super) struct World<DB: Hosted> {
+    pub(super) server: DB::Server,
+    pub(super) redis: RedisServer,
+    pub(super) pool: Pool<DB>,
+    pub(super) survivors: Vec<Worker>,
+    /// The events that were committed.
+    pub(super) events: Vec<String>,
+}
+
+impl<DB: Hosted> World<DB> {
+    /// With survivors that relay or do not, and that write or do not.
+    pub(super) async fn start(seed: u64, relay: bool, writers: u32) -> World<DB> {
+        let (server, redis) = (DB::host(), durable_redis());
+        let pool = DB::open(&DB::url(&server)).await.expect("the database");
+        rows::create(&pool, ITEMS).await.expect("the tables");
+        let mut world = World { server, redis, pool, survivors: Vec::new(), events: Vec::new() };
+        for number in 0..SURVIVORS {
+            let mut args = world.args("survive", &world.redis.url(), &DB::url(&world.server));
+            args.extend([
+                ("items", ITEMS.to_string()),
+                ("relay", relay.to_string()),
+                ("readers", "2".to_owned()),
+                ("writers", writers.to_string()),
+                ("seed", seed.wrapping_add(number).to_string()),
+            ]);
+            let mut survivor = Worker::start(&args).await;
+            survivor.go().await;
+            world.survivors.push(survivor);
+        }
+        world
+    }
+
+    /// What every process is told.
+    pub(super) fn args(
+        &self,
+        task: &str,
+        redis: &str,
+        database: &str,
+    ) -> Vec<(&'static str, String)> {
+        vec![
+            ("role", "crash".to_owned()),
+            ("kind", DB::KIND.to_owned()),
+            ("task", task.to_owned()),
+            ("redis", redis.to_owned()),
+            ("database", database.to_owned()),
+        ]
+    }
+
+    /// What a process that died between its commit and its invalidation leaves, due at once.
+    pub(super) async fn leave_row(&mut self, tx: i64, items: &[u32]) {
+        let id = RowId::new();
+        let event = StoredEvent {
+            id: id.to_string(),
+            topic: TOPIC.to_owned(),
+            key: None,
+            payload: tx.to_string(),
+            trace: None,
+        };
+        let keys = items.iter().map(|id| item(*id).as_str().to_owned()).collect();
+        let row = OutboxRow { id, namespace: NAMESPACE.to_owned(), keys, events: vec![event] };
+        let mut conn = self.pool.begin().await.expect("a transaction");
+        rows::bump::<DB>(&mut conn, tx, items).await.expect("the write");
+        DB::insert(&mut conn, &row).await.expect("the row");
+        conn.commit().await.expect("the commit");
+        self.events.push(id.to_string());
+    }
+
+    /// Items with another version in Redis than in the database, and how many are in Redis at all.
+    pub(super) async fn wrong_in_redis(&self) -> (Vec<u32>, usize) {
+        let builder = builder(&self.redis.url(), Duration::from_secs(5)).await;
+        let cache = builder.expect("a connection").build().expect("a cache");
+        let (mut wrong, mut cached) = (Vec::new(), 0);
+        for (id, version) in (0..).zip(self.versions().await) {
+            if let Peek::Hit(found) = cache.peek::<i64>(&item(id)).await {
+                cached += 1;
+                wrong.extend((found != version).then_some(id));
+            }
+        }
+        (wrong, cached)
+    }
+
+    /// What the database has.
+    pub(super) async fn versions(&self) -> Vec<i64> {
+        let mut conn = self.pool.acquire().await.expect("a connection");
+        let all: Vec<_> = (0..ITEMS).collect();
+        rows::versions::<DB>(&mut conn, &all).await.expect("the versions")
+    }
+
+    pub(super) async fn count(&self, rows: &str) -> i64 {
+        rows::count(&self.pool, rows).await.expect("a count")
+    }
+
+    /// Tells all survivors something.
+    pub(super) async fn say(&mut self, word: &str) {
+        for survivor in &mut self.survivors {
+            survivor.say(word).await;
+        }
+    }
+}

@@ -30,24 +30,24 @@ pub(super) struct Left {
 }
 
 impl<DB: Hosted> World<DB> {
-    /// Kills one process at each of these points.
+    /// Kills one process at each of these points; what it was sending arrives after that, or never.
     pub(super) async fn round(
         &mut self,
-        points: &[Point],
+        points: &[(Point, bool)],
         strike: Strike,
         next_tx: i64,
         rng: &mut Rng,
     ) -> Left {
         let mut doomed = Vec::new();
-        for (slot, point) in (0..).zip(points) {
+        for (slot, (point, is_late)) in (0..).zip(points) {
             let tx = next_tx + i64::from(slot) * 100;
-            doomed.push(Doomed::start(self, *point, tx, slot, rng.bool()).await);
+            doomed.push(Doomed::start(self, *point, tx, slot, *is_late).await);
         }
         self.until_cached(&doomed).await;
         for process in &mut doomed {
             process.bring(self).await;
         }
-        let (wrong, _) = self.wrong_in_redis().await;
+        let wrong = self.in_redis().await.wrong;
         let stale = doomed.iter().filter(|process| process.point.leaves_stale());
         let stale =
             stale.flat_map(|process| &process.items).filter(|id| wrong.contains(id)).count();
@@ -58,13 +58,12 @@ impl<DB: Hosted> World<DB> {
 
     /// Waits until the survivors have read what is to become stale.
     async fn until_cached(&self, doomed: &[Doomed]) {
-        let items = doomed.len() * super::world::SHARE as usize;
         let cached = async || {
-            let (wrong, cached) = self.wrong_in_redis().await;
-            wrong.is_empty() && cached >= items
+            let right = self.in_redis().await.right;
+            doomed.iter().flat_map(|process| &process.items).all(|id| right.contains(id))
         };
         // Survivors write as well: now and then some item is not there.
-        comes(Duration::from_secs(2), cached).await;
+        comes(Duration::from_secs(1), cached).await;
     }
 
     async fn kill(&mut self, doomed: Vec<Doomed>, strike: Strike, rng: &mut Rng) {

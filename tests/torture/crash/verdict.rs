@@ -60,10 +60,10 @@ impl<DB: Hosted> World<DB> {
         };
         let done = self.count(&format!("{outbox} = 1")).await;
         wrong.lost = self.count("ledger").await - done - wrong.pending - wrong.dead;
-        let (in_redis, cached) = self.wrong_in_redis().await;
-        let mut counts = Counts { cached, ..Counts::default() };
+        let seen = self.in_redis().await;
+        let mut counts = Counts { cached: seen.right.len(), ..Counts::default() };
         counts.repeated = self.count("cachekit_outbox WHERE attempts > 1").await;
-        wrong.in_redis = in_redis;
+        wrong.in_redis = seen.wrong;
         wrong.unpublished = self.unpublished();
         self.hear_survivors(&mut wrong, &mut counts).await;
         self.say("work").await;

@@ -8,7 +8,7 @@ use cachekit::{
 };
 use cachekit_test_support::RedisServer;
 use cachekit_torture::{
-    rows::{self, Rows as _},
+    rows,
     service::{NAMESPACE, builder, item},
 };
 use sqlx::Pool;
@@ -29,6 +29,13 @@ const ITEMS: u32 = COMMON + 8 * SHARE;
 
 /// The stream of what was left to relays.
 pub(super) const TOPIC: &str = "left";
+
+/// Items by what is in Redis.
+#[derive(Debug, Default)]
+pub(super) struct InRedis {
+    pub(super) right: Vec<u32>,
+    pub(super) wrong: Vec<u32>,
+}
 
 /// Servers and survivors.
 pub(super) struct World<DB: Hosted> {
@@ -51,6 +58,7 @@ impl<DB: Hosted> World<DB> {
             let mut args = world.args("survive", &world.redis.url(), &DB::url(&world.server));
             args.extend([
                 ("items", ITEMS.to_string()),
+                ("common", COMMON.to_string()),
                 ("relay", relay.to_string()),
                 ("readers", "2".to_owned()),
                 ("writers", writers.to_string()),
@@ -98,18 +106,18 @@ impl<DB: Hosted> World<DB> {
         self.events.push(id.to_string());
     }
 
-    /// Items with another version in Redis than in the database, and how many are in Redis at all.
-    pub(super) async fn wrong_in_redis(&self) -> (Vec<u32>, usize) {
+    /// Items that are in Redis, by whether that is the database's version.
+    pub(super) async fn in_redis(&self) -> InRedis {
         let builder = builder(&self.redis.url(), Duration::from_secs(5)).await;
         let cache = builder.expect("a connection").build().expect("a cache");
-        let (mut wrong, mut cached) = (Vec::new(), 0);
+        let mut seen = InRedis::default();
         for (id, version) in (0..).zip(self.versions().await) {
             if let Peek::Hit(found) = cache.peek::<i64>(&item(id)).await {
-                cached += 1;
-                wrong.extend((found != version).then_some(id));
+                let items = if found == version { &mut seen.right } else { &mut seen.wrong };
+                items.push(id);
             }
         }
-        (wrong, cached)
+        seen
     }
 
     /// What the database has.

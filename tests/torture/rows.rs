@@ -116,7 +116,7 @@ pub async fn create<DB: Rows>(pool: &Pool<DB>, items: u32) -> sqlx::Result<()> {
     DB::run(&mut conn, format!("INSERT INTO items VALUES {}", rows.join(", "))).await
 }
 
-/// Gives the items their next version in transaction `tx`, and says which these are.
+/// Gives the items, which stand in order, their next version in transaction `tx`, and says which these are.
 ///
 /// # Errors
 /// Those of the database.
@@ -125,9 +125,11 @@ pub async fn bump<DB: Rows>(
     tx: i64,
     items: &[u32],
 ) -> sqlx::Result<Vec<i64>> {
-    let list = list(items);
-    let update = format!("UPDATE items SET version = version + 1 WHERE id IN ({list})");
-    DB::run(&mut *conn, update).await?;
+    // One by one, so that no two transactions wait for each other.
+    for id in items {
+        let update = format!("UPDATE items SET version = version + 1 WHERE id = {id}");
+        DB::run(&mut *conn, update).await?;
+    }
     DB::run(&mut *conn, format!("INSERT INTO ledger VALUES ({tx})")).await?;
     versions::<DB>(conn, items).await
 }

@@ -85,12 +85,7 @@ impl Doomed {
         let first = COMMON + slot * SHARE;
         let items: Vec<_> = (first..first + SHARE).collect();
         let redis = Proxy::start(world.redis.port());
-        let mut url = DB::url(&world.server);
-        let database = DB::port(&world.server).map(|port| {
-            let proxy = TcpProxy::start(port);
-            url = url.replace(&port.to_string(), &proxy.port().to_string());
-            proxy
-        });
+        let (database, url) = world.way();
         let hold_commit = point == Point::BeforeCommit && database.is_none();
         let task = if point.is_of_relay() { "relay" } else { "write" };
         let list: Vec<_> = items.iter().map(u32::to_string).collect();

@@ -17,9 +17,10 @@ use crate::{
 };
 use doomed::Point;
 use host::Hosted;
-use round::Strike;
-use verdict::{Counts, Wrong};
-use world::World;
+pub(crate) use round::Strike;
+use verdict::Counts;
+pub(crate) use verdict::Wrong;
+pub(crate) use world::{ITEMS, World};
 
 /// How long the survivors may take.
 const SETTLED: Duration = Duration::from_secs(20);

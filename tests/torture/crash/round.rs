@@ -12,9 +12,9 @@ use super::{
 };
 use crate::settings::comes;
 
-/// What happens to Redis while processes die.
+/// What happens to Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Strike {
+pub(crate) enum Strike {
     None,
     Frozen,
     Killed,
@@ -51,6 +51,7 @@ impl<DB: Hosted> World<DB> {
         let stale = doomed.iter().filter(|process| process.point.leaves_stale());
         let stale =
             stale.flat_map(|process| &process.items).filter(|id| wrong.contains(id)).count();
+        self.cut_ways(rng);
         let killed = doomed.iter().map(|process| (process.tx, process.point)).collect();
         self.kill(doomed, strike, rng).await;
         Left { killed, stale }
@@ -67,11 +68,7 @@ impl<DB: Hosted> World<DB> {
     }
 
     async fn kill(&mut self, doomed: Vec<Doomed>, strike: Strike, rng: &mut Rng) {
-        match strike {
-            Strike::None => {}
-            Strike::Frozen => self.redis.stop_with_sigstop(),
-            Strike::Killed => self.redis.kill(),
-        }
+        self.strike(strike);
         let mut proxies = Vec::new();
         for process in doomed {
             proxies.push(process.kill().await);
@@ -79,12 +76,26 @@ impl<DB: Hosted> World<DB> {
         if strike != Strike::None {
             time::sleep(Duration::from_millis(rng.u64(100..800))).await;
         }
+        self.unstrike(strike);
+        // The survivors go on for a while, with late commands of the dead among theirs.
+        time::sleep(Duration::from_millis(rng.u64(50..300))).await;
+    }
+
+    /// Takes Redis away.
+    pub(crate) fn strike(&mut self, strike: Strike) {
+        match strike {
+            Strike::None => {}
+            Strike::Frozen => self.redis.stop_with_sigstop(),
+            Strike::Killed => self.redis.kill(),
+        }
+    }
+
+    /// Brings it back, with what it had.
+    pub(crate) fn unstrike(&mut self, strike: Strike) {
         match strike {
             Strike::None => {}
             Strike::Frozen => self.redis.cont(),
             Strike::Killed => self.redis.restart(),
         }
-        // The survivors go on for a while, with late commands of the dead among theirs.
-        time::sleep(Duration::from_millis(rng.u64(50..300))).await;
     }
 }

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Whatever is to be empty or zero.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Wrong {
+pub(crate) struct Wrong {
     /// Rows that nobody has dealt with.
     pub(super) pending: i64,
     /// Rows that were given up.
@@ -26,15 +26,15 @@ pub(super) struct Wrong {
     pub(super) in_redis: Vec<u32>,
     /// Items that a survivor reads another version of.
     pub(super) in_survivors: Vec<usize>,
-    /// Reads that were older than a write of the same process that had returned.
-    pub(super) stale_reads: Vec<String>,
+    /// Reads of a survivor that were older than a write of its own that had returned, and commits that it was told had failed.
+    pub(super) broken_promises: Vec<String>,
     /// Events that are not in their stream.
     pub(super) unpublished: Vec<String>,
 }
 
 /// What the survivors did meanwhile.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     pub(super) reads: u64,
     pub(super) writes: u64,
     pub(super) failures: u64,
@@ -46,7 +46,7 @@ pub(super) struct Counts {
 
 impl<DB: Hosted> World<DB> {
     /// Lets the survivors rest, and looks when no row is pending any more, or `limit` has passed.
-    pub(super) async fn settle(&mut self, limit: Duration) -> (Wrong, Counts) {
+    pub(crate) async fn settle(&mut self, limit: Duration) -> (Wrong, Counts) {
         self.say("rest").await;
         for survivor in &mut self.survivors {
             assert_eq!(survivor.line(PATIENCE).await.as_deref(), Some("resting"));
@@ -86,7 +86,7 @@ impl<DB: Hosted> World<DB> {
                         wrong.in_survivors.extend(differ.map(|(id, _)| id));
                         break;
                     }
-                    _ => wrong.stale_reads.push(line),
+                    _ => wrong.broken_promises.push(line),
                 }
             }
         }

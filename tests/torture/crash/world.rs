@@ -6,11 +6,12 @@ use cachekit::{
     Peek,
     outbox::{OutboxRow, RowId, StoredEvent},
 };
-use cachekit_test_support::RedisServer;
+use cachekit_test_support::{Cut, RedisServer, TcpProxy};
 use cachekit_torture::{
     rows,
     service::{NAMESPACE, builder, item},
 };
+use fastrand::Rng;
 use sqlx::Pool;
 
 use super::host::{Hosted, durable_redis};
@@ -25,7 +26,7 @@ pub(super) const COMMON: u32 = 8;
 pub(super) const SHARE: u32 = 3;
 
 /// All items: up to eight processes are killed at a time.
-const ITEMS: u32 = COMMON + 8 * SHARE;
+pub(crate) const ITEMS: u32 = COMMON + 8 * SHARE;
 
 /// The stream of what was left to relays.
 pub(super) const TOPIC: &str = "left";
@@ -38,24 +39,29 @@ pub(super) struct InRedis {
 }
 
 /// Servers and survivors.
-pub(super) struct World<DB: Hosted> {
+pub(crate) struct World<DB: Hosted> {
     pub(super) server: DB::Server,
-    pub(super) redis: RedisServer,
-    pub(super) pool: Pool<DB>,
+    pub(crate) redis: RedisServer,
+    pub(crate) pool: Pool<DB>,
     pub(super) survivors: Vec<Worker>,
+    /// The survivors' ways to the database, where it is on a server.
+    pub(super) ways: Vec<TcpProxy>,
     /// The events that were committed.
     pub(super) events: Vec<String>,
 }
 
 impl<DB: Hosted> World<DB> {
     /// With survivors that relay or do not, and that write or do not.
-    pub(super) async fn start(seed: u64, relay: bool, writers: u32) -> World<DB> {
+    pub(crate) async fn start(seed: u64, relay: bool, writers: u32) -> World<DB> {
         let (server, redis) = (DB::host(), durable_redis());
         let pool = DB::open(&DB::url(&server)).await.expect("the database");
         rows::create(&pool, ITEMS).await.expect("the tables");
-        let mut world = World { server, redis, pool, survivors: Vec::new(), events: Vec::new() };
+        let (survivors, ways, events) = (Vec::new(), Vec::new(), Vec::new());
+        let mut world = World { server, redis, pool, survivors, ways, events };
         for number in 0..SURVIVORS {
-            let mut args = world.args("survive", &world.redis.url(), &DB::url(&world.server));
+            let (way, url) = world.way();
+            world.ways.extend(way);
+            let mut args = world.args("survive", &world.redis.url(), &url);
             args.extend([
                 ("items", ITEMS.to_string()),
                 ("common", COMMON.to_string()),
@@ -69,6 +75,22 @@ impl<DB: Hosted> World<DB> {
             world.survivors.push(survivor);
         }
         world
+    }
+
+    /// A way of its own to the database, and its URL.
+    pub(super) fn way(&self) -> (Option<TcpProxy>, String) {
+        let url = DB::url(&self.server);
+        let Some(port) = DB::port(&self.server) else { return (None, url) };
+        let proxy = TcpProxy::start(port);
+        let url = url.replace(&port.to_string(), &proxy.port().to_string());
+        (Some(proxy), url)
+    }
+
+    /// Lets each survivor lose the answer to a COMMIT, or the COMMIT.
+    pub(super) fn cut_ways(&self, rng: &mut Rng) {
+        for way in &self.ways {
+            way.cut_at(b"COMMIT", if rng.bool() { Cut::BeforeClient } else { Cut::BeforeServer });
+        }
     }
 
     /// What every process is told.
@@ -127,7 +149,7 @@ impl<DB: Hosted> World<DB> {
         rows::versions::<DB>(&mut conn, &all).await.expect("the versions")
     }
 
-    pub(super) async fn count(&self, rows: &str) -> i64 {
+    pub(crate) async fn count(&self, rows: &str) -> i64 {
         rows::count(&self.pool, rows).await.expect("a count")
     }
 

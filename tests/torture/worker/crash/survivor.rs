@@ -9,7 +9,11 @@ use std::{
     time::Duration,
 };
 
-use cachekit_torture::{rows::Rows, service::Service};
+use cachekit::OutcomeUnknown;
+use cachekit_torture::{
+    rows::{self, Rows},
+    service::Service,
+};
 use fastrand::Rng;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -28,7 +32,7 @@ struct Survivor<DB: Rows> {
     floors: Vec<AtomicI64>,
     /// How many of the items, from the first on, nobody else writes.
     common: usize,
-    stale: Mutex<Vec<String>>,
+    violations: Mutex<Vec<String>>,
     reads: AtomicU64,
     writes: AtomicU64,
     failures: AtomicU64,
@@ -44,7 +48,7 @@ pub(super) async fn run<DB: Rows>(service: Service<DB>, args: &Args) -> Result<(
         working: RwLock::new(()),
         common: args.get("common")?,
         floors: (0..items).map(|_| AtomicI64::new(0)).collect(),
-        stale: Mutex::default(),
+        violations: Mutex::default(),
         reads: AtomicU64::new(0),
         writes: AtomicU64::new(0),
         failures: AtomicU64::new(0),
@@ -82,8 +86,7 @@ impl<DB: Rows> Survivor<DB> {
             let floor = self.floors[id].load(Ordering::SeqCst);
             match self.service.read(u32::try_from(id).expect("few items")).await {
                 Ok(version) if version < floor => {
-                    let stale = format!("item {id}: {version} was read after {floor} was written");
-                    self.stale.lock().unwrap_or_else(PoisonError::into_inner).push(stale);
+                    self.note(format!("item {id}: {version} was read after {floor} was written"));
                 }
                 read => self.count(&self.reads, read.is_ok()),
             }
@@ -103,11 +106,28 @@ impl<DB: Rows> Survivor<DB> {
             let items = [first, rng.u32(first + 1..most)];
             let written = self.service.write(tx, &items).await;
             self.count(&self.writes, written.is_ok());
-            let Ok((versions, _applied_or_pending)) = written else { continue };
-            for (id, version) in items.iter().zip(versions) {
-                self.floors[*id as usize].fetch_max(version, Ordering::SeqCst);
+            match written {
+                Ok((versions, _applied_or_pending)) => {
+                    for (id, version) in items.iter().zip(versions) {
+                        self.floors[*id as usize].fetch_max(version, Ordering::SeqCst);
+                    }
+                }
+                Err(error) => self.check_refusal(tx, &error).await,
             }
         }
+    }
+
+    /// An error says that nothing was committed, unless it says that nobody knows.
+    async fn check_refusal(&self, tx: i64, error: &sqlx::Error) {
+        let known = OutcomeUnknown::of(error).is_none();
+        let committed = rows::count(&self.service.pool, &format!("ledger WHERE tx = {tx}")).await;
+        if known && committed.is_ok_and(|rows| rows > 0) {
+            self.note(format!("transaction {tx} was committed, and the call said: {error}"));
+        }
+    }
+
+    fn note(&self, violation: String) {
+        self.violations.lock().unwrap_or_else(PoisonError::into_inner).push(violation);
     }
 
     fn count(&self, good: &AtomicU64, is_good: bool) {
@@ -115,11 +135,11 @@ impl<DB: Rows> Survivor<DB> {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Tells of reads that were too old, and what this process reads now.
+    /// Tells of promises that were broken, and what this process reads now.
     async fn report(&self) -> Result<(), Box<dyn Error>> {
-        let stale = std::mem::take(&mut *self.stale.lock().unwrap_or_else(PoisonError::into_inner));
-        for line in stale {
-            parent::tell(format!("stale {line}"))?;
+        let violations = self.violations.lock().map(|mut all| std::mem::take(&mut *all));
+        for line in violations.unwrap_or_default() {
+            parent::tell(format!("violation {line}"))?;
         }
         let counts = [&self.reads, &self.writes, &self.failures];
         let counts = counts.map(|count| count.swap(0, Ordering::Relaxed).to_string());

@@ -168,7 +168,7 @@ impl<DB: Hosted> Load<DB> {
         let count = |count: &AtomicU64| count.load(Ordering::SeqCst);
         assert_eq!(count(&self.stale), 0, "seed {seed}: this process did not read its own writes");
         assert_eq!(count(&self.applied), 0, "seed {seed}: nobody can have heard of these");
-        assert!(count(&self.writes) > 10 * u64::from(ITEMS), "seed {seed}: {self}");
+        assert!(count(&self.writes) > 2 * u64::from(ITEMS), "seed {seed}: {self}");
         let slowest = Duration::from_micros(count(&self.slowest));
         assert!(slowest < Duration::from_secs(3), "seed {seed}: a write took {slowest:?}");
     }

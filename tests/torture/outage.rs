@@ -19,7 +19,7 @@ use tokio::{task::JoinSet, time};
 use crate::{
     crash::{ITEMS, Strike, World, Wrong, host::Hosted},
     fleet::machine,
-    settings::{comes, number, seed},
+    settings::{comes, number, seed, tell},
 };
 
 /// A write waits for up to 200 ms in vain.
@@ -65,7 +65,7 @@ struct Load<DB: Hosted> {
 async fn outage<DB: Hosted>(strike: Strike) {
     let _machine = machine().await;
     let (seed, seconds) = (seed(), number("CACHEKIT_TORTURE_OUTAGE").unwrap_or(3));
-    println!("seed {seed}");
+    tell(format_args!("seed {seed}"));
     let mut rng = Rng::with_seed(seed);
     let mut world = World::<DB>::start(seed, true, 0).await;
     let proxy = Proxy::start(world.redis.port());
@@ -83,10 +83,10 @@ async fn outage<DB: Hosted>(strike: Strike) {
     assert!(comes(Duration::from_secs(60), none).await, "seed {seed}: rows stay pending");
     let took = back.elapsed();
     let grown = self::memory().saturating_sub(memory);
-    println!(
+    tell(format_args!(
         "{} {strike:?} for {seconds} s: {load}; {pending} rows took {took:?}, {grown} KiB",
         DB::KIND
-    );
+    ));
     load.assert_went_on(seed);
     assert!(took < SOON, "seed {seed}: {pending} rows took {took:?}");
     assert!(grown < GROWTH, "seed {seed}: {grown} KiB more");

@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    fmt::Display,
     time::{Duration, Instant},
 };
 
@@ -12,6 +13,12 @@ use std::{
 pub(crate) fn number(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+/// Says what a run did, or what it takes to repeat it: shown if the test fails, or if asked for.
+#[expect(clippy::print_stdout, reason = "the harness keeps it until somebody wants it")]
+pub(crate) fn tell(line: impl Display) {
+    println!("{line}");
 }
 
 /// The seed that was asked for, or a new one.

@@ -13,7 +13,7 @@ use sqlx::{MySql, Postgres, Sqlite};
 
 use crate::{
     fleet::machine,
-    settings::{number, seed},
+    settings::{number, seed, tell},
 };
 use doomed::Point;
 use host::Hosted;
@@ -45,7 +45,7 @@ async fn nothing_stale_remains_of_processes_killed_on_sqlite() {
 async fn without_a_relay_a_killed_process_leaves_stale_entries() {
     let _machine = machine().await;
     let seed = seed();
-    println!("seed {seed}");
+    tell(format_args!("seed {seed}"));
     let mut world = World::<Sqlite>::start(seed, false, 0).await;
     let points = [Point::BeforeInvalidation, Point::BetweenKeys, Point::BeforeCommit];
     let points = points.map(|point| (point, false));
@@ -64,7 +64,7 @@ async fn survive<DB: Hosted>() {
     let _machine = machine().await;
     let seed = seed();
     let kills = number("CACHEKIT_TORTURE_KILLS").unwrap_or(10);
-    println!("seed {seed}");
+    tell(format_args!("seed {seed}"));
     let mut rng = Rng::with_seed(seed);
     let mut world = World::<DB>::start(seed, true, 1).await;
     let has_network = DB::port(&world.server).is_some();
@@ -88,7 +88,7 @@ async fn survive<DB: Hosted>() {
         }
         run.note(&left, strike, counts);
     }
-    println!("{}: {run:?}", DB::KIND);
+    tell(format_args!("{}: {run:?}", DB::KIND));
     assert!(run.stale > 0, "seed {seed}: no crash left anything stale");
     assert!(run.repeated > 0, "seed {seed}: no row was applied twice");
     assert!(run.cached > 0, "seed {seed}: nothing was in the cache");

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::work::Worker;
-use crate::redis::Backlog;
+use crate::redis::{Backlog, StoreError};
 
 /// What a group has left to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,12 +28,13 @@ pub(super) struct Watch {
     pub(super) group: String,
     pub(super) alert_after: Duration,
     late: AtomicBool,
+    refused: AtomicBool,
 }
 
 impl Watch {
     pub(super) fn new(topic: &str, group: &str, alert_after: Duration) -> Watch {
-        let late = AtomicBool::new(false);
-        Watch { topic: topic.to_owned(), group: group.to_owned(), alert_after, late }
+        let (late, refused) = (AtomicBool::new(false), AtomicBool::new(false));
+        Watch { topic: topic.to_owned(), group: group.to_owned(), alert_after, late, refused }
     }
 
     pub(super) fn settled(&self) {
@@ -61,6 +62,21 @@ impl Watch {
             self.count("taken_over", count);
             tracing::info!(topic = self.topic, group = self.group, count, "took over messages");
         }
+    }
+
+    /// Redis was asked for messages. A refusal, by an ACL say, is told once; that it is away, its link tells.
+    pub(super) fn read(&self, error: Option<StoreError>) {
+        let refused = matches!(error, Some(StoreError::Refused(_)));
+        if refused && !self.refused.swap(true, Ordering::Relaxed) {
+            let (topic, group) = (&self.topic, &self.group);
+            tracing::warn!(
+                topic,
+                group,
+                ?error,
+                "redis refuses to read messages; it is tried again"
+            );
+        }
+        self.refused.store(refused, Ordering::Relaxed);
     }
 
     /// Measures the lag, for the metrics and for an alert when it grows too long.

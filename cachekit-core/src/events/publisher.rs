@@ -94,7 +94,7 @@ impl Publisher {
     /// As [`publish`](Self::publish).
     pub async fn publish_stored(&self, event: &StoredEvent) -> Result<(), Error> {
         let stream = self.wire.stream(stream_key(&self.namespace, Kind::Events, &event.topic)?);
-        add(&stream, event, self.retention).await.map_err(|error| unpublished(error))
+        add(&stream, event, self.retention).await.map_err(unpublished)
     }
 
     /// Closes the connection, after what is on its way.
@@ -149,4 +149,37 @@ fn unpublished(error: StoreError) -> Error {
         }
     };
     Error::new(kind, "publish event", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use cachekit_test_support::{RedisServer, Reply};
+
+    use super::*;
+    use crate::Cache;
+
+    #[tokio::test]
+    async fn cache_s_own_link_publishes_to_the_same_stream() {
+        let server = RedisServer::start();
+        let cache = Cache::builder().namespace("shop").redis(&server.url()).await.unwrap();
+        let cache = cache.build().unwrap();
+        let event = Event::new("orders", &7).unwrap().key("a").into_stored();
+        cache.engine().unwrap().store.publish(&event).await.unwrap();
+        let publisher = Publisher::connect(&server.url(), "shop").await.unwrap();
+        publisher.publish_stored(&event).await.unwrap();
+        let length = server.connection().call(&["XLEN", "ck~e:shop:orders"]);
+        assert_eq!(length, Reply::Int(2));
+        let embedded = Cache::builder().build().unwrap();
+        let refused = embedded.engine().unwrap().store.publish(&event).await;
+        assert!(refused.is_err(), "it has no streams");
+    }
+
+    #[test]
+    fn entry_says_when_its_event_was_made() {
+        let fields = fields(&Event::new("orders", &7).unwrap().into_stored());
+        let at: u64 = fields.text("at").unwrap().parse().unwrap();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        assert!(now.as_millis().abs_diff(u128::from(at)) < 20_000);
+        assert_eq!(made_at_ms("no uuid"), None);
+    }
 }

@@ -30,12 +30,16 @@ impl Reader {
                 Ok(entries) if stop.is_asked() => return self.leave(entries).await,
                 Ok(entries) => {
                     patience.worked();
+                    self.worker.watch.read(None);
                     self.at_the_end = false;
                     from = self.hand_in(from, entries, room);
                 }
                 Err(StreamError::NoGroup) if self.create().await => from = From::Next,
-                Err(_) => {
+                Err(error) => {
                     drop(room);
+                    if let StreamError::Store(error) = error {
+                        self.worker.watch.read(Some(error));
+                    }
                     if !patience.wait(&self.group.stream, &mut stop).await {
                         return;
                     }

@@ -78,7 +78,7 @@ impl Tries {
     }
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
 mod tests {
     use std::{cell::Cell, io};
 

@@ -10,7 +10,7 @@ use std::{error::Error, fmt, io};
 /// became of it.
 ///
 /// ```
-/// use cachekit::OutcomeUnknown;
+/// use cachekit_core::OutcomeUnknown;
 ///
 /// fn tell(error: &sqlx::Error) -> &'static str {
 ///     match OutcomeUnknown::of(error) {

@@ -196,7 +196,7 @@ impl Updated for sqlx::sqlite::SqliteQueryResult {
     }
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
 mod tests {
     use std::cell::Cell;
 

@@ -55,9 +55,11 @@ pub struct Written {
 impl Cache {
     /// Begins to record what a transaction of another library makes stale.
     ///
-    /// ```
-    /// use cachekit::{Cache, key, outbox};
-    /// use cachekit::sql::{BoxError, OutboxSink};
+    #[cfg_attr(feature = "sqlx-sqlite", doc = "```")]
+    #[cfg_attr(not(feature = "sqlx-sqlite"), doc = "```ignore")]
+    /// use cachekit::key;
+    /// use cachekit_core::{Cache, outbox};
+    /// use cachekit_core::sql::{BoxError, OutboxSink};
     /// use sqlx::{Connection, SqliteConnection};
     ///
     /// struct Rows<'a>(&'a mut SqliteConnection);
@@ -87,7 +89,7 @@ impl Cache {
     /// pending.invalidate(key!("users"));
     /// let written = pending.write(&mut Rows(&mut transaction)).await?;
     /// let committed = cache.settle(written, async move { transaction.commit().await }).await?;
-    /// assert_eq!(committed.invalidation, cachekit::Outcome::Applied);
+    /// assert_eq!(committed.invalidation, cachekit_core::Outcome::Applied);
     /// # Ok(())
     /// # }
     /// ```

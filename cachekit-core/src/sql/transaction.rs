@@ -28,8 +28,10 @@ use crate::{
 ///
 /// The tables are made by [`outbox::migrate`](crate::sql::outbox::migrate).
 ///
-/// ```
-/// use cachekit::{Cache, key, outbox};
+#[cfg_attr(feature = "sqlx-sqlite", doc = "```")]
+#[cfg_attr(not(feature = "sqlx-sqlite"), doc = "```ignore")]
+/// use cachekit::key;
+/// use cachekit_core::{Cache, outbox};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -43,15 +45,17 @@ use crate::{
 /// let id = 7;
 /// tx.invalidate(key!("user:<id>"));
 /// let committed = tx.commit().await?;
-/// assert_eq!(committed.invalidation, cachekit::Outcome::Applied);
+/// assert_eq!(committed.invalidation, cachekit_core::Outcome::Applied);
 /// # Ok(())
 /// # }
 /// ```
 ///
 /// Functions that work with any of the databases say so as with sqlx:
 ///
-/// ```
-/// use cachekit::{Transaction, key};
+#[cfg_attr(feature = "sqlx-sqlite", doc = "```")]
+#[cfg_attr(not(feature = "sqlx-sqlite"), doc = "```ignore")]
+/// use cachekit::key;
+/// use cachekit_core::Transaction;
 /// use sqlx::{Database, Executor, IntoArguments};
 ///
 /// async fn remove_drafts<DB: Database>(tx: &mut Transaction<'_, DB>) -> sqlx::Result<()>
@@ -197,12 +201,13 @@ impl<DB: Database> Transaction<'_, DB> {
     ///
     /// [`ErrorKind::Codec`](crate::ErrorKind::Codec) for a payload that is no JSON; nothing is noted then.
     ///
-    /// ```
+    #[cfg_attr(feature = "sqlx-sqlite", doc = "```")]
+    #[cfg_attr(not(feature = "sqlx-sqlite"), doc = "```ignore")]
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let pool = sqlx::SqlitePool::connect("sqlite::memory:").await?;
-    /// # cachekit::outbox::migrate(&pool).await?;
-    /// # let cache = cachekit::Cache::builder().build()?;
+    /// # cachekit_core::outbox::migrate(&pool).await?;
+    /// # let cache = cachekit_core::Cache::builder().build()?;
     /// #[derive(serde::Serialize)]
     /// struct Renamed {
     ///     id: i64,
@@ -248,13 +253,14 @@ impl<DB: Database> Transaction<'_, DB> {
     ///
     /// Dropped in mid-way the transaction cannot be committed any more: sqlx takes all of it back.
     ///
-    /// ```
+    #[cfg_attr(feature = "sqlx-sqlite", doc = "```")]
+    #[cfg_attr(not(feature = "sqlx-sqlite"), doc = "```ignore")]
     /// # use cachekit::key;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let pool = sqlx::SqlitePool::connect("sqlite::memory:").await?;
-    /// # cachekit::outbox::migrate(&pool).await?;
-    /// # let cache = cachekit::Cache::builder().build()?;
+    /// # cachekit_core::outbox::migrate(&pool).await?;
+    /// # let cache = cachekit_core::Cache::builder().build()?;
     /// let mut tx = cache.begin(&pool).await?;
     /// tx.invalidate(key!("orders"));
     /// let mut attempt = tx.savepoint().await?;

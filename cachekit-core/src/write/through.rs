@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Armed, Writers};
+use super::Armed;
 #[cfg(any(feature = "redis", shuttle))]
 use crate::store::{Expected, Fill};
 use crate::{
@@ -47,6 +47,7 @@ impl Through {
     }
 
     /// Leaves what was written in the cache, or invalidates the key.
+    #[cfg_attr(not(any(feature = "redis", shuttle)), allow(unused_variables))]
     pub(crate) async fn finish(
         self,
         written: Option<Answer>,
@@ -95,7 +96,7 @@ impl Through {
         }
         self.engine.reporter.fill_refused(self.key.template());
         // A fill whose outcome is unknown is refused when it comes after this: what it expects is gone then.
-        let writers: Writers = self.armed.fire();
+        let writers = self.armed.fire();
         drop(marked);
         writers.outcomes().await
     }

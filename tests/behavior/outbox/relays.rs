@@ -28,6 +28,7 @@ async fn until_done<DB: Tested>(pool: &Pool<DB>) {
     until_async("every row is done", async || count(pool, "state <> 1").await == 0).await;
 }
 
+#[allow(clippy::print_stdout, reason = "how long it took is worth knowing")]
 async fn two_relays_share_the_rows<DB: Tested>(pool: Pool<DB>) {
     const ROWS: usize = 10_000;
     let server = RedisServer::start();

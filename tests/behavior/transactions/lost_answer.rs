@@ -115,10 +115,10 @@ async fn lost<DB: Items>(pool: Pool<DB>, server: Address) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_is_settled_on_postgres() {
-    on_postgres(|pool, server| lost(pool, server)).await;
+    on_postgres(lost).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_is_settled_on_mariadb() {
-    on_mariadb(|pool, server| lost(pool, server)).await;
+    on_mariadb(lost).await;
 }

@@ -18,8 +18,10 @@ pub struct DeadRow {
     pub error: String,
 }
 
+type Function<T> = Arc<dyn Fn(&T) + Send + Sync>;
+
 /// A function of the user's.
-pub(super) struct Hook<T: ?Sized>(Option<Arc<dyn Fn(&T) + Send + Sync>>);
+pub(super) struct Hook<T>(Option<Function<T>>);
 
 impl<T> Hook<T> {
     pub(super) fn new(hook: impl Fn(&T) + Send + Sync + 'static) -> Self {

@@ -17,7 +17,6 @@ pub(super) async fn publish(store: &Store, events: &[StoredEvent]) -> Result<(),
 
 /// Without streams there is nowhere to publish to.
 #[cfg(not(feature = "events"))]
-#[expect(clippy::unused_async, reason = "the other one waits")]
 pub(super) async fn publish(_: &Store, events: &[StoredEvent]) -> Result<(), Fault> {
     match events {
         [] => Ok(()),

@@ -35,9 +35,11 @@ pub(super) struct Waiting {
 
 type Running = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
+type Run = dyn Fn(&[Waiting]) -> Running + Send + Sync;
+
 /// What writes values.
 pub(super) struct Flush {
-    run: Box<dyn Fn(&[Waiting]) -> Running + Send + Sync>,
+    run: Box<Run>,
     check: fn(&[u8]) -> Result<(), String>,
 }
 

@@ -27,7 +27,7 @@ use crate::{Error, ErrorKind, Key};
 /// of [invalidation](crate::Cache::invalidate) begins when it was written: with [`cache`](WriteBehindBuilder::cache) its key
 /// is invalidated then. And a process that is *stopped* for longer than its lease in the middle of a statement may have
 /// that statement carried out after its successor has begun: where that matters, let the statement compare
-/// [`Write::version`].
+/// [`Write::version`](super::Write::version).
 ///
 /// ```no_run
 /// use cachekit_core::{Cache, Write, WriteBehind};

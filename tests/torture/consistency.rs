@@ -1,6 +1,6 @@
 //! No read is older than a write that had returned before it began.
 
-use std::{env, fmt::Write as _, path::Path, time::Duration};
+use std::{fmt::Write as _, path::Path, time::Duration};
 
 use cachekit::{Cache, Peek, key};
 use cachekit_test_support::RedisServer;
@@ -13,6 +13,7 @@ use cachekit_torture::{
 use crate::{
     fleet::{Worker, machine},
     nemesis::Nemesis,
+    settings,
 };
 
 const PROCESSES: u32 = 2;
@@ -68,7 +69,7 @@ impl Run {
     /// Runs readers and writers against `subject`, and `meanwhile` beside them.
     async fn of(subject: &str, redis: &str, meanwhile: impl Future<Output = ()>) -> Run {
         let seconds = seconds();
-        let seed = number("CACHEKIT_TORTURE_SEED").unwrap_or_else(|| fastrand::u64(..));
+        let seed = settings::seed();
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("database");
         let database = Database::create(&path, KEYS).await.expect("a database");
@@ -147,10 +148,5 @@ async fn left_stale(redis: &str, database: &Database) -> Vec<u32> {
 
 /// How long a run lasts.
 fn seconds() -> u64 {
-    number("CACHEKIT_TORTURE_SECONDS").unwrap_or(10)
-}
-
-fn number(name: &str) -> Option<u64> {
-    let text = env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+    settings::number("CACHEKIT_TORTURE_SECONDS").unwrap_or(10)
 }

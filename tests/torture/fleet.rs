@@ -42,7 +42,13 @@ impl Worker {
 
     /// Lets it begin.
     pub(crate) async fn go(&mut self) {
-        self.stdin.write_all(b"go\n").await.expect("the worker listens");
+        self.say("go").await;
+    }
+
+    /// Sends it a line.
+    pub(crate) async fn say(&mut self, word: &str) {
+        let line = format!("{word}\n");
+        self.stdin.write_all(line.as_bytes()).await.expect("the worker listens");
     }
 
     /// Its next line; none when it has ended.

@@ -1,6 +1,10 @@
-//! Consistency and stampedes, over several processes and a real Redis.
+//! Consistency, stampedes and crashes, over several processes and real servers.
 
 mod consistency;
+mod crash;
 mod fleet;
 mod nemesis;
+mod outage;
+mod settings;
 mod stampede;
+mod streams;

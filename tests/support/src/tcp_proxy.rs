@@ -15,6 +15,10 @@ pub enum Cut {
     BeforeClient,
     /// The client's side only. The server is not given the request, and takes the client for alive.
     ClientOnly,
+    /// Neither, until the client goes: the server is not given the request, and the client waits for an answer.
+    StallBeforeServer,
+    /// Neither, until the client goes: the server has answered, and the client waits for that answer.
+    StallBeforeClient,
 }
 
 /// Forwards every connection to one port of this host; dropping it cuts them all.
@@ -36,6 +40,7 @@ struct State {
     links: Vec<[TcpStream; 2]>,
     /// The server's sides of connections whose client was cut off.
     kept: Vec<TcpStream>,
+    stalled: usize,
     refusing: bool,
     stopped: bool,
 }
@@ -70,6 +75,12 @@ impl TcpProxy {
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         self.hub.lock().plan.is_some()
+    }
+
+    /// How many connections have come to a standstill so far.
+    #[must_use]
+    pub fn stalled(&self) -> usize {
+        self.hub.lock().stalled
     }
 
     /// From now on closes new connections at once, or takes them again.
@@ -138,20 +149,27 @@ fn accept(hub: &Arc<Hub>, listener: &TcpListener) {
 fn serve(hub: &Arc<Hub>, client: &TcpStream, server: &TcpStream) {
     let clones = || Some((client.try_clone().ok()?, server.try_clone().ok()?));
     let (Some(asking), Some(answering)) = (clones(), clones()) else { return };
-    let hub = Arc::clone(hub);
-    let lose_next = Arc::new(AtomicBool::new(false));
-    let loses = Arc::clone(&lose_next);
+    let (hub, answers) = (Arc::clone(hub), Arc::clone(hub));
+    let fate = Arc::new(Fate::default());
+    let fate_of_answers = Arc::clone(&fate);
     thread::spawn(move || {
         let (client, server) = asking;
-        if !matches!(requests(&hub, &client, &server, &lose_next), Ok(Some(Cut::ClientOnly))) {
+        if !matches!(requests(&hub, &client, &server, &fate), Ok(Some(Cut::ClientOnly))) {
             let _ = server.shutdown(Shutdown::Write);
         }
     });
     thread::spawn(move || {
         let (client, server) = answering;
-        let _ = replies(&client, &server, &loses);
+        let _ = replies(&answers, &client, &server, &fate_of_answers);
         let _ = (client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
     });
+}
+
+/// What becomes of the next answer.
+#[derive(Debug, Default)]
+struct Fate {
+    lost: AtomicBool,
+    stalled: AtomicBool,
 }
 
 /// Passes requests on until the client is gone, or a cut ended the connection.
@@ -159,7 +177,7 @@ fn requests(
     hub: &Hub,
     mut client: &TcpStream,
     mut server: &TcpStream,
-    lose_next: &AtomicBool,
+    fate: &Fate,
 ) -> io::Result<Option<Cut>> {
     let mut buffer = [0; 16 * 1024];
     loop {
@@ -171,8 +189,18 @@ fn requests(
         match hub.take(request) {
             None => server.write_all(request)?,
             Some(Cut::BeforeClient) => {
-                lose_next.store(true, Ordering::SeqCst);
+                fate.lost.store(true, Ordering::SeqCst);
                 server.write_all(request)?;
+            }
+            Some(Cut::StallBeforeClient) => {
+                fate.stalled.store(true, Ordering::SeqCst);
+                server.write_all(request)?;
+            }
+            Some(Cut::StallBeforeServer) => {
+                hub.lock().stalled += 1;
+                // It has no more to say before it goes: it waits.
+                io::copy(&mut client, &mut io::sink())?;
+                return Ok(Some(Cut::StallBeforeServer));
             }
             Some(Cut::BeforeServer) => {
                 let _ = (client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
@@ -187,11 +215,21 @@ fn requests(
     }
 }
 
-fn replies(mut client: &TcpStream, mut server: &TcpStream, lose: &AtomicBool) -> io::Result<()> {
+fn replies(
+    hub: &Hub,
+    mut client: &TcpStream,
+    mut server: &TcpStream,
+    fate: &Fate,
+) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
     loop {
         let length = server.read(&mut buffer)?;
-        if length == 0 || lose.load(Ordering::SeqCst) {
+        if length == 0 || fate.lost.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        if fate.stalled.load(Ordering::SeqCst) {
+            hub.lock().stalled += 1;
+            io::copy(&mut server, &mut io::sink())?;
             return Ok(());
         }
         client.write_all(&buffer[..length])?;
@@ -222,5 +260,26 @@ mod tests {
         assert!(!proxy.is_waiting());
         proxy.refuse(true);
         assert!(set("5").is_err());
+    }
+
+    #[test]
+    fn a_client_is_kept_waiting_before_or_after_the_server_got_its_request() {
+        let server = RedisServer::start();
+        let proxy = TcpProxy::start(server.port());
+        let stored = || server.connection().call(&["GET", "k"]).bytes();
+        for (stall, kept) in
+            [(Cut::StallBeforeServer, None), (Cut::StallBeforeClient, Some(b"1".to_vec()))]
+        {
+            let mut client = TcpStream::connect(("127.0.0.1", proxy.port())).unwrap();
+            proxy.cut_at(b"SET", stall);
+            let stalled = proxy.stalled();
+            client.write_all(b"SET k 1\r\n").unwrap();
+            assert!(
+                crate::wait_until(std::time::Duration::from_secs(5), || proxy.stalled() > stalled)
+            );
+            client.set_nonblocking(true).unwrap();
+            assert_eq!(client.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            assert_eq!(stored(), kept);
+        }
     }
 }

@@ -1,10 +1,14 @@
-//! One process of the torture test: it calls, and reports to its parent.
+//! One process of the torture tests: it calls, and reports to its parent.
 #![forbid(unsafe_code)]
 
 use std::error::Error;
 
+use sqlx::{MySql, Postgres, Sqlite};
+
 mod args;
 mod calls;
+mod consumer;
+mod crash;
 mod items;
 mod parent;
 mod stampede;
@@ -18,6 +22,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     match args.text("role")? {
         "calls" => calls::run(&args).await,
         "stampede" => stampede::run(&args).await,
+        "consumer" => consumer::run(&args).await,
+        "crash" => match args.text("kind")? {
+            "postgres" => crash::run::<Postgres>(&args).await,
+            "mariadb" => crash::run::<MySql>(&args).await,
+            "sqlite" => crash::run::<Sqlite>(&args).await,
+            other => Err(format!("no such database: {other}").into()),
+        },
         other => Err(format!("no such role: {other}").into()),
     }
 }

@@ -42,7 +42,9 @@ impl<'a> Batch<'a> {
 
     async fn send(mut self) {
         let keys: Vec<_> = self.items.iter().map(|item| item.key.as_str()).collect();
-        let results = self.engine.store.unlink(&keys).await;
+        let results = self.engine.store.unlink(&keys).await.into_iter();
+        // None may be lost for want of an answer.
+        let results = results.chain(std::iter::repeat(Err(StoreError::Unknown)));
         let items = std::mem::take(&mut self.items);
         let mut through = Vec::with_capacity(items.len());
         for (item, result) in items.into_iter().zip(results) {

@@ -1,5 +1,6 @@
 //! Consistency, stampedes and crashes, over several processes and real servers.
 
+mod behind;
 mod consistency;
 mod crash;
 mod fleet;

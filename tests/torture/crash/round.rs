@@ -25,7 +25,7 @@ pub(crate) enum Strike {
 pub(super) struct Left {
     /// The transaction of each process that was killed, where it died, and whether it is in the ledger.
     pub(super) killed: Vec<(i64, Point)>,
-    /// How many items were stale in Redis at the moment of death.
+    /// How many items were stale in Redis when their process had come to its point.
     pub(super) stale: usize,
 }
 
@@ -44,13 +44,15 @@ impl<DB: Hosted> World<DB> {
             doomed.push(Doomed::start(self, *point, tx, slot, *is_late).await);
         }
         self.until_cached(&doomed).await;
+        let mut stale = 0;
         for process in &mut doomed {
             process.bring(self).await;
+            if process.point.leaves_stale() {
+                // Now: a second later a survivor may have made it good.
+                let wrong = self.in_redis().await.wrong;
+                stale += process.items.iter().filter(|id| wrong.contains(id)).count();
+            }
         }
-        let wrong = self.in_redis().await.wrong;
-        let stale = doomed.iter().filter(|process| process.point.leaves_stale());
-        let stale =
-            stale.flat_map(|process| &process.items).filter(|id| wrong.contains(id)).count();
         self.cut_ways(rng);
         let killed = doomed.iter().map(|process| (process.tx, process.point)).collect();
         self.kill(doomed, strike, rng).await;

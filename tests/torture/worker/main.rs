@@ -6,6 +6,7 @@ use std::error::Error;
 use sqlx::{MySql, Postgres, Sqlite};
 
 mod args;
+mod behind;
 mod calls;
 mod consumer;
 mod crash;
@@ -22,6 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     match args.text("role")? {
         "calls" => calls::run(&args).await,
         "stampede" => stampede::run(&args).await,
+        "behind" => behind::run(&args).await,
         "consumer" => consumer::run(&args).await,
         "crash" => match args.text("kind")? {
             "postgres" => crash::run::<Postgres>(&args).await,

@@ -32,7 +32,7 @@ pub(super) async fn write<DB: Rows>(
 async fn reads<DB: Rows>(service: Arc<Service<DB>>, items: Vec<u32>) {
     for id in items.iter().cycle() {
         let _value = service.read(*id).await;
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

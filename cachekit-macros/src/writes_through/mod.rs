@@ -23,8 +23,7 @@ pub(crate) fn writes_through(args: TokenStream, item: TokenStream) -> TokenStrea
             return fallback::keep(item, errors);
         }
     };
-    let rules =
-        Rules { attribute: "#[writes_through]", connections: true, transactions: true };
+    let rules = Rules { attribute: "#[writes_through]", connections: true, transactions: true };
     invalidates::check(&function, &rules, &mut errors);
     let key = match &args.key {
         Some(Key::Expr(expr)) => Some(BoundKey::Expr(expr.clone())),

@@ -36,6 +36,7 @@ const CORE: &[(&str, &[&str])] = &[
             "error",
             "events",
             "key",
+            "observe",
             "redis",
             "retry",
             "slot",
@@ -43,7 +44,13 @@ const CORE: &[(&str, &[&str])] = &[
             "sync",
         ],
     ),
-    ("sql", &["cache", "engine", "error", "events", "key", "retry", "store", "sync", "write"]),
+    (
+        "sql",
+        &[
+            "cache", "engine", "error", "events", "key", "observe", "retry", "store", "sync",
+            "write",
+        ],
+    ),
     (
         "engine",
         &[

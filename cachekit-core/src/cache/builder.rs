@@ -13,11 +13,11 @@ use crate::{
     clock::Clock,
     engine::Engine,
     error::{Error, ErrorKind},
-    observe::Reporter,
+    observe::{Hook, Reporter},
     slot::Registry,
     store::{Replaced, Store},
     tier::{Bound, Map},
-    write::{DeadLetter, Hook, Queue},
+    write::{DeadLetter, Queue},
 };
 
 /// Times and numbers that bound what a cache does.
@@ -61,7 +61,7 @@ impl Default for Limits {
 pub struct CacheBuilder {
     bound: Bound,
     clock: Clock,
-    hook: Option<Hook>,
+    hook: Hook<DeadLetter>,
     pub(super) limits: Limits,
     #[cfg(feature = "redis")]
     pub(super) remote: super::remote::Remote,
@@ -73,7 +73,7 @@ impl Default for CacheBuilder {
         Self {
             bound: Bound::Entries(10_000),
             clock: Clock::coarse(),
-            hook: None,
+            hook: Hook::default(),
             limits: Limits::default(),
             #[cfg(feature = "redis")]
             remote: super::remote::Remote::default(),
@@ -159,7 +159,7 @@ impl CacheBuilder {
     /// Called with each invalidation that did not get through in its quick tries. It must not
     /// block; a panic in it is caught and logged.
     pub fn on_dead_letter(mut self, hook: impl Fn(&DeadLetter) + Send + Sync + 'static) -> Self {
-        self.hook = Some(Hook::new(hook));
+        self.hook = Hook::new(hook);
         self
     }
 

@@ -16,7 +16,8 @@ use super::lanes::Lanes;
 use super::patience::Stop;
 use super::reader::Reader;
 use super::work::Worker;
-use super::{ConsumerHandle, Message, keeper};
+use super::{ConsumerHandle, Lag, Message, keeper};
+use crate::observe::Hook;
 use crate::redis::{Group, Kind, RedisOptions, Wire, check_name, stream_key};
 use crate::retry::RetryPolicy;
 use crate::{Error, ErrorKind};
@@ -63,6 +64,7 @@ pub struct Consumer {
     policy: RetryPolicy,
     max_deliveries: u64,
     alert_after: Duration,
+    on_lag: Hook<Lag>,
     at_the_end: bool,
 }
 
@@ -82,6 +84,7 @@ impl Consumer {
             policy: RetryPolicy::new().max_attempts(8).cap(Duration::from_secs(5)),
             max_deliveries: 10,
             alert_after: Duration::from_secs(60),
+            on_lag: Hook::default(),
             at_the_end: false,
         }
     }
@@ -147,7 +150,14 @@ impl Consumer {
         self
     }
 
-    /// How long a message may wait before the log has a warning (default 1 min).
+    /// Called each time messages begin to wait for longer than [`alert_after`](Self::alert_after). It must not block.
+    pub fn on_lag(mut self, hook: impl Fn(&Lag) + Send + Sync + 'static) -> Consumer {
+        self.on_lag = Hook::new(hook);
+        self
+    }
+
+    /// How long a message may wait before the log has a warning and [`on_lag`](Self::on_lag) is called (default 1 min);
+    /// looked at every 5 s at most.
     pub fn alert_after(mut self, wait: Duration) -> Consumer {
         self.alert_after = wait;
         self
@@ -194,7 +204,7 @@ impl Consumer {
                 source,
                 group: self.group.clone(),
             },
-            watch: Watch::new(&self.topic, &self.group, self.alert_after),
+            watch: Watch::new(&self.topic, &self.group, self.alert_after, self.on_lag.clone()),
             policy: self.policy,
             max_deliveries: self.max_deliveries,
             claim_idle: self.claim_idle,

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::work::Worker;
 use super::{DeadEvent, Lag};
-use crate::redis::{Backlog, StoreError, StreamError, Wire};
+use crate::redis::{StoreError, StreamError, Wire};
 use crate::{Error, ErrorKind};
 
 /// A running consumer. Dropped, it ends at once, and what it had in hand is delivered again, to another or to the next;
@@ -54,16 +55,30 @@ impl ConsumerHandle {
     ///
     /// It changes nothing.
     pub async fn lag(&self) -> Result<Lag, Error> {
-        let operation = "measure lag";
-        let backlog = match self.worker.group.backlog().await {
-            Ok(backlog) => backlog,
-            Err(StreamError::NoGroup) => Backlog::default(),
-            Err(StreamError::Store(error)) => return Err(failed(operation, error)),
-        };
-        let dead = self.worker.grave.dead.len().await;
-        let dead = dead.map_err(|error| failed(operation, error))?;
-        let Backlog { pending, waiting, oldest } = backlog;
-        Ok(Lag { pending, waiting, oldest, dead })
+        let lag = self.worker.lag().await;
+        lag.map_err(|error| failed("measure lag", error))
+    }
+
+    /// Has every event that was published since `time`, and is still kept, delivered to the group once more: where a
+    /// handler was wrong, or what it wrote was lost. Events that were not delivered yet come as well.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] or [`ErrorKind::Timeout`] if Redis does not do it; call it again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped in mid-way it may be done or not.
+    pub async fn replay_since(&self, time: SystemTime) -> Result<(), Error> {
+        let operation = "replay events";
+        match self.worker.group.go_back_to(time).await {
+            Ok(()) => Ok(()),
+            Err(StreamError::NoGroup) => {
+                let message = "the group is not there yet; it begins with all that is kept";
+                Err(Error::new(ErrorKind::Unavailable, operation, message))
+            }
+            Err(StreamError::Store(error)) => Err(failed(operation, error)),
+        }
     }
 
     /// The first `limit` of the group's dead letters, oldest first.

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::work::Worker;
-use crate::redis::{Backlog, StoreError};
+use crate::observe::Hook;
+use crate::redis::StoreError;
 
 /// What a group has left to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,14 +28,16 @@ pub(super) struct Watch {
     pub(super) topic: String,
     pub(super) group: String,
     pub(super) alert_after: Duration,
+    on_lag: Hook<Lag>,
     late: AtomicBool,
     refused: AtomicBool,
 }
 
 impl Watch {
-    pub(super) fn new(topic: &str, group: &str, alert_after: Duration) -> Watch {
+    pub(super) fn new(topic: &str, group: &str, alert_after: Duration, on_lag: Hook<Lag>) -> Watch {
+        let (topic, group) = (topic.to_owned(), group.to_owned());
         let (late, refused) = (AtomicBool::new(false), AtomicBool::new(false));
-        Watch { topic: topic.to_owned(), group: group.to_owned(), alert_after, late, refused }
+        Watch { topic, group, alert_after, on_lag, late, refused }
     }
 
     pub(super) fn settled(&self) {
@@ -81,35 +84,38 @@ impl Watch {
 
     /// Measures the lag, for the metrics and for an alert when it grows too long.
     pub(super) async fn measure(&self, worker: &Worker) {
-        if let Ok(backlog) = worker.group.backlog().await {
-            self.tell(&backlog);
-            self.alert(backlog.oldest.unwrap_or_default());
+        if let Ok(lag) = worker.lag().await {
+            self.tell(&lag);
+            self.alert(&lag);
         }
     }
 
-    fn alert(&self, oldest: Duration) {
+    /// Once each time the lag grows too long.
+    fn alert(&self, lag: &Lag) {
+        let oldest = lag.oldest.unwrap_or_default();
         let late = oldest > self.alert_after;
         if late && !self.late.swap(late, Ordering::Relaxed) {
             let (topic, group) = (&self.topic, &self.group);
             tracing::warn!(topic, group, ?oldest, "messages wait for longer than `alert_after`");
+            self.on_lag.call(lag);
         }
         self.late.store(late, Ordering::Relaxed);
     }
 
     #[cfg(feature = "metrics")]
-    fn tell(&self, backlog: &Backlog) {
+    fn tell(&self, lag: &Lag) {
         use crate::observe::names::{MESSAGES_LAG_SECONDS, MESSAGES_PENDING, MESSAGES_WAITING};
         let labels = [("topic", self.topic.clone()), ("group", self.group.clone())];
         #[allow(clippy::cast_precision_loss)]
         let set = |name: &'static str, value: u64| metrics::gauge!(name, &labels).set(value as f64);
-        set(MESSAGES_PENDING, backlog.pending);
-        backlog.waiting.into_iter().for_each(|waiting| set(MESSAGES_WAITING, waiting));
-        let oldest = backlog.oldest.unwrap_or_default();
+        set(MESSAGES_PENDING, lag.pending);
+        lag.waiting.into_iter().for_each(|waiting| set(MESSAGES_WAITING, waiting));
+        let oldest = lag.oldest.unwrap_or_default();
         metrics::gauge!(MESSAGES_LAG_SECONDS, &labels).set(oldest.as_secs_f64());
     }
 
     #[cfg(not(feature = "metrics"))]
-    fn tell(&self, _: &Backlog) {}
+    fn tell(&self, _: &Lag) {}
 
     #[cfg_attr(not(feature = "metrics"), allow(unused_variables, clippy::unused_self))]
     fn count(&self, outcome: &'static str, count: usize) {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::dead::Grave;
 use super::handler::{Failure, Handler};
 use super::in_hand::InHand;
-use super::lag::Watch;
+use super::lag::{Lag, Watch};
 use super::lanes::Job;
 use super::patience::{Patience, Stop};
-use crate::redis::{Fields, Group, StreamError};
+use crate::redis::{Backlog, Fields, Group, StoreError, StreamError};
 use crate::retry::{RetryPolicy, Tries};
 
 /// What the lanes of a consumer share.
@@ -37,6 +37,17 @@ enum Verdict {
 }
 
 impl Worker {
+    /// How far the group is behind.
+    pub(super) async fn lag(&self) -> Result<Lag, StoreError> {
+        let backlog = match self.group.backlog().await {
+            Ok(backlog) => backlog,
+            Err(StreamError::NoGroup) => Backlog::default(),
+            Err(StreamError::Store(error)) => return Err(error),
+        };
+        let Backlog { pending, waiting, oldest } = backlog;
+        Ok(Lag { pending, waiting, oldest, dead: self.grave.dead.len().await? })
+    }
+
     /// Deals with the message to its end, or leaves it to others when it is time to stop.
     pub(super) async fn settle(&self, job: &Job, stop: &mut Stop) {
         match self.judge(job, stop).await {

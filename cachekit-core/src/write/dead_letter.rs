@@ -1,6 +1,4 @@
-//! Who hears of an invalidation that does not get through.
-
-use std::{fmt, panic::AssertUnwindSafe, sync::Arc};
+//! Invalidations that do not get through.
 
 use crate::key::Key;
 
@@ -15,30 +13,4 @@ pub struct DeadLetter {
     pub key: Key,
     /// Tries so far; 0 if the queue had no room for it.
     pub tries: u32,
-}
-
-/// The user's dead-letter hook.
-#[derive(Clone)]
-pub(crate) struct Hook(Arc<dyn Fn(&DeadLetter) + Send + Sync>);
-
-impl Hook {
-    pub(crate) fn new(hook: impl Fn(&DeadLetter) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(hook))
-    }
-
-    /// Calls the hook without locks. A panic in it must not end the worker that calls it.
-    pub(crate) fn call(&self, letter: &DeadLetter) {
-        if std::panic::catch_unwind(AssertUnwindSafe(|| (self.0)(letter))).is_err() {
-            tracing::error!(
-                template = letter.key.template(),
-                "the dead-letter hook panicked; it must not"
-            );
-        }
-    }
-}
-
-impl fmt::Debug for Hook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hook(..)")
-    }
 }

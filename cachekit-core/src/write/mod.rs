@@ -13,7 +13,6 @@ mod writers;
 
 pub(crate) use armed::Armed;
 pub use dead_letter::DeadLetter;
-pub(crate) use dead_letter::Hook;
 pub(crate) use queue::Queue;
 pub(crate) use through::Through;
 pub(crate) use writers::Writers;

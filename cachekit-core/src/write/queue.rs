@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    DeadLetter, Hook,
+    DeadLetter,
     backlog::{Backlog, Item, pause},
     timetable::Timetable,
     worker::{self, Alive},
@@ -17,6 +17,7 @@ use crate::{
     cache::Limits,
     engine::Engine,
     key::Key,
+    observe::Hook,
     store::StoreError,
     sync::{self, Instant, Mutex, lock},
 };
@@ -34,7 +35,7 @@ pub(crate) struct Queue {
     /// Nothing is left to be done.
     idle: Notify,
     limits: Limits,
-    hook: Option<Hook>,
+    hook: Hook<DeadLetter>,
     runtime: sync::Runtime,
 }
 
@@ -70,7 +71,7 @@ pub(super) enum Work {
 }
 
 impl Queue {
-    pub(crate) fn new(limits: Limits, hook: Option<Hook>) -> Self {
+    pub(crate) fn new(limits: Limits, hook: Hook<DeadLetter>) -> Self {
         Self {
             state: Mutex::new(State::default()),
             wake: Notify::new(),
@@ -239,9 +240,7 @@ impl Queue {
 
     fn dead_letter(&self, engine: &Engine, key: &Key, tries: u32) {
         engine.reporter.dead_letter(key.template(), tries);
-        if let Some(hook) = &self.hook {
-            hook.call(&DeadLetter { key: key.clone(), tries });
-        }
+        self.hook.call(&DeadLetter { key: key.clone(), tries });
     }
 
     /// The worker is gone; the next invalidation starts another.

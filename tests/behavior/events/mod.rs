@@ -1,5 +1,6 @@
 //! Events reach every group at least once: over deaths, takeovers, errors and a Redis that forgets.
 
+mod behind;
 mod delivery;
 mod failures;
 mod invalidations;

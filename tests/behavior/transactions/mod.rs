@@ -2,6 +2,7 @@
 
 mod attributes;
 mod commit;
+mod cost;
 mod database;
 mod handler;
 mod lost_answer;

@@ -1,6 +1,6 @@
 //! A consumer in a group of a stream.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis::{Cmd, Value};
 
@@ -143,20 +143,41 @@ impl Group {
         self.send(command).await.map(drop)
     }
 
+    /// Delivers again what was added since then. Never goes forward: that would leave out what is still to come.
+    pub(crate) async fn go_back_to(&self, time: SystemTime) -> Result<(), StreamError> {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let facts = self.facts().await?;
+        if entry::added_ms(&facts.last_delivered).is_some_and(|last| since > last) {
+            return Ok(());
+        }
+        // Entries after this id: the first of that millisecond included.
+        let before = match since {
+            0 => "0-0".to_owned(),
+            ms => format!("{}-{}", ms - 1, u64::MAX),
+        };
+        let mut command = Cmd::new();
+        command.arg("XGROUP").arg("SETID").arg(&self.stream.key).arg(&self.group).arg(before);
+        self.send(command).await.map(drop)
+    }
+
     /// What the group has left to do.
     pub(crate) async fn backlog(&self) -> Result<Backlog, StreamError> {
+        let facts = self.facts().await?;
+        let oldest = self.oldest_ms(&facts).await?;
+        let now = self.stream.now_ms().await?;
+        let age = |added: u64| Duration::from_millis(now.saturating_sub(added));
+        Ok(Backlog { pending: facts.pending, waiting: facts.lag, oldest: oldest.map(age) })
+    }
+
+    async fn facts(&self) -> Result<Facts, StreamError> {
         let mut command = Cmd::new();
         command.arg("XINFO").arg("GROUPS").arg(&self.stream.key);
         let Value::Array(groups) = self.send(command).await? else {
             return Err(StoreError::Io.into());
         };
-        let facts =
-            groups.into_iter().filter_map(Facts::parse).find(|facts| facts.name == self.group);
-        let facts = facts.ok_or(StreamError::NoGroup)?;
-        let oldest = self.oldest_ms(&facts).await?;
-        let now = self.stream.now_ms().await?;
-        let age = |added: u64| Duration::from_millis(now.saturating_sub(added));
-        Ok(Backlog { pending: facts.pending, waiting: facts.lag, oldest: oldest.map(age) })
+        let mut facts = groups.into_iter().filter_map(Facts::parse);
+        facts.find(|facts| facts.name == self.group).ok_or(StreamError::NoGroup)
     }
 
     async fn oldest_ms(&self, facts: &Facts) -> Result<Option<u64>, StreamError> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    hooks::DeadRow,
+    dead::DeadRow,
     publish::publish,
     run::{Runner, Turn},
 };

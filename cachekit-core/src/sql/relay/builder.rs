@@ -4,14 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use sqlx::Pool;
 
-use super::{
-    RelayHandle,
-    hooks::{DeadRow, Hook},
-    settings::Settings,
-};
+use super::{RelayHandle, dead::DeadRow, settings::Settings};
 use crate::{
     cache::Cache,
     engine::Engine,
+    observe::Hook,
     sql::outbox::{Backend, Backlog},
 };
 

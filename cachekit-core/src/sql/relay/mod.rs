@@ -2,7 +2,7 @@
 
 mod apply;
 mod builder;
-mod hooks;
+mod dead;
 mod publish;
 mod run;
 mod settings;
@@ -10,5 +10,5 @@ mod task;
 mod upkeep;
 
 pub use builder::{Relay, backlog, redrive};
-pub use hooks::DeadRow;
+pub use dead::DeadRow;
 pub use task::RelayHandle;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::hooks::{DeadRow, Hook};
-use crate::sql::outbox::Backlog;
+use super::dead::DeadRow;
+use crate::{observe::Hook, sql::outbox::Backlog};
 
 /// Times, numbers and hooks of one relay.
 #[derive(Debug)]

@@ -28,7 +28,9 @@ pub(super) async fn run(worker: Arc<Worker>, lanes: Lanes, stop: Stop) {
         }
         if measured.is_none_or(|at| at.elapsed() >= LAG_EVERY) {
             measured = Some(Instant::now());
-            worker.watch.measure(&worker).await;
+            if let Ok(lag) = worker.lag().await {
+                worker.watch.measured(&lag);
+            }
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::work::Worker;
 use crate::observe::Hook;
 use crate::redis::StoreError;
 
@@ -82,12 +81,10 @@ impl Watch {
         self.refused.store(refused, Ordering::Relaxed);
     }
 
-    /// Measures the lag, for the metrics and for an alert when it grows too long.
-    pub(super) async fn measure(&self, worker: &Worker) {
-        if let Ok(lag) = worker.lag().await {
-            self.tell(&lag);
-            self.alert(&lag);
-        }
+    /// The lag was measured: for the metrics, and for an alert when it grows too long.
+    pub(super) fn measured(&self, lag: &Lag) {
+        self.tell(lag);
+        self.alert(lag);
     }
 
     /// Once each time the lag grows too long.

@@ -2,21 +2,21 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     audit::Sites,
-    cache::{Answer, Limits, Looks, Policy},
+    cache::{Answer, Lifetime, Limits, Looks, Policy},
     clock::Clock,
-    entry::Id,
+    entry::{Id, Stamp},
     key::{Key, KeyRef, StoredKey},
     observe::Reporter,
     slot::{Registry, Ticket},
     store::{Replaced, Store},
-    tier::{Entry, Fallen, Map},
+    tier::{Entry, Extra, Fallen, Map},
     write::Queue,
 };
 
@@ -36,6 +36,8 @@ pub(crate) struct Engine {
     pub(crate) sites: Sites,
     /// Set while more keys wait for their invalidation than the queue may hold.
     pub(crate) bypass_all: AtomicBool,
+    /// Of the in-process tier's content: raised, all of it is gone.
+    pub(crate) generation: AtomicU32,
     #[cfg(feature = "_sqlx")]
     pub(crate) sql: crate::sql::Hub,
 }
@@ -47,11 +49,16 @@ impl Engine {
     pub(crate) fn local_hit(&self, key: &KeyRef<'_>) -> Option<Answer> {
         let tier = self.tier.as_ref()?;
         let entry = tier.get(key)?;
-        if entry.is_live(self.clock.now_ms()) {
-            return Some(entry.into_answer());
+        let now_ms = self.clock.now_ms();
+        if !entry.is_live(now_ms, self.generation.load(Ordering::Acquire)) {
+            drop(tier.remove_entry(key, &entry));
+            return None;
         }
-        drop(tier.remove_entry(key, &entry));
-        None
+        match entry.extra() {
+            None => Some(entry.into_answer()),
+            Some(extra) if extra.is_stale(now_ms) => None,
+            Some(_) => Some(entry.into_answer()),
+        }
     }
 
     /// Puts a loaded answer into the in-process tier, unless an invalidation came since the
@@ -75,8 +82,13 @@ impl Engine {
     fn insertion(&self, key: &Key, fill: LocalFill<'_>) -> Option<impl FnOnce() -> Fallen> {
         let tier = self.tier.as_ref()?;
         let weight = fill.policy.weight_of(fill.answer);
-        let expires = self.clock.now_ms().saturating_add(fill.ttl_ms);
-        let entry = Entry::new(fill.answer.clone(), expires, weight);
+        let now_ms = self.clock.now_ms();
+        let expires = now_ms.saturating_add(fill.lifetime.kept_ms);
+        let generation = self.generation.load(Ordering::Acquire);
+        let mut entry = Entry::new(fill.answer.clone(), expires, weight, generation);
+        if let Some(extra) = fill.extra(now_ms) {
+            entry = entry.with_extra(extra);
+        }
         let fits = u64::from(weight) <= tier.heaviest();
         let stored = StoredKey::from(key.as_ref());
         Some(move || match fits {
@@ -139,5 +151,18 @@ impl Engine {
 pub(crate) struct LocalFill<'a> {
     pub(crate) answer: &'a Answer,
     pub(crate) policy: &'a Policy,
-    pub(crate) ttl_ms: u64,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) load_cost_ms: u32,
+    /// The tags it was loaded under.
+    pub(crate) stamps: Option<Arc<[Stamp]>>,
+}
+
+impl LocalFill<'_> {
+    fn extra(&self, now_ms: u64) -> Option<Extra> {
+        let soft_ttl_ms = self.lifetime.soft_ttl_ms();
+        let stale_ms = (soft_ttl_ms > 0).then(|| now_ms.saturating_add(soft_ttl_ms.into()));
+        let (load_cost_ms, stamps) = (self.load_cost_ms, self.stamps.clone());
+        let plain = stale_ms.is_none() && stamps.is_none();
+        (!plain).then(|| Extra { id: None, stale_ms, load_cost_ms, stamps })
+    }
 }

@@ -41,7 +41,7 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(super) enum Load {
     /// Its value enters the in-process tier if nothing happens to the key meanwhile.
-    Embedded { role: Role, ticket: Ticket },
+    Embedded { role: Role, ticket: Ticket, began_ms: u64 },
     /// Its value is filled under a lease.
     #[cfg(any(feature = "redis", shuttle))]
     Leased { role: Role, lease: Leased },
@@ -138,7 +138,9 @@ impl Attempt {
         match self.load.take()? {
             Load::Alone { .. } => Some(Verdict::Own(Status::Bypassed)),
             Load::Direct { role, _permit } => self.settle_direct(&role, split),
-            Load::Embedded { role, ticket } => self.settle_embedded(role, &ticket, split),
+            Load::Embedded { role, ticket, began_ms } => {
+                self.settle_embedded(role, (&ticket, began_ms), split)
+            }
             #[cfg(any(feature = "redis", shuttle))]
             Load::Leased { role, lease } => self.settle_leased(role, lease, split).await,
         }
@@ -173,7 +175,8 @@ impl Attempt {
         if role.serve_kept() != Some(true) || role.load_begins(Phase::Loading).is_none() {
             return Lead::Over;
         }
-        Lead::Load(Load::Embedded { role, ticket })
+        let began_ms = self.engine.clock.now_ms();
+        Lead::Load(Load::Embedded { role, ticket, began_ms })
     }
 
     /// Loads without the cache, for everybody present. A value that was refused earlier is still
@@ -202,16 +205,24 @@ impl Attempt {
         own_if_deposed(done, Status::Bypassed)
     }
 
-    fn settle_embedded(&mut self, role: Role, ticket: &Ticket, split: Split) -> Option<Verdict> {
+    fn settle_embedded(
+        &mut self,
+        role: Role,
+        (ticket, began_ms): (&Ticket, u64),
+        split: Split,
+    ) -> Option<Verdict> {
         let answer = match self.loaded(&role, split) {
             Ok(answer) => answer,
             Err(verdict) => return verdict,
         };
-        let Some(ttl_ms) = self.ask.policy.draw_ttl_ms(&answer) else {
+        let Some(lifetime) = self.ask.policy.draw_lifetime(&answer) else {
             let settled = role.unknown(&answer);
             return self.after(settled, role);
         };
-        let fill = LocalFill { answer: &answer, policy: &self.ask.policy, ttl_ms };
+        let policy = &self.ask.policy;
+        let cost = self.engine.clock.now_ms().saturating_sub(began_ms);
+        let load_cost_ms = cost.try_into().unwrap_or(u32::MAX);
+        let fill = LocalFill { answer: &answer, policy, lifetime, load_cost_ms, stamps: None };
         if self.engine.local_fill(ticket, self.key(), fill) {
             return own_if_deposed(role.accepted(&answer, Status::Loaded), Status::Loaded);
         }

@@ -1,7 +1,10 @@
 //! Building a cache.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32},
+    },
     time::Duration,
 };
 
@@ -200,6 +203,7 @@ impl CacheBuilder {
             looks: Looks::new(),
             sites: Sites::default(),
             bypass_all: AtomicBool::new(false),
+            generation: AtomicU32::new(0),
             #[cfg(feature = "_sqlx")]
             sql: crate::sql::Hub::new(self.limits.queue_limit),
         });

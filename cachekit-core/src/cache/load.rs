@@ -1,7 +1,7 @@
 //! What becomes of a value that was loaded under a lease.
 
 use super::{
-    Answer, Status,
+    Answer, Lifetime, Status,
     attempt::{Attempt, own_if_deposed},
 };
 use crate::{
@@ -30,26 +30,33 @@ impl Attempt {
             Ok(answer) => answer,
             Err(verdict) => return verdict,
         };
-        let Some(ttl_ms) = self.ask.policy.draw_ttl_ms(&answer) else {
+        let Some(lifetime) = self.ask.policy.draw_lifetime(&answer) else {
             let settled = role.unknown(&answer);
             return self.after(settled, role);
         };
         // A deposed leader fills as well: of two loads under one lease one enters, no matter which.
         role.fill_sent();
-        let filled = self.fill(&lease, &answer, ttl_ms).await;
+        let filled = self.fill(&lease, &answer, lifetime).await;
         drop(lease);
         self.after_fill(role, &answer, filled)
     }
 
-    async fn fill(&self, lease: &Leased, answer: &Answer, ttl_ms: u64) -> Result<bool, StoreError> {
+    async fn fill(
+        &self,
+        lease: &Leased,
+        answer: &Answer,
+        lifetime: Lifetime,
+    ) -> Result<bool, StoreError> {
         let codec = self.ask.codec.ok_or(StoreError::Unencodable)?;
         let cost = self.engine.clock.now_ms().saturating_sub(lease.began_ms);
         let fill = Fill {
             expected: Expected::Lease(lease.id),
             answer,
             codec,
-            ttl_ms,
+            lifetime,
             load_cost_ms: cost.try_into().unwrap_or(u32::MAX),
+            stamps: None,
+            local: self.ask.policy.is_in_process(),
         };
         self.engine.store.fill(self.key().as_str(), fill).await
     }

@@ -5,12 +5,12 @@ use std::sync::{
     atomic::{AtomicU8, Ordering},
 };
 
-use super::{Answer, Ask, Attempt};
+use super::{Ask, Attempt};
 use crate::{
     engine::Engine,
     key::Key,
     mutant::{self, Mutant},
-    store::StoreError,
+    store::{Found, StoreError},
 };
 
 /// Looks of so many callers at one key, or at some that share its place; the others fly together.
@@ -41,20 +41,20 @@ impl Look {
     /// # Cancel safety
     ///
     /// It leaves nothing behind.
-    pub(super) async fn look(&self) -> Result<Answer, Attempt> {
+    pub(super) async fn look(&self) -> Result<Found, Attempt> {
         let found = match self.engine.looks.take(&self.key) {
             Some(_place) => self.read().await,
             None => Ok(None),
         };
         match found {
-            Ok(Some(answer)) => Ok(answer),
+            Ok(Some(found)) if !found.is_stale() => Ok(found),
             // A probe could wait for as long once more.
             Err(StoreError::Unknown) => Err(self.join().past(StoreError::Unknown.reason())),
-            Ok(None) | Err(_) => Err(self.join()),
+            Ok(_) | Err(_) => Err(self.join()),
         }
     }
 
-    async fn read(&self) -> Result<Option<Answer>, StoreError> {
+    async fn read(&self) -> Result<Option<Found>, StoreError> {
         if self.engine.barred(&self.key).is_some() && !mutant::on(Mutant::LookWhileDirty) {
             return Ok(None);
         }

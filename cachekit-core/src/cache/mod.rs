@@ -31,6 +31,7 @@ pub(crate) use context::{Context, Mode};
 pub use handle::Cache;
 pub(crate) use look::Looks;
 pub use peek::Peek;
+pub(crate) use policy::Lifetime;
 pub use policy::{Policy, Weigh};
 pub(crate) use receipt::Receipts;
 pub use receipt::{Outcome, Receipt};

@@ -42,7 +42,9 @@ impl Cache {
         let ask = Ask { policy, codec: Some(T::CODEC), optional: true, nested: false };
         let found = match engine.local_hit(&key.as_ref()) {
             Some(found) => Some(found),
-            None => engine.store.look(key.as_str(), &ask).await.ok().flatten(),
+            None => {
+                engine.store.look(key.as_str(), &ask).await.ok().flatten().map(|found| found.answer)
+            }
         };
         match found {
             Some(Answer::Value(value)) => {

@@ -30,6 +30,27 @@ pub struct Policy {
     ttl: Ttl,
     negative: Negative,
     weigher: Option<Weigher>,
+    in_process: bool,
+    stale_while_revalidate_ms: u64,
+    stale_if_error_ms: u64,
+}
+
+/// How long an answer is good, and how long it is kept for those who may use one that is out of date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lifetime {
+    pub(crate) fresh_ms: u64,
+    pub(crate) kept_ms: u64,
+}
+
+impl Lifetime {
+    /// What an entry says of it: 0 where it is good to its end.
+    pub(crate) fn soft_ttl_ms(self) -> u32 {
+        if self.kept_ms > self.fresh_ms {
+            self.fresh_ms.clamp(1, u32::MAX.into()) as u32
+        } else {
+            0
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +92,14 @@ impl Policy {
             Some(ttl) => Negative::Kept(ttl),
             None => Negative::Default,
         };
-        Self { ttl, negative, weigher: None }
+        Self {
+            ttl,
+            negative,
+            weigher: None,
+            in_process: true,
+            stale_while_revalidate_ms: 0,
+            stale_if_error_ms: 0,
+        }
     }
 
     /// Keeps the absence of a value for `ttl`; by default for 30 s, or as long as values if those
@@ -100,8 +128,37 @@ impl Policy {
         self.ttl
     }
 
+    /// Whether processes may keep a copy of values that are in Redis; yes by default.
+    #[must_use]
+    pub const fn l1(self, kept: bool) -> Self {
+        Self { in_process: kept, ..self }
+    }
+
+    /// Keeps values for this long after their TTL: they are answered while one caller loads anew.
+    #[must_use]
+    pub const fn stale_while_revalidate(self, window: Duration) -> Self {
+        Self { stale_while_revalidate_ms: millis(window), ..self }
+    }
+
+    /// Keeps values for this long after their TTL: they are answered if the load fails.
+    #[must_use]
+    pub const fn stale_if_error(self, window: Duration) -> Self {
+        Self { stale_if_error_ms: millis(window), ..self }
+    }
+
+    pub(crate) fn is_in_process(&self) -> bool {
+        self.in_process
+    }
+
+    /// How long this answer is good and kept, its TTL drawn anew; `None` if it is not to be kept.
+    pub(crate) fn draw_lifetime(&self, answer: &Answer) -> Option<Lifetime> {
+        let fresh_ms = self.draw_ttl_ms(answer)?;
+        let stale_ms = self.stale_while_revalidate_ms.max(self.stale_if_error_ms);
+        Some(Lifetime { fresh_ms, kept_ms: fresh_ms.saturating_add(stale_ms) })
+    }
+
     /// A TTL for this answer in milliseconds, drawn anew; `None` if it is not to be kept.
-    pub(crate) fn draw_ttl_ms(&self, answer: &Answer) -> Option<u64> {
+    fn draw_ttl_ms(&self, answer: &Answer) -> Option<u64> {
         match (answer, self.negative) {
             (Answer::Value(_), _) => Some(self.ttl.sample_ms()),
             (Answer::Absent, Negative::Kept(ttl)) => Some(ttl.sample_ms()),
@@ -119,4 +176,9 @@ impl Policy {
             _ => 1,
         }
     }
+}
+
+const fn millis(time: Duration) -> u64 {
+    let millis = time.as_millis();
+    if millis > u64::MAX as u128 { u64::MAX } else { millis as u64 }
 }

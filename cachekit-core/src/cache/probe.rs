@@ -88,7 +88,7 @@ impl Attempt {
         match self.engine.store.probe(self.key().as_str(), id, &self.ask).await {
             Ok(Probe::Granted) => Next::Granted(id),
             Ok(Probe::Lease(found)) => self.lease_found(role, id, found),
-            Ok(Probe::Hit(answer)) => Next::Hit(id, answer),
+            Ok(Probe::Hit(found)) => Next::Hit(id, found.answer),
             // Boxed like all that is no hit: the future of every read would be as large.
             Ok(found) => {
                 role.forget(id);
@@ -163,9 +163,9 @@ impl Attempt {
             role.forget(id);
         }
         if error == StoreError::OutOfMemory
-            && let Ok(Some(answer)) = self.engine.store.look(self.key().as_str(), &self.ask).await
+            && let Ok(Some(found)) = self.engine.store.look(self.key().as_str(), &self.ask).await
         {
-            return Next::Hit(id, answer);
+            return Next::Hit(id, found.answer);
         }
         Next::Direct(error.reason())
     }

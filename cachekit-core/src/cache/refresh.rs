@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Answer, Ask, Status, Step, attempt::answer_of};
+use super::{Answer, Ask, Lifetime, Status, Step, attempt::answer_of};
 use crate::{
     __private::Split,
     engine::{Engine, LocalFill},
@@ -92,9 +92,9 @@ impl Refresh {
 
     pub(crate) async fn settle(&mut self, split: Split) -> Option<Verdict> {
         let answer = answer_of(split).ok();
-        let ttl_ms = answer.as_ref().and_then(|answer| self.ask.policy.draw_ttl_ms(answer));
-        if let (Some(answer), Some(ttl_ms)) = (answer, ttl_ms) {
-            if self.fill(&answer, ttl_ms).await {
+        let lifetime = answer.as_ref().and_then(|answer| self.ask.policy.draw_lifetime(answer));
+        if let (Some(answer), Some(lifetime)) = (answer, lifetime) {
+            if self.fill(&answer, lifetime).await {
                 self.used_up();
             } else {
                 self.engine.reporter.fill_refused(self.key.template());
@@ -112,19 +112,22 @@ impl Refresh {
         }
     }
 
-    async fn fill(&self, answer: &Answer, ttl_ms: u64) -> bool {
+    async fn fill(&self, answer: &Answer, lifetime: Lifetime) -> bool {
+        let cost = self.engine.clock.now_ms().saturating_sub(self.began_ms);
+        let load_cost_ms = cost.try_into().unwrap_or(u32::MAX);
+        let policy = &self.ask.policy;
         match &self.place {
             Place::Unknown | Place::None => false,
             Place::Local(ticket) => {
-                let fill = LocalFill { answer, policy: &self.ask.policy, ttl_ms };
+                let fill = LocalFill { answer, policy, lifetime, load_cost_ms, stamps: None };
                 self.engine.local_fill(ticket, &self.key, fill)
             }
             #[cfg(any(feature = "redis", shuttle))]
             Place::Remote { expected, .. } => {
                 let Some(codec) = self.ask.codec else { return false };
-                let cost = self.engine.clock.now_ms().saturating_sub(self.began_ms);
-                let load_cost_ms = cost.try_into().unwrap_or(u32::MAX);
-                let fill = Fill { expected: *expected, answer, codec, ttl_ms, load_cost_ms };
+                let (expected, local) = (*expected, policy.is_in_process());
+                let fill =
+                    Fill { expected, answer, codec, lifetime, load_cost_ms, stamps: None, local };
                 self.engine.store.fill(self.key.as_str(), fill).await.unwrap_or(false)
             }
         }

@@ -170,7 +170,7 @@ impl Way {
     pub(crate) async fn next(&mut self) -> Step {
         if let Kind::Look(look) = &self.kind {
             match look.look().await {
-                Ok(answer) => return Step::Done(Verdict::Answer(answer, Status::Hit)),
+                Ok(found) => return Step::Done(Verdict::Answer(found.answer, Status::Hit)),
                 Err(flight) => self.kind = Kind::Flight(flight),
             }
         }

@@ -24,13 +24,13 @@ mod id;
 mod id_source;
 #[cfg(feature = "redis")]
 mod parse;
+mod stamp;
 #[cfg(all(test, feature = "redis"))]
 #[allow(clippy::unwrap_used)]
 mod tests;
 #[cfg(feature = "redis")]
 mod write;
 
-pub(crate) use self::id::Id;
 #[cfg(all(feature = "redis", any(test, not(feature = "compress"))))]
 pub(crate) use self::write::EntryWriter;
 #[cfg(all(feature = "redis", any(test, feature = "compress")))]
@@ -42,3 +42,4 @@ pub(crate) use self::{
     parse::{Entry, Parsed},
     write::{Meta, encode_negative, lease_bytes, tombstone_bytes},
 };
+pub(crate) use self::{id::Id, stamp::Stamp};

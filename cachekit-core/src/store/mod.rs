@@ -1,5 +1,7 @@
 //! What the engine asks of the tier that processes share, whichever store is behind it.
 
+#[cfg_attr(not(any(feature = "redis", shuttle)), allow(dead_code))]
+mod found;
 #[cfg(feature = "redis")]
 mod redis;
 mod replaced;
@@ -8,14 +10,17 @@ mod trend;
 
 #[cfg(feature = "redis")]
 pub(crate) use self::redis::Redis;
+pub(crate) use found::Found;
 pub(crate) use replaced::Replaced;
 #[cfg(feature = "redis")]
 pub(crate) use trend::Trend;
 
+use std::sync::Arc;
+
 use crate::{
     __private::Codec,
-    cache::{Answer, Ask},
-    entry::Id,
+    cache::{Answer, Ask, Lifetime},
+    entry::{Id, Stamp},
 };
 
 /// The shared tier of one cache.
@@ -39,7 +44,7 @@ pub(crate) enum Probe {
     /// The key holds a lease, perhaps one of ours.
     Lease(Id),
     /// The key holds an entry of this type.
-    Hit(Answer),
+    Hit(Found),
     /// The key holds an entry that this process cannot use: another type, or a bad checksum.
     Unusable(Id),
     /// A writer forbids fills for the moment.
@@ -92,8 +97,12 @@ pub(crate) struct Fill<'a> {
     pub(crate) expected: Expected,
     pub(crate) answer: &'a Answer,
     pub(crate) codec: &'static Codec,
-    pub(crate) ttl_ms: u64,
+    pub(crate) lifetime: Lifetime,
     pub(crate) load_cost_ms: u32,
+    /// The tags it was loaded under.
+    pub(crate) stamps: Option<Arc<[Stamp]>>,
+    /// Whether processes may keep a copy.
+    pub(crate) local: bool,
 }
 
 /// Keeps a lease from running out while it lives.
@@ -149,7 +158,7 @@ impl Store {
 
     /// Reads the key and leaves no lease. It fails wherever an invalidation would: what cannot be
     /// deleted any more is not served.
-    pub(crate) async fn read(&self, key: &str, ask: &Ask) -> Result<Option<Answer>, StoreError> {
+    pub(crate) async fn read(&self, key: &str, ask: &Ask) -> Result<Option<Found>, StoreError> {
         remote!(self, store => store.read(key, ask).await, embedded => {
             let _ = (key, ask);
             Ok(None)
@@ -157,7 +166,7 @@ impl Store {
     }
 
     /// Looks without touching: for tools, and where the server can still delete but not write.
-    pub(crate) async fn look(&self, key: &str, ask: &Ask) -> Result<Option<Answer>, StoreError> {
+    pub(crate) async fn look(&self, key: &str, ask: &Ask) -> Result<Option<Found>, StoreError> {
         remote!(self, store => Box::pin(store.look(key, ask)).await, embedded => {
             let _ = (key, ask);
             Ok(None)

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Expected, Fill, Hold, Probe, StoreError, trend::Trend};
+use super::{Expected, Fill, Found, Hold, Probe, StoreError, trend::Trend};
 use crate::{
     __private::Codec,
     cache::{Answer, Ask},
@@ -24,7 +24,7 @@ pub(crate) struct Redis {
 
 /// What the bytes of a key mean to a caller.
 enum Opened {
-    Answer(Answer),
+    Found(Found),
     Unusable(Id),
     Lease(Id),
     Inhibited,
@@ -40,9 +40,9 @@ impl Redis {
         self.trend.is_up()
     }
 
-    pub(crate) async fn read(&self, key: &str, ask: &Ask) -> Result<Option<Answer>, StoreError> {
+    pub(crate) async fn read(&self, key: &str, ask: &Ask) -> Result<Option<Found>, StoreError> {
         let found = self.store.read(key).await;
-        let found = found.map(|found| found.and_then(|bytes| self.answer(&bytes, ask)));
+        let found = found.map(|found| found.and_then(|bytes| self.usable(&bytes, ask)));
         // A server that refuses this command is asked the less for it.
         self.trend.note(matches!(found, Ok(Some(_))));
         Ok(found?)
@@ -59,7 +59,7 @@ impl Redis {
             redis::Probe::Granted => Probe::Granted,
             redis::Probe::Lease(found) => Probe::Lease(found),
             redis::Probe::Entry(bytes) => match self.open(&bytes, ask) {
-                Opened::Answer(answer) => Probe::Hit(answer),
+                Opened::Found(found) => Probe::Hit(found),
                 Opened::Unusable(id) => Probe::Unusable(id),
                 Opened::Lease(id) => Probe::Lease(id),
                 Opened::Inhibited => Probe::Inhibited,
@@ -108,9 +108,9 @@ impl Redis {
         })
     }
 
-    pub(crate) async fn look(&self, key: &str, ask: &Ask) -> Result<Option<Answer>, StoreError> {
+    pub(crate) async fn look(&self, key: &str, ask: &Ask) -> Result<Option<Found>, StoreError> {
         let found = self.store.get(key).await?;
-        Ok(found.and_then(|bytes| self.answer(&bytes, ask)))
+        Ok(found.and_then(|bytes| self.usable(&bytes, ask)))
     }
 
     pub(crate) async fn fill(&self, key: &str, fill: Fill<'_>) -> Result<bool, StoreError> {
@@ -120,7 +120,7 @@ impl Redis {
             Expected::Lease(id) => (id, true),
             Expected::Entry(id) => (id, false),
         };
-        Ok(self.store.cas_fill(key, expected, lease, &entry, fill.ttl_ms).await?)
+        Ok(self.store.cas_fill(key, expected, lease, &entry, fill.lifetime.kept_ms).await?)
     }
 
     pub(crate) async fn replace(&self, key: &str, seen: Id, fresh: Id) -> Result<bool, StoreError> {
@@ -174,9 +174,9 @@ impl Redis {
         Hold::Redis { _hold: self.store.hold(key, id) }
     }
 
-    fn answer(&self, bytes: &[u8], ask: &Ask) -> Option<Answer> {
+    fn usable(&self, bytes: &[u8], ask: &Ask) -> Option<Found> {
         match self.open(bytes, ask) {
-            Opened::Answer(answer) => Some(answer),
+            Opened::Found(found) => Some(found),
             _ => None,
         }
     }
@@ -184,13 +184,15 @@ impl Redis {
     /// Takes an entry apart. Whatever this process cannot use is a miss, never an error.
     fn open(&self, bytes: &[u8], ask: &Ask) -> Opened {
         match Entry::parse(bytes) {
-            Parsed::Value { id, flags, schema, payload, .. } => self
+            Parsed::Value { id, flags, schema, payload, as_of, soft_ttl, load_cost, .. } => self
                 .decode(ask, flags, schema, payload)
-                .map_or(Opened::Unusable(id), Opened::Answer),
-            Parsed::Negative { id, schema, .. } => {
+                .map(|answer| found(answer, id, flags, (as_of, soft_ttl), load_cost))
+                .map_or(Opened::Unusable(id), Opened::Found),
+            Parsed::Negative { id, flags, schema, as_of, soft_ttl, load_cost, .. } => {
                 let known = ask.codec.is_some_and(|codec| self.schema(codec) == schema);
                 if known && ask.optional {
-                    Opened::Answer(Answer::Absent)
+                    let times = (as_of, soft_ttl);
+                    Opened::Found(found(Answer::Absent, id, flags, times, load_cost))
                 } else {
                     Opened::Unusable(id)
                 }
@@ -229,10 +231,10 @@ impl Redis {
         let meta = Meta {
             id,
             floor: 0,
-            flags: 0,
+            flags: if fill.local { 0 } else { entry::flags::NO_L1 },
             version: 0,
             as_of: wall_clock_ms(),
-            soft_ttl: 0,
+            soft_ttl: fill.lifetime.soft_ttl_ms(),
             load_cost: fill.load_cost_ms,
             schema: self.schema(fill.codec),
         };
@@ -244,7 +246,7 @@ impl Redis {
             if payload.len() >= self.compress_above
                 && let Some(compressed) = crate::codec::compress::compress(&payload)
             {
-                let meta = Meta { flags: entry::flags::COMPRESSED, ..meta };
+                let meta = Meta { flags: meta.flags | entry::flags::COMPRESSED, ..meta };
                 return Ok(entry::encode_value(&meta, &compressed));
             }
             Ok(entry::encode_value(&meta, &payload))
@@ -285,7 +287,18 @@ impl From<redis::StoreError> for StoreError {
     }
 }
 
-/// For people who look at entries; nothing is decided by it.
+fn found(answer: Answer, id: Id, flags: u8, times: (u64, u32), load_cost_ms: u32) -> Found {
+    let (as_of, soft_ttl) = times;
+    let fresh_for_ms = (soft_ttl > 0).then(|| {
+        let until = as_of.saturating_add(u64::from(soft_ttl));
+        let until = i64::try_from(until).unwrap_or(i64::MAX);
+        until.saturating_sub(i64::try_from(wall_clock_ms()).unwrap_or(i64::MAX))
+    });
+    let local = flags & entry::flags::NO_L1 == 0;
+    Found { answer, id, fresh_for_ms, load_cost_ms, stamps: None, local }
+}
+
+/// For people who look at entries, and for soft expiry; nothing that is promised is decided by it.
 fn wall_clock_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_millis().try_into().unwrap_or(u64::MAX)

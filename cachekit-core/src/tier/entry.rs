@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::cache::Answer;
+use crate::{
+    cache::Answer,
+    entry::{Id, Stamp},
+};
 
 /// A value or a remembered absence, and until when it holds.
 #[derive(Clone, Debug)]
@@ -10,15 +13,42 @@ pub(crate) struct Entry {
     answer: Answer,
     expires_ms: u64,
     weight: u32,
+    /// Of the tier's content: an entry of an earlier one is gone.
+    generation: u32,
+    extra: Option<Arc<Extra>>,
+}
+
+/// What few entries have: a time after which they are out of date, tags.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    /// Of the entry in the shared tier that this is a copy of.
+    pub(crate) id: Option<Id>,
+    /// From when on it is out of date, although nothing voided it.
+    pub(crate) stale_ms: Option<u64>,
+    /// How long its load took.
+    pub(crate) load_cost_ms: u32,
+    /// The tags it was loaded under.
+    pub(crate) stamps: Option<Arc<[Stamp]>>,
 }
 
 impl Entry {
-    pub(crate) fn new(answer: Answer, expires_ms: u64, weight: u32) -> Self {
-        Self { answer, expires_ms, weight }
+    pub(crate) fn new(answer: Answer, expires_ms: u64, weight: u32, generation: u32) -> Self {
+        Self { answer, expires_ms, weight, generation, extra: None }
     }
 
-    pub(crate) fn is_live(&self, now_ms: u64) -> bool {
-        now_ms < self.expires_ms
+    pub(crate) fn with_extra(mut self, extra: Extra) -> Self {
+        self.extra = Some(Arc::new(extra));
+        self
+    }
+
+    #[inline]
+    pub(crate) fn is_live(&self, now_ms: u64, generation: u32) -> bool {
+        now_ms < self.expires_ms && generation == self.generation
+    }
+
+    #[inline]
+    pub(crate) fn extra(&self) -> Option<&Arc<Extra>> {
+        self.extra.as_ref()
     }
 
     pub(crate) fn weight(&self) -> u32 {
@@ -37,5 +67,11 @@ impl Entry {
                 (Answer::Absent, Answer::Absent) => true,
                 _ => false,
             }
+    }
+}
+
+impl Extra {
+    pub(crate) fn is_stale(&self, now_ms: u64) -> bool {
+        self.stale_ms.is_some_and(|stale| stale <= now_ms)
     }
 }

@@ -3,5 +3,5 @@
 mod entry;
 mod map;
 
-pub(crate) use entry::Entry;
+pub(crate) use entry::{Entry, Extra};
 pub(crate) use map::{Bound, Fallen, Map};

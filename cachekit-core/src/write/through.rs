@@ -54,11 +54,11 @@ impl Through {
         codec: Option<&'static Codec>,
         policy: &Policy,
     ) -> Vec<(Key, Outcome)> {
-        let ttl_ms = written.as_ref().and_then(|answer| policy.draw_ttl_ms(answer));
-        let (Some(answer), Some(ttl_ms)) = (written, ttl_ms) else {
+        let lifetime = written.as_ref().and_then(|answer| policy.draw_lifetime(answer));
+        let (Some(answer), Some(lifetime)) = (written, lifetime) else {
             return self.armed.fire().outcomes().await;
         };
-        let fill = LocalFill { answer: &answer, policy, ttl_ms };
+        let fill = LocalFill { answer: &answer, policy, lifetime, load_cost_ms: 0, stamps: None };
         match &self.claim {
             Claim::Local(ticket) => {
                 let entered = self.engine.local_supersede(ticket, &self.key, fill);
@@ -84,8 +84,10 @@ impl Through {
         let marked = Marked::new(&self.engine, &self.key);
         let filled = match codec {
             Some(codec) => {
-                let (answer, ttl_ms) = (fill.answer, fill.ttl_ms);
-                let fill = Fill { expected, answer, codec, ttl_ms, load_cost_ms: 0 };
+                let (answer, lifetime) = (fill.answer, fill.lifetime);
+                let local = fill.policy.is_in_process();
+                let (load_cost_ms, stamps) = (0, None);
+                let fill = Fill { expected, answer, codec, lifetime, load_cost_ms, stamps, local };
                 self.engine.store.fill(self.key.as_str(), fill).await
             }
             None => Ok(false),

@@ -8,9 +8,9 @@ use super::{
     server::{Server, dawdle},
 };
 use crate::{
-    cache::{Answer, Ask},
+    cache::Ask,
     entry::Id,
-    store::{Expected, Fill, Hold, Probe, StoreError},
+    store::{Expected, Fill, Found, Hold, Probe, StoreError},
 };
 
 /// A store that runs each command some time after it was sent, in any order, whether or not its
@@ -44,7 +44,7 @@ impl Double {
         self.server.is_read_first()
     }
 
-    pub(crate) async fn read(&self, key: &str, ask: &Ask) -> Result<Option<Answer>, StoreError> {
+    pub(crate) async fn read(&self, key: &str, ask: &Ask) -> Result<Option<Found>, StoreError> {
         self.admit()?;
         let (key, ask) = (key.to_owned(), *ask);
         self.ask("read", move |keys| keys.look(&key, &ask)).await
@@ -68,7 +68,7 @@ impl Double {
         self.ask("replace", move |keys| keys.replace(&key, seen, fresh)).await
     }
 
-    pub(crate) async fn look(&self, key: &str, ask: &Ask) -> Result<Option<Answer>, StoreError> {
+    pub(crate) async fn look(&self, key: &str, ask: &Ask) -> Result<Option<Found>, StoreError> {
         let (key, ask) = (key.to_owned(), *ask);
         self.ask("look", move |keys| keys.look(&key, &ask)).await
     }

@@ -6,7 +6,7 @@ use crate::{
     cache::{Answer, Ask},
     entry::Id,
     mutant::{self, Mutant},
-    store::{Expected, Probe},
+    store::{Expected, Found, Probe},
 };
 
 /// What is under a key.
@@ -54,8 +54,8 @@ impl Keys {
             }
             Some(Held::Lease(found)) => Probe::Lease(*found),
             Some(Held::Foreign) => Probe::Foreign,
-            Some(Held::Value { schema, answer, .. }) if usable(schema, answer, ask) => {
-                Probe::Hit(answer.clone())
+            Some(Held::Value { id, schema, answer }) if usable(schema, answer, ask) => {
+                Probe::Hit(Found::plain(answer.clone(), *id))
             }
             Some(Held::Value { id, .. }) => Probe::Unusable(*id),
         }
@@ -87,10 +87,10 @@ impl Keys {
     }
 
     /// `GET key`.
-    pub(super) fn look(&self, key: &str, ask: &Ask) -> Option<Answer> {
+    pub(super) fn look(&self, key: &str, ask: &Ask) -> Option<Found> {
         match self.held.get(key)? {
-            Held::Value { schema, answer, .. } if usable(schema, answer, ask) => {
-                Some(answer.clone())
+            Held::Value { id, schema, answer } if usable(schema, answer, ask) => {
+                Some(Found::plain(answer.clone(), *id))
             }
             _ => None,
         }

@@ -1,14 +1,14 @@
 //! Which templates are read, which are invalidated, and where the two do not meet.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
 use crate::{
     __private::Site,
-    key::Template,
+    key::{Tag, Template, tag_template},
     sync::{Mutex, lock},
 };
 
@@ -26,6 +26,10 @@ pub struct Audit {
     pub never_cached: Vec<Finding>,
     /// Templates that several functions cache. Their values would take turns.
     pub shared: Vec<Finding>,
+    /// Tags that reads name and that nothing invalidates, neither as a tag nor as a key.
+    pub tags_never_invalidated: Vec<Finding>,
+    /// Tags that are invalidated and that no read names: perhaps a misspelt one.
+    pub tags_never_named: Vec<Finding>,
 }
 
 /// One template and the functions concerned.
@@ -50,7 +54,16 @@ impl Audit {
     #[must_use]
     pub fn except(mut self, template: &str) -> Self {
         let excepted = shape(template);
-        for findings in [&mut self.never_invalidated, &mut self.never_cached, &mut self.shared] {
+        let Self {
+            never_invalidated,
+            never_cached,
+            shared,
+            tags_never_invalidated,
+            tags_never_named,
+        } = &mut self;
+        let all =
+            [never_invalidated, never_cached, shared, tags_never_invalidated, tags_never_named];
+        for findings in all {
             findings.retain(|finding| shape(&finding.template) != excepted);
         }
         self
@@ -59,7 +72,9 @@ impl Audit {
     /// Whether there is nothing to report.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.never_invalidated.is_empty() && self.never_cached.is_empty() && self.shared.is_empty()
+        let Self { never_invalidated, never_cached, shared, .. } = self;
+        let tags = self.tags_never_invalidated.is_empty() && self.tags_never_named.is_empty();
+        tags && never_invalidated.is_empty() && never_cached.is_empty() && shared.is_empty()
     }
 }
 
@@ -70,7 +85,9 @@ impl fmt::Display for Audit {
         };
         list("cached and never invalidated", &self.never_invalidated)?;
         list("invalidated and never cached", &self.never_cached)?;
-        list("cached by several functions", &self.shared)
+        list("cached by several functions", &self.shared)?;
+        list("tag named and never invalidated", &self.tags_never_invalidated)?;
+        list("tag invalidated and never named", &self.tags_never_named)
     }
 }
 
@@ -93,6 +110,12 @@ struct Seen {
     template: String,
     readers: Vec<&'static Site>,
     writers: Vec<&'static Site>,
+    /// The shapes of the tags that its reads name.
+    tags: BTreeSet<String>,
+    /// Who names it as a tag.
+    taggers: Vec<&'static Site>,
+    /// Who invalidates it as a tag.
+    untaggers: Vec<&'static Site>,
 }
 
 impl Default for Sites {
@@ -103,37 +126,89 @@ impl Default for Sites {
 }
 
 impl Sites {
-    /// Notes that `site` reads or invalidates keys of this template.
+    /// Notes that `site` reads or invalidates keys of this template, or invalidates tags of it.
     pub(crate) fn note(&self, site: &'static Site, template: &str) {
+        self.note_read(site, template, &[]);
+    }
+
+    /// Notes that `site` reads keys of this template under these tags.
+    pub(crate) fn note_read(&self, site: &'static Site, template: &str, tags: &[Tag]) {
         let only_template = !site.template.is_empty();
         if only_template && !site.is_new_to(self.cache) {
             return;
         }
         let mut sites = lock(&self.seen);
-        let seen = sites.entry(shape(template)).or_default();
-        if seen.template.is_empty() {
-            template.clone_into(&mut seen.template);
+        match tag_template(template) {
+            Some(tag) => add(&mut seen_of(&mut sites, tag).untaggers, site),
+            None => {
+                let seen = seen_of(&mut sites, template);
+                add(if site.writes { &mut seen.writers } else { &mut seen.readers }, site);
+            }
         }
-        let places = if site.writes { &mut seen.writers } else { &mut seen.readers };
-        if !places.iter().any(|place| std::ptr::eq(*place, site)) {
-            places.push(site);
+        add_tags(&mut sites, site, template, tags);
+    }
+
+    /// Notes that `site` leaves values under keys of this template, stamped with these tags.
+    pub(crate) fn note_tags(&self, site: &'static Site, template: &str, tags: &[Tag]) {
+        if !tags.is_empty() {
+            add_tags(&mut lock(&self.seen), site, template, tags);
         }
     }
 
     pub(crate) fn audit(&self) -> Audit {
         let mut audit = Audit::default();
-        for seen in lock(&self.seen).values() {
-            if seen.writers.is_empty() {
+        let sites = lock(&self.seen);
+        for seen in sites.values() {
+            if !seen.readers.is_empty() && !seen.is_invalidated(&sites) {
                 audit.never_invalidated.push(finding(seen, &seen.readers));
             }
-            if seen.readers.is_empty() {
+            if seen.readers.is_empty() && seen.taggers.is_empty() && !seen.writers.is_empty() {
                 audit.never_cached.push(finding(seen, &seen.writers));
             }
             if seen.readers.len() > 1 {
                 audit.shared.push(finding(seen, &seen.readers));
             }
+            if !seen.taggers.is_empty() && !seen.is_invalidated_as_tag() {
+                audit.tags_never_invalidated.push(finding(seen, &seen.taggers));
+            }
+            if seen.taggers.is_empty() && !seen.untaggers.is_empty() {
+                audit.tags_never_named.push(finding(seen, &seen.untaggers));
+            }
         }
         audit
+    }
+}
+
+impl Seen {
+    fn is_invalidated(&self, sites: &BTreeMap<String, Seen>) -> bool {
+        let by_tag = |tag: &String| sites.get(tag).is_some_and(Self::is_invalidated_as_tag);
+        !self.writers.is_empty() || self.tags.iter().any(by_tag)
+    }
+
+    /// A key that is invalidated voids what was loaded under it as a tag.
+    fn is_invalidated_as_tag(&self) -> bool {
+        !self.untaggers.is_empty() || !self.writers.is_empty()
+    }
+}
+
+fn seen_of<'a>(sites: &'a mut BTreeMap<String, Seen>, template: &str) -> &'a mut Seen {
+    let seen = sites.entry(shape(template)).or_default();
+    if seen.template.is_empty() {
+        template.clone_into(&mut seen.template);
+    }
+    seen
+}
+
+fn add_tags(sites: &mut BTreeMap<String, Seen>, site: &'static Site, template: &str, tags: &[Tag]) {
+    for tag in tags {
+        add(&mut seen_of(sites, tag.template()).taggers, site);
+        seen_of(sites, template).tags.insert(shape(tag.template()));
+    }
+}
+
+fn add(places: &mut Vec<&'static Site>, site: &'static Site) {
+    if !places.iter().any(|place| std::ptr::eq(*place, site)) {
+        places.push(site);
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Engine {
     pub(crate) bypass_all: AtomicBool,
     /// Of the in-process tier's content: raised, all of it is gone.
     pub(crate) generation: AtomicU32,
+    /// Whether any read has named tags.
+    pub(crate) knows_tags: AtomicBool,
     #[cfg(feature = "_sqlx")]
     pub(crate) sql: crate::sql::Hub,
 }
@@ -56,7 +58,8 @@ impl Engine {
         }
         match entry.extra() {
             None => Some(entry.into_answer()),
-            Some(extra) if extra.is_stale(now_ms) => None,
+            // Nobody has said what its tags are.
+            Some(extra) if extra.is_stale(now_ms) || extra.stamps.is_some() => None,
             Some(_) => Some(entry.into_answer()),
         }
     }
@@ -75,6 +78,7 @@ impl Engine {
         let Some((detached, fallen)) = ticket.supersede(insert) else { return false };
         detached.wake();
         drop(fallen);
+        self.drop_generation(&key.as_ref());
         true
     }
 
@@ -105,6 +109,7 @@ impl Engine {
         let (detached, fallen) = self.registry.invalidate(&key, writers, evict);
         detached.wake();
         drop(fallen);
+        self.drop_generation(&key);
     }
 
     /// The same once more, after the remote invalidation of `writers` writers went through.
@@ -114,6 +119,7 @@ impl Engine {
         let (detached, fallen) = self.registry.clean(&key, writers, evict);
         detached.wake();
         drop(fallen);
+        self.drop_generation(&key);
     }
 
     /// Why reads of this key may not use the cache now.

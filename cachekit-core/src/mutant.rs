@@ -33,6 +33,14 @@ pub(crate) enum Mutant {
     LookWhileDirty,
     /// A value enters the in-process tier without a ticket.
     InsertWithoutTicket,
+    /// The generations of tags are read when the load has ended.
+    StampAfterLoad,
+    /// A value whose tags were invalidated during its load is shared with members that joined in that time.
+    ShareOutdated,
+    /// A leader reads the generations although a tag waits for its invalidation.
+    ReadDirtyTags,
+    /// The generation of a key that is used as a tag is kept when the key is invalidated.
+    KeepOwnGeneration,
 }
 
 #[cfg(not(shuttle))]

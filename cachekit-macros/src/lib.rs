@@ -56,6 +56,7 @@ mod writes_through;
 /// |---|---|
 /// | `key = "user:<id>"` | a template: literal text, and placeholders that name an argument, a field of one (`<user.id>`, `<self.tenant>`, `<pair.0>`), a const parameter (`<N>`) or a constant of a type parameter (`<T::TABLE>`) |
 /// | `key = expr` | any expression over the arguments of type `Key`; for methods of traits, whose key is a function of its own |
+/// | `tags("org:<org>", expr)` | one to eight tags, templates or expressions of type `Key` over the arguments: see below |
 /// | `ttl = "30m"` | how long an entry lives; `ms s m h d`, compound (`1h30m`), with jitter (`30m±5m`, `30m+-5m`, `30m±10%`); or an expression of type `Ttl` or `Duration` |
 /// | `negative_ttl = ".."` | how long "not there" is kept (30 s, or the TTL if that is shorter, where nothing is said); for functions that return `Option<T>` or `Result<Option<T>, E>` |
 /// | `skip(a, b)` | arguments that the answer does not depend on, though they are data |
@@ -88,6 +89,43 @@ mod writes_through;
 /// Beside `find_user` stands `find_user_key`, of the same visibility, which takes the arguments that the template uses
 /// and gives the key. [`macro@invalidates`] calls it. A private method, a method of a trait and a function whose key is
 /// an expression have none.
+///
+/// # Tags
+///
+/// A tag stands for many entries whose keys nobody can list. [`macro@invalidates`] names it by `tag = ..`, and
+/// `Cache::invalidate_tag` at run time; each entry that was loaded under it is dropped, for the price of one key. The
+/// key of an entry may be a tag as well: it is invalidated with the entry.
+///
+/// ```
+/// use cachekit::{cached, invalidates};
+///
+/// #[cached(key = "members:<org>:<page>", tags("org:<org>"), ttl = "1h")]
+/// async fn members(org: i64, page: u32) -> Result<Vec<String>, std::io::Error> {
+///     # let _ = (org, page);
+///     Ok(vec![String::from("Ada")])
+/// }
+///
+/// #[invalidates(tag = "org:<org>")] // every page
+/// async fn add_member(org: i64, name: &str) -> Result<(), std::io::Error> {
+///     # let _ = (org, name);
+///     Ok(())
+/// }
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let cache = cachekit::Cache::builder().build().unwrap();
+/// cache.scope(async {
+///     members(7, 1).await?;
+///     add_member(7, "Grace").await?;
+///     let (_, status) = cachekit::with_status(members(7, 1)).await;
+///     assert_eq!(status, cachekit::Status::Loaded);
+///     Ok::<(), std::io::Error>(())
+/// }).await?;
+/// # Ok::<(), std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
+/// Tags cannot name the result: what they stand for is looked at before the load, so that an invalidation in mid-load
+/// is not missed. Over Redis each tag costs a `GET` in the round trip of the read.
 ///
 /// # Transactions
 ///
@@ -137,6 +175,8 @@ pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `self.users.find(id)` | the same of a method |
 /// | `"user:<id>"` | the entry of that template, as in [`macro@cached`] |
 /// | `key = expr`, `keys = expr` | a `Key`, or any iterator of them |
+/// | `tag = "org:<org>"` | all entries that were loaded under that tag; or an expression of type `Key` |
+/// | `tags = expr` | the same for any iterator of keys |
 ///
 /// Keys are made before the body runs, those that name `ret` when it has succeeded. A place (`user.id`) is borrowed, so
 /// the body still owns it.
@@ -223,6 +263,7 @@ pub fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | option | meaning |
 /// |---|---|
 /// | `key = "user:<id>"` or an expression | the key, made before the body runs |
+/// | `tags("org:<org>", ..)` | the tags of the read; the value is void if one of them is invalidated after the body begins |
 /// | `ttl = "30m±5m"` or an expression | how long the value is kept |
 /// | `cache = expr` | this cache, and not the one in scope or installed |
 /// | `crate = "path"` | where to find cachekit, if not at `::cachekit` |

@@ -27,6 +27,7 @@ mod refresh;
 mod schema;
 mod second_invalidation;
 mod shutdown;
+mod tags;
 mod transactions;
 mod write_behind;
 mod write_through;

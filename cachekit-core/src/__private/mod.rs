@@ -18,6 +18,6 @@ pub use self::{
 };
 pub use crate::{
     cache::{Cache, Policy},
-    key::{Key, KeyArg, KeyBuf, Segment, SegmentWriter},
+    key::{Key, KeyArg, KeyBuf, Segment, SegmentWriter, Tag},
     ttl::Ttl,
 };

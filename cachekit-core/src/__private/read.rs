@@ -12,7 +12,7 @@ use super::{Form, Site};
 use crate::{
     cache::{Answer, Cache, Policy, Start, Step, Way},
     flight::Verdict,
-    key::KeyBuf,
+    key::{KeyBuf, Tag},
 };
 
 /// Who reads, and through which cache.
@@ -44,7 +44,40 @@ where
     F: FnOnce() -> Fut,
     Fut: Future<Output = R>,
 {
-    let way = match Start::of(&call, key, policy, form.codec, form.absent.is_some()) {
+    begin(call, key, &[], policy, form, body)
+}
+
+/// [`read`] under tags, of which there are eight at most.
+pub fn read_under<R, F, Fut>(
+    call: Call<'_>,
+    key: &KeyBuf,
+    tags: &[Tag],
+    policy: Policy,
+    form: Form<R>,
+    body: F,
+) -> Read<R, impl Future<Output = R> + use<R, F, Fut>>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = R>,
+{
+    begin(call, key, tags, policy, form, body)
+}
+
+// Into both: without tags there is nothing to ask about them.
+#[inline(always)]
+fn begin<R, F, Fut>(
+    call: Call<'_>,
+    key: &KeyBuf,
+    tags: &[Tag],
+    policy: Policy,
+    form: Form<R>,
+    body: F,
+) -> Read<R, impl Future<Output = R> + use<R, F, Fut>>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = R>,
+{
+    let way = match Start::of(&call, key, tags, policy, form.codec, form.absent.is_some()) {
         Start::Way(way) => way,
         Start::Hit(answer) => match from_answer(&form, answer) {
             Some(out) => return Read(State::Ready(Some(out))),

@@ -6,7 +6,7 @@ use super::{Form, Site, Split};
 use crate::{
     cache::{Answer, Cache, Context, Outcome, Policy},
     engine::Engine,
-    key::{Key, KeyBuf},
+    key::{Key, KeyBuf, Tag},
     write::{Armed, Through},
 };
 
@@ -58,7 +58,7 @@ where
     out
 }
 
-/// Runs `body` and leaves the value it returns under `key`, if nothing has happened to that since; else, and however
+/// Runs `body` and leaves the value it returns under `key`, stamped with its tags, if nothing has happened to that since; else, and however
 /// else the body ends, `key` is invalidated.
 ///
 /// # Panics
@@ -71,7 +71,7 @@ where
 pub async fn write_through<R, F, Fut>(
     site: &'static Site,
     cache: Option<&Cache>,
-    key: KeyBuf,
+    (key, tags): (KeyBuf, &[Tag]),
     policy: Policy,
     form: Form<R>,
     body: F,
@@ -84,7 +84,8 @@ where
     let Some(engine) = cache.engine() else { return body().await };
     let key = key.into_key();
     note(engine, site, std::slice::from_ref(&key));
-    let through = Through::begin(engine, key).await;
+    engine.sites.note_tags(site, key.template(), tags);
+    let through = Through::begin(engine, key, tags, &policy).await;
     let out = body().await;
     let written = match (form.split)(&out) {
         Split::Value(value) => Some(Answer::Value(value)),

@@ -66,6 +66,16 @@ pub fn extend<I: IntoIterator<Item = crate::Key>>(keys: &mut Vec<crate::Key>, mo
     keys.extend(more);
 }
 
+/// The key that stands for the tag of `tag = ..`.
+pub fn tag_key(tag: crate::Key) -> crate::Key {
+    tag.to_tag()
+}
+
+/// The keys that stand for the tags of `tags = ..`.
+pub fn tag_keys<I: IntoIterator<Item = crate::Key>>(tags: I) -> impl Iterator<Item = crate::Key> {
+    tags.into_iter().map(tag_key)
+}
+
 /// A value of any type, behind `if false`: the type of a body's `return` and `?` is known from it.
 pub fn never<R>() -> R {
     unreachable!("this call stands behind `if false`")

@@ -6,12 +6,14 @@ use tokio::sync::OwnedSemaphorePermit;
 
 #[cfg(any(feature = "redis", shuttle))]
 use super::load::Leased;
-use super::{Answer, Policy, Status};
+use super::{Answer, Policy, Status, Tags};
 use crate::{
     __private::{Codec, Split},
     engine::{Engine, LocalFill},
+    entry::Stamps,
     flight::{Member, Phase, Role, Settled, Turn, Verdict},
-    key::Key,
+    key::{Key, Tag},
+    mutant::{self, Mutant},
     slot::Ticket,
 };
 
@@ -41,7 +43,7 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(super) enum Load {
     /// Its value enters the in-process tier if nothing happens to the key meanwhile.
-    Embedded { role: Role, ticket: Ticket, began_ms: u64 },
+    Embedded { role: Role, ticket: Ticket, began_ms: u64, stamps: Option<Stamps> },
     /// Its value is filled under a lease.
     #[cfg(any(feature = "redis", shuttle))]
     Leased { role: Role, lease: Leased },
@@ -78,14 +80,15 @@ pub(crate) struct Attempt {
     pub(super) member: Member,
     pub(super) engine: Arc<Engine>,
     pub(super) ask: Ask,
+    pub(super) tags: Tags,
     /// Why this caller, should it lead, goes past the cache.
     past: Option<&'static str>,
 }
 
 impl Attempt {
-    pub(crate) fn new(engine: &Arc<Engine>, key: Key, ask: Ask) -> Self {
+    pub(crate) fn new(engine: &Arc<Engine>, key: Key, ask: Ask, tags: Tags) -> Self {
         let member = Member::join(engine, key);
-        Self { load: None, role: None, member, engine: engine.clone(), ask, past: None }
+        Self { load: None, role: None, member, engine: engine.clone(), ask, tags, past: None }
     }
 
     /// Goes past the cache if it comes to lead: it has waited for the store in vain.
@@ -96,6 +99,14 @@ impl Attempt {
 
     pub(super) fn key(&self) -> &Key {
         self.member.key()
+    }
+
+    pub(super) fn tags(&self) -> &[Tag] {
+        self.tags.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn barred(&self) -> Option<&'static str> {
+        self.engine.barred_under(self.key(), self.tags())
     }
 
     /// Goes on until the caller has something to do.
@@ -138,8 +149,8 @@ impl Attempt {
         match self.load.take()? {
             Load::Alone { .. } => Some(Verdict::Own(Status::Bypassed)),
             Load::Direct { role, _permit } => self.settle_direct(&role, split),
-            Load::Embedded { role, ticket, began_ms } => {
-                self.settle_embedded(role, (&ticket, began_ms), split)
+            Load::Embedded { role, ticket, began_ms, stamps } => {
+                self.settle_embedded(role, (&ticket, began_ms), stamps, split)
             }
             #[cfg(any(feature = "redis", shuttle))]
             Load::Leased { role, lease } => self.settle_leased(role, lease, split).await,
@@ -148,7 +159,7 @@ impl Attempt {
 
     /// Finds out what to do as the leader.
     async fn lead(&mut self, role: Role) -> Lead {
-        if let Some(reason) = self.past.or_else(|| self.engine.barred(self.key())) {
+        if let Some(reason) = self.past.or_else(|| self.barred()) {
             return Box::pin(self.go_direct(role, reason)).await;
         }
         match &self.engine.store {
@@ -168,15 +179,19 @@ impl Attempt {
         let Some(ticket) = take(&self.engine.registry, self.key()) else {
             return Box::pin(self.go_direct(role, "dirty")).await;
         };
+        if self.tags.is_some() && role.look_begins().is_none() {
+            return Lead::Over;
+        }
         // The flight before this one may have filled the tier since the caller looked.
-        if let Some(answer) = self.engine.local_hit(&self.key().as_ref()) {
+        if let Some(answer) = self.engine.local_hit_under(&self.key().as_ref(), self.tags()) {
             return role.hit(answer, Status::Hit).into();
         }
+        let stamps = self.tags.as_deref().map(|tags| self.engine.local_stamps(tags));
         if role.serve_kept() != Some(true) || role.load_begins(Phase::Loading).is_none() {
             return Lead::Over;
         }
         let began_ms = self.engine.clock.now_ms();
-        Lead::Load(Load::Embedded { role, ticket, began_ms })
+        Lead::Load(Load::Embedded { role, ticket, began_ms, stamps })
     }
 
     /// Loads without the cache, for everybody present. A value that was refused earlier is still
@@ -209,6 +224,7 @@ impl Attempt {
         &mut self,
         role: Role,
         (ticket, began_ms): (&Ticket, u64),
+        stamps: Option<Stamps>,
         split: Split,
     ) -> Option<Verdict> {
         let answer = match self.loaded(&role, split) {
@@ -222,13 +238,30 @@ impl Attempt {
         let policy = &self.ask.policy;
         let cost = self.engine.clock.now_ms().saturating_sub(began_ms);
         let load_cost_ms = cost.try_into().unwrap_or(u32::MAX);
-        let fill = LocalFill { answer: &answer, policy, lifetime, load_cost_ms, stamps: None };
+        let stamps = self.stamps_of_fill(&role, stamps);
+        let fill =
+            LocalFill { answer: &answer, policy, lifetime, load_cost_ms, stamps: stamps.clone() };
         if self.engine.local_fill(ticket, self.key(), fill) {
+            if stamps.is_some_and(|stamps| !self.engine.are_current(&stamps, self.tags())) {
+                let settled = role.outdated(&answer);
+                return self.after(settled, role);
+            }
             return own_if_deposed(role.accepted(&answer, Status::Loaded), Status::Loaded);
         }
         self.engine.reporter.fill_refused(self.key().template());
         let settled = role.refused(&answer);
         self.after(settled, role)
+    }
+
+    /// The stamps of a value that is about to enter the in-process tier. From here on nobody joins: who came after a
+    /// tag's invalidation is told apart by the generations that are compared after the fill.
+    fn stamps_of_fill(&self, role: &Role, stamps: Option<Stamps>) -> Option<Stamps> {
+        let stamps = stamps?;
+        role.fill_sent();
+        match mutant::on(Mutant::StampAfterLoad) {
+            true => Some(self.engine.local_stamps(self.tags())),
+            false => Some(stamps),
+        }
     }
 
     /// What a load that is to be filled brought; a failure is settled with the flight right here.

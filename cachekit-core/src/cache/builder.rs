@@ -204,6 +204,7 @@ impl CacheBuilder {
             sites: Sites::default(),
             bypass_all: AtomicBool::new(false),
             generation: AtomicU32::new(0),
+            knows_tags: AtomicBool::new(false),
             #[cfg(feature = "_sqlx")]
             sql: crate::sql::Hub::new(self.limits.queue_limit),
         });

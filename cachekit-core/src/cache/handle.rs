@@ -107,7 +107,8 @@ impl Cache {
         context.scope(future).await
     }
 
-    /// Drops what is cached for `key` and voids every load of it that has begun.
+    /// Drops what is cached for `key` and voids every load of it that has begun. What was loaded under `key` as a
+    /// [tag](Self::invalidate_tag) is dropped with it.
     ///
     /// Call it after the write is committed. With [`Outcome::Applied`] no read that starts later,
     /// in any process, is given the old value. With [`Outcome::Pending`] the store could not be
@@ -143,6 +144,55 @@ impl Cache {
         outcomes
     }
 
+    /// Drops all that was loaded under this tag, whatever its keys are, and has whoever asks from now on load anew.
+    ///
+    /// It takes its course as an [`invalidate`](Self::invalidate) does, with the same outcomes, for the price of one
+    /// key, however many entries have the tag. A [receipt](crate::with_receipt) names it by
+    /// [`Key::to_tag`]. A key is its own tag as well: `invalidate(key)` drops what was loaded under the tag `key`, while
+    /// `invalidate_tag(key)` leaves the entry of that key.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`invalidate`](Self::invalidate).
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use cachekit::{Cache, cached, key};
+    ///
+    /// #[cached(key = "members:<org>:<page>", tags("org:<org>"), ttl = "1h")]
+    /// async fn members(org: i64, page: u32) -> Result<Vec<String>, Infallible> {
+    ///     # let _ = (org, page);
+    ///     Ok(vec!["Ada".to_owned()])
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cachekit::Error> {
+    /// let cache = Cache::builder().build()?;
+    /// let org = 7;
+    /// cache.scope(members(org, 1)).await;
+    /// cache.invalidate_tag(key!("org:<org>")).await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn invalidate_tag(&self, tag: Key) -> Outcome {
+        self.invalidate(tag.to_tag()).await
+    }
+
+    /// [`invalidate_tag`](Self::invalidate_tag) for several tags, in one round trip. The outcomes come in the order of
+    /// the tags.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`invalidate_many`](Self::invalidate_many).
+    pub async fn invalidate_tags(
+        &self,
+        tags: impl IntoIterator<Item = Key>,
+    ) -> Vec<(Key, Outcome)> {
+        let tags: Vec<_> = tags.into_iter().collect();
+        let outcomes = self.invalidate_many(tags.iter().map(Key::to_tag)).await;
+        tags.into_iter().zip(outcomes).map(|(tag, (_, outcome))| (tag, outcome)).collect()
+    }
+
     /// Waits until every invalidation, delayed ones included, has reached the store, up to the
     /// builder's [`shutdown_timeout`](CacheBuilder::shutdown_timeout), and closes the connection.
     ///
@@ -173,7 +223,7 @@ impl Cache {
         self.engine().map(|engine| engine.sites.audit()).unwrap_or_default()
     }
 
-    /// How many entries the in-process tier has, expired ones included.
+    /// How many entries the in-process tier has, expired ones and those of [tags](Self::tagged) included.
     #[must_use]
     pub fn entry_count(&self) -> usize {
         self.engine().and_then(|engine| engine.tier.as_ref()).map_or(0, |tier| tier.len())

@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     __private::Split,
-    entry::Id,
+    entry::{Id, Stamps},
     flight::{Role, Settled, Verdict},
-    store::{Expected, Fill, Hold, StoreError},
+    store::{Expected, Fill, Filled, Hold, StoreError},
 };
 
 /// The lease a load runs under. While it is held the watchdog extends it.
@@ -17,6 +17,8 @@ pub(super) struct Leased {
     pub(super) id: Id,
     pub(super) _hold: Option<Hold>,
     pub(super) began_ms: u64,
+    /// The generations of its tags before it began, if it has tags.
+    pub(super) stamps: Option<Stamps>,
 }
 
 impl Attempt {
@@ -36,7 +38,10 @@ impl Attempt {
         };
         // A deposed leader fills as well: of two loads under one lease one enters, no matter which.
         role.fill_sent();
-        let filled = self.fill(&lease, &answer, lifetime).await;
+        let filled = match &self.tags {
+            None => self.fill(&lease, &answer, lifetime).await.map(Filled::from),
+            Some(tags) => Box::pin(self.fill_under(&lease, &answer, lifetime, tags)).await,
+        };
         drop(lease);
         self.after_fill(role, &answer, filled)
     }
@@ -47,31 +52,41 @@ impl Attempt {
         answer: &Answer,
         lifetime: Lifetime,
     ) -> Result<bool, StoreError> {
+        let fill = self.fill_of(lease, answer, lifetime)?;
+        self.engine.store.fill(self.key().as_str(), fill).await
+    }
+
+    pub(super) fn fill_of<'a>(
+        &self,
+        lease: &Leased,
+        answer: &'a Answer,
+        lifetime: Lifetime,
+    ) -> Result<Fill<'a>, StoreError> {
         let codec = self.ask.codec.ok_or(StoreError::Unencodable)?;
         let cost = self.engine.clock.now_ms().saturating_sub(lease.began_ms);
-        let fill = Fill {
+        Ok(Fill {
             expected: Expected::Lease(lease.id),
             answer,
             codec,
             lifetime,
             load_cost_ms: cost.try_into().unwrap_or(u32::MAX),
-            stamps: None,
+            stamps: lease.stamps.clone(),
             local: self.ask.policy.is_in_process(),
-        };
-        self.engine.store.fill(self.key().as_str(), fill).await
+        })
     }
 
     fn after_fill(
         &mut self,
         role: Role,
         answer: &Answer,
-        filled: Result<bool, StoreError>,
+        filled: Result<Filled, StoreError>,
     ) -> Option<Verdict> {
         let settled = match filled {
-            Ok(true) => {
+            Ok(Filled::Accepted) => {
                 return own_if_deposed(role.accepted(answer, Status::Loaded), Status::Loaded);
             }
-            Ok(false) => {
+            Ok(Filled::Outdated) => role.outdated(answer),
+            Ok(Filled::Refused) => {
                 self.engine.reporter.fill_refused(self.key().template());
                 role.refused(answer)
             }

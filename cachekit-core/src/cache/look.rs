@@ -5,10 +5,10 @@ use std::sync::{
     atomic::{AtomicU8, Ordering},
 };
 
-use super::{Ask, Attempt};
+use super::{Ask, Attempt, Tags};
 use crate::{
     engine::Engine,
-    key::Key,
+    key::{Key, Tag},
     mutant::{self, Mutant},
     store::{Found, StoreError},
 };
@@ -24,6 +24,7 @@ pub(super) struct Look {
     pub(super) engine: Arc<Engine>,
     pub(super) key: Key,
     ask: Ask,
+    tags: Tags,
 }
 
 impl Look {
@@ -32,8 +33,8 @@ impl Look {
         ask.codec.is_some() && engine.store.expects_hit()
     }
 
-    pub(super) fn new(engine: &Arc<Engine>, key: Key, ask: Ask) -> Self {
-        Self { engine: engine.clone(), key, ask }
+    pub(super) fn new(engine: &Arc<Engine>, key: Key, ask: Ask, tags: Tags) -> Self {
+        Self { engine: engine.clone(), key, ask, tags }
     }
 
     /// What is under the key; or a flight to join, which finds out about whatever is no hit.
@@ -58,11 +59,28 @@ impl Look {
         if self.engine.barred(&self.key).is_some() && !mutant::on(Mutant::LookWhileDirty) {
             return Ok(None);
         }
-        self.engine.store.read(self.key.as_str(), &self.ask).await
+        match &self.tags {
+            None => self.engine.store.read(self.key.as_str(), &self.ask).await,
+            Some(tags) => Box::pin(self.read_under(tags)).await,
+        }
+    }
+
+    #[cfg(any(feature = "redis", shuttle))]
+    async fn read_under(&self, tags: &[Tag]) -> Result<Option<Found>, StoreError> {
+        if self.engine.barred_tags(tags).is_some() {
+            return Ok(None);
+        }
+        self.engine.store.read_under(self.key.as_str(), &self.ask, tags).await
+    }
+
+    /// Nothing is looked for where there is no shared tier.
+    #[cfg(not(any(feature = "redis", shuttle)))]
+    async fn read_under(&self, _: &[Tag]) -> Result<Option<Found>, StoreError> {
+        Ok(None)
     }
 
     fn join(&self) -> Attempt {
-        Attempt::new(&self.engine, self.key.clone(), self.ask)
+        Attempt::new(&self.engine, self.key.clone(), self.ask, self.tags.clone())
     }
 }
 

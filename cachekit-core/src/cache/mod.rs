@@ -19,7 +19,11 @@ mod refresh;
 #[cfg(feature = "redis")]
 mod remote;
 mod scope;
+#[cfg(any(feature = "redis", shuttle))]
+mod stamped_load;
+mod stamps;
 mod start;
+mod tagged;
 
 pub(crate) use answer::Answer;
 pub use answer::Status;
@@ -37,4 +41,6 @@ pub(crate) use receipt::Receipts;
 pub use receipt::{Outcome, Receipt};
 pub(crate) use refresh::Refresh;
 pub use scope::Scope;
+pub(crate) use stamps::Tags;
 pub(crate) use start::{Start, Way};
+pub use tagged::Tagged;

@@ -17,7 +17,8 @@ pub enum Peek<T> {
 
 impl Cache {
     /// Looks what the cache has for `key`, as a value of type `T`. Takes no lease, starts no load
-    /// and changes nothing.
+    /// and changes nothing. An entry that has tags is seen where they are named, by
+    /// [`Tagged::peek`](crate::Tagged::peek), and is a miss here.
     ///
     /// For tools and tests: over Redis it is a plain `GET`, which a server that refuses
     /// invalidations still answers, so a service must not decide anything by it.
@@ -38,20 +39,33 @@ impl Cache {
     /// ```
     pub async fn peek<T: Value>(&self, key: &Key) -> Peek<T> {
         let Some(engine) = self.engine() else { return Peek::Miss };
-        let policy = Policy::from_parts(Ttl::from_millis(1, 0), None);
-        let ask = Ask { policy, codec: Some(T::CODEC), optional: true, nested: false };
+        let ask = Ask::peeking::<T>();
         let found = match engine.local_hit(&key.as_ref()) {
             Some(found) => Some(found),
             None => {
                 engine.store.look(key.as_str(), &ask).await.ok().flatten().map(|found| found.answer)
             }
         };
+        Peek::of(found)
+    }
+}
+
+impl<T: Value> Peek<T> {
+    pub(super) fn of(found: Option<Answer>) -> Self {
         match found {
             Some(Answer::Value(value)) => {
-                value.downcast_ref::<T>().map_or(Peek::Miss, |value| Peek::Hit(value.clone()))
+                value.downcast_ref::<T>().map_or(Self::Miss, |value| Self::Hit(value.clone()))
             }
-            Some(Answer::Absent) => Peek::Absent,
-            None => Peek::Miss,
+            Some(Answer::Absent) => Self::Absent,
+            None => Self::Miss,
         }
+    }
+}
+
+impl Ask {
+    /// What somebody wants who only looks.
+    pub(super) fn peeking<T: Value>() -> Self {
+        let policy = Policy::from_parts(Ttl::from_millis(1, 0), None);
+        Self { policy, codec: Some(T::CODEC), optional: true, nested: false }
     }
 }

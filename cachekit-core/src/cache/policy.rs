@@ -146,6 +146,18 @@ impl Policy {
         Self { stale_if_error_ms: millis(window), ..self }
     }
 
+    /// The longest that any answer may be kept, as far as that is known before there is one.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
+    pub(crate) fn longest_ms(&self) -> u64 {
+        let ttl = self.ttl.base().saturating_add(self.ttl.jitter());
+        let absent = match self.negative {
+            Negative::Kept(ttl) => ttl.base().saturating_add(ttl.jitter()),
+            Negative::Default | Negative::NotKept => Duration::ZERO,
+        };
+        let stale_ms = self.stale_while_revalidate_ms.max(self.stale_if_error_ms);
+        millis(ttl.max(absent)).saturating_add(stale_ms)
+    }
+
     pub(crate) fn is_in_process(&self) -> bool {
         self.in_process
     }

@@ -65,7 +65,7 @@ impl Attempt {
                 Next::Again => return Box::pin(self.go_direct(role, "contended")).await,
                 Next::Wait => return Box::pin(self.go_direct(role, "lease_wait")).await,
             }
-            if let Some(reason) = self.engine.barred(self.key()) {
+            if let Some(reason) = self.barred() {
                 return Box::pin(self.go_direct(role, reason)).await;
             }
         }
@@ -73,11 +73,19 @@ impl Attempt {
 
     async fn begin_load(&mut self, role: Role, lease: Id) -> Lead {
         let hold = self.engine.store.hold(self.key().as_str(), lease);
+        let stamps = match &self.tags {
+            None => None,
+            Some(tags) => match Box::pin(self.stamps_of_load(&role, tags)).await {
+                Ok(stamps) => Some(stamps),
+                Err(error) => return Box::pin(self.go_direct(role, error.reason())).await,
+            },
+        };
         if role.load_begins(Phase::Loading).is_none() {
             return Lead::Over;
         }
         let began_ms = self.engine.clock.now_ms();
-        Lead::Load(Load::Leased { role, lease: Leased { id: lease, _hold: hold, began_ms } })
+        let lease = Leased { id: lease, _hold: hold, began_ms, stamps };
+        Lead::Load(Load::Leased { role, lease })
     }
 
     async fn probe(&self, role: &Role) -> Next {
@@ -85,7 +93,14 @@ impl Attempt {
         if role.probe_sent(id).is_none() {
             return Next::Over;
         }
-        match self.engine.store.probe(self.key().as_str(), id, &self.ask).await {
+        let probed = match &self.tags {
+            None => self.engine.store.probe(self.key().as_str(), id, &self.ask).await,
+            Some(tags) => match Box::pin(self.probe_under(role, id, tags)).await {
+                Ok(probed) => probed,
+                Err(reason) => return Next::Direct(reason),
+            },
+        };
+        match probed {
             Ok(Probe::Granted) => Next::Granted(id),
             Ok(Probe::Lease(found)) => self.lease_found(role, id, found),
             Ok(Probe::Hit(found)) => Next::Hit(id, found.answer),
@@ -126,7 +141,8 @@ impl Attempt {
     /// Deals with what is neither a lease nor a hit.
     async fn found(&self, role: &Role, found: Probe) -> Next {
         match found {
-            Probe::Unusable(seen) => self.replace(role, seen).await,
+            Probe::Unusable(_) if !self.may_replace() => Next::Direct("schema"),
+            Probe::Unusable(seen) | Probe::Outdated(seen) => self.replace(role, seen).await,
             Probe::Inhibited => Next::Direct("inhibited"),
             Probe::Foreign => match self.engine.store.remove_foreign(self.key().as_str()).await {
                 Ok(()) => Next::Again,
@@ -136,12 +152,14 @@ impl Attempt {
         }
     }
 
-    /// Takes a lease in place of an entry that this process cannot use. Two versions of a service
-    /// would take turns at this for ever, so it is done at most once per key in 10 s.
+    /// Whether an entry of another type may be replaced. Two versions of a service would take turns
+    /// at this for ever, so it is done at most once per key in 10 s.
+    fn may_replace(&self) -> bool {
+        self.engine.replaced.allow(self.key(), self.engine.clock.now_ms())
+    }
+
+    /// Takes a lease in place of an entry that this process cannot use.
     async fn replace(&self, role: &Role, seen: Id) -> Next {
-        if !self.engine.replaced.allow(self.key(), self.engine.clock.now_ms()) {
-            return Next::Direct("schema");
-        }
         let Some(fresh) = self.engine.store.fresh_id() else { return Next::Direct("down") };
         if role.remember(fresh).is_none() {
             return Next::Over;
@@ -163,7 +181,7 @@ impl Attempt {
             role.forget(id);
         }
         if error == StoreError::OutOfMemory
-            && let Ok(Some(found)) = self.engine.store.look(self.key().as_str(), &self.ask).await
+            && let Ok(Some(found)) = self.look_only().await
         {
             return Next::Hit(id, found.answer);
         }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Answer, Ask, Lifetime, Status, Step, attempt::answer_of};
+use super::{Answer, Ask, Lifetime, Status, Step, Tags, attempt::answer_of};
 use crate::{
     __private::Split,
     engine::{Engine, LocalFill},
+    entry::Stamps,
     flight::Verdict,
     key::Key,
     slot::Ticket,
@@ -22,6 +23,9 @@ pub(crate) struct Refresh {
     pub(super) engine: Arc<Engine>,
     pub(super) key: Key,
     ask: Ask,
+    tags: Tags,
+    /// The generations of the tags before the load.
+    stamps: Option<Stamps>,
     place: Place,
     /// An id that this caller sent and that may be, or become, a lease of its key.
     #[cfg(any(feature = "redis", shuttle))]
@@ -44,11 +48,13 @@ enum Place {
 }
 
 impl Refresh {
-    pub(crate) fn new(engine: &Arc<Engine>, key: Key, ask: Ask) -> Self {
+    pub(crate) fn new(engine: &Arc<Engine>, key: Key, ask: Ask, tags: Tags) -> Self {
         Self {
             engine: engine.clone(),
             key,
             ask,
+            tags,
+            stamps: None,
             place: Place::Unknown,
             #[cfg(any(feature = "redis", shuttle))]
             sent: None,
@@ -64,8 +70,13 @@ impl Refresh {
 
     /// What is seen here is seen before the load begins, so a write that comes in between voids it.
     async fn find_place(&mut self) -> Place {
-        if self.engine.barred(&self.key).is_some() {
+        let tags = self.tags.as_deref().unwrap_or_default();
+        if self.engine.barred_under(&self.key, tags).is_some() {
             return Place::None;
+        }
+        if let Some(tags) = &self.tags {
+            let Ok(stamps) = self.engine.stamps(&self.ask, tags).await else { return Place::None };
+            self.stamps = Some(stamps);
         }
         match &self.engine.store {
             crate::store::Store::Embedded => {
@@ -119,15 +130,16 @@ impl Refresh {
         match &self.place {
             Place::Unknown | Place::None => false,
             Place::Local(ticket) => {
-                let fill = LocalFill { answer, policy, lifetime, load_cost_ms, stamps: None };
+                let stamps = self.stamps.clone();
+                let fill = LocalFill { answer, policy, lifetime, load_cost_ms, stamps };
                 self.engine.local_fill(ticket, &self.key, fill)
             }
             #[cfg(any(feature = "redis", shuttle))]
             Place::Remote { expected, .. } => {
                 let Some(codec) = self.ask.codec else { return false };
                 let (expected, local) = (*expected, policy.is_in_process());
-                let fill =
-                    Fill { expected, answer, codec, lifetime, load_cost_ms, stamps: None, local };
+                let stamps = self.stamps.clone();
+                let fill = Fill { expected, answer, codec, lifetime, load_cost_ms, stamps, local };
                 self.engine.store.fill(self.key.as_str(), fill).await.unwrap_or(false)
             }
         }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::{
-    Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Status, Step, look::Look,
+    Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Status, Step, look::Look, stamps,
 };
 use crate::{
     __private::{Call, Codec, Site, Split},
     engine::Engine,
     flight::Verdict,
-    key::{Key, KeyBuf},
+    key::{Key, KeyBuf, Tag},
     store::Store,
 };
 
@@ -47,6 +47,7 @@ impl Start {
     pub(crate) fn of(
         call: &Call<'_>,
         key: &KeyBuf,
+        tags: &[Tag],
         policy: Policy,
         codec: Option<&'static Codec>,
         optional: bool,
@@ -57,7 +58,7 @@ impl Start {
                 !call.in_transaction && context.is_none_or(|context| context.mode == Mode::Normal);
             if plain
                 && let Some(engine) = cache.and_then(Cache::engine)
-                && let Some(answer) = engine.local_hit(&key.as_ref())
+                && let Some(answer) = engine.local_hit_under(&key.as_ref(), tags)
             {
                 engine.reporter.local_hit();
                 if let Some(status) = context.and_then(|context| context.status.as_ref()) {
@@ -66,7 +67,7 @@ impl Start {
                 return Self::Hit(answer);
             }
             let ask = Ask { policy, codec, optional, nested: false };
-            Self::Way(Way::find(call, cache, key, ask))
+            Self::Way(Way::find(call, cache, (key, tags), ask))
         })
     }
 }
@@ -84,13 +85,18 @@ impl Way {
 
     /// The way of a read that is no hit here. Kept out of the hit's code.
     #[cold]
-    fn find(call: &Call<'_>, cache: Option<&Cache>, key: &KeyBuf, ask: Ask) -> Box<Self> {
+    fn find(
+        call: &Call<'_>,
+        cache: Option<&Cache>,
+        (key, tags): (&KeyBuf, &[Tag]),
+        ask: Ask,
+    ) -> Box<Self> {
         let context = Context::current();
         let Some(engine) = cache.and_then(Cache::engine) else {
             return Self::without_cache(call, context, cache.is_none());
         };
         let key = key.to_key();
-        engine.sites.note(call.site, key.template());
+        engine.sites.note_read(call.site, key.template(), tags);
         if ask.codec.is_none() && !matches!(engine.store, Store::Embedded) && call.site.warns() {
             tracing::warn!(
                 function = call.site.name,
@@ -102,10 +108,11 @@ impl Way {
             return Self::new(Kind::Direct(Some((engine.clone(), key))), call.site, context);
         }
         let ask = Ask { nested: context.is_nested(engine), ..ask };
+        let tags = stamps::own(engine, tags);
         let kind = match context.mode {
-            Mode::Refresh => Kind::Refresh(Refresh::new(engine, key, ask)),
-            _ if Look::is_worth_it(engine, &ask) => Kind::Look(Look::new(engine, key, ask)),
-            _ => Kind::Flight(Attempt::new(engine, key, ask)),
+            Mode::Refresh => Kind::Refresh(Refresh::new(engine, key, ask, tags)),
+            _ if Look::is_worth_it(engine, &ask) => Kind::Look(Look::new(engine, key, ask, tags)),
+            _ => Kind::Flight(Attempt::new(engine, key, ask, tags)),
         };
         Self::new(kind, call.site, context)
     }

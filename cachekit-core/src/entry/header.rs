@@ -19,12 +19,14 @@ pub(super) const META_LEN: usize = 28;
 
 pub(super) const CRC_LEN: usize = 4;
 
+/// The length of a tag's hash and of its generation, each.
+pub(super) const WORD_LEN: usize = 8;
+
 /// The bits of a value's flags.
 pub(crate) mod flags {
     /// The payload is an LZ4 block.
     pub(crate) const COMPRESSED: u8 = 1;
     /// Tags stand before the payload.
-    #[allow(dead_code)] // Reserved: entries that carry it are not read yet.
     pub(crate) const TAGS: u8 = 1 << 1;
     /// The version field is in use.
     pub(crate) const VERSION: u8 = 1 << 2;

@@ -13,7 +13,8 @@
 //! | 44 | 4 | soft TTL in milliseconds |
 //! | 48 | 4 | cost of the load in milliseconds |
 //! | 52 | 4 | schema hash |
-//! | 56 | | payload, then the CRC-32C of everything from offset 28 |
+//! | 56 | | with tags: a byte with their number, then 16 bytes for each: the tag's hash, its generation |
+//! | | | payload, then the CRC-32C of everything from offset 28 |
 //!
 //! All integers are big-endian. **The first 28 bytes never change**: every release reads those of every other.
 
@@ -31,6 +32,8 @@ mod tests;
 #[cfg(feature = "redis")]
 mod write;
 
+#[cfg(any(feature = "redis", shuttle))]
+pub(crate) use self::stamp::{Standing, standing};
 #[cfg(all(feature = "redis", any(test, not(feature = "compress"))))]
 pub(crate) use self::write::EntryWriter;
 #[cfg(all(feature = "redis", any(test, feature = "compress")))]
@@ -39,7 +42,10 @@ pub(crate) use self::write::encode_value;
 pub(crate) use self::{
     header::{LEASE_LEN, flags},
     id_source::IdSource,
-    parse::{Entry, Parsed},
+    parse::{Entry, Parsed, stamps},
     write::{Meta, encode_negative, lease_bytes, tombstone_bytes},
 };
-pub(crate) use self::{id::Id, stamp::Stamp};
+pub(crate) use self::{
+    id::Id,
+    stamp::{Stamp, Stamps},
+};

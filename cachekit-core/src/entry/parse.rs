@@ -1,8 +1,8 @@
 //! Reading what a key holds.
 
 use super::{
-    Id,
-    header::{self, CRC_LEN, Header, META_LEN, flags},
+    Id, Stamp, Stamps,
+    header::{self, CRC_LEN, Header, META_LEN, WORD_LEN, flags},
 };
 
 /// Reads the bytes of a key.
@@ -13,7 +13,8 @@ pub(crate) struct Entry;
 pub(crate) enum Parsed<'a> {
     /// Someone is loading the value.
     Lease { id: Id, floor: u64 },
-    /// A value. `as_of`, `soft_ttl` and `load_cost` are milliseconds and advisory.
+    /// A value. `as_of`, `soft_ttl` and `load_cost` are milliseconds and advisory; `stamps` is for
+    /// [`stamps`].
     Value {
         id: Id,
         floor: u64,
@@ -23,6 +24,7 @@ pub(crate) enum Parsed<'a> {
         soft_ttl: u32,
         load_cost: u32,
         schema: u32,
+        stamps: &'a [u8],
         payload: &'a [u8],
     },
     /// "Not there"; the fields are a value's.
@@ -35,6 +37,7 @@ pub(crate) enum Parsed<'a> {
         soft_ttl: u32,
         load_cost: u32,
         schema: u32,
+        stamps: &'a [u8],
     },
     /// An invalidation that remembers a floor.
     Tombstone { id: Id, floor: u64 },
@@ -80,16 +83,49 @@ fn body<'a>(header: &Header, rest: &'a [u8]) -> Option<Parsed<'a>> {
     let (&as_of, meta) = meta.split_first_chunk()?;
     let [soft_ttl, load_cost, schema] = words(meta)?;
     let (version, as_of) = (u64::from_be_bytes(version), u64::from_be_bytes(as_of));
+    let (stamps, payload) = split_stamps(flags, payload)?;
     Some(if header.kind == header::NEGATIVE {
-        Parsed::Negative { id, floor, flags, version, as_of, soft_ttl, load_cost, schema }
+        Parsed::Negative { id, floor, flags, version, as_of, soft_ttl, load_cost, schema, stamps }
     } else {
-        Parsed::Value { id, floor, flags, version, as_of, soft_ttl, load_cost, schema, payload }
+        Parsed::Value {
+            id,
+            floor,
+            flags,
+            version,
+            as_of,
+            soft_ttl,
+            load_cost,
+            schema,
+            stamps,
+            payload,
+        }
     })
+}
+
+/// Takes the stamps off what follows the fields, where there are any.
+fn split_stamps(flags: u8, rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    if flags & flags::TAGS == 0 {
+        return Some((&[], rest));
+    }
+    let (&count, rest) = rest.split_first()?;
+    let stamps = rest.split_at_checked(usize::from(count) * 2 * WORD_LEN)?;
+    (count > 0).then_some(stamps)
+}
+
+/// The stamps of an entry; `None` where it has none.
+pub(crate) fn stamps(bytes: &[u8]) -> Option<Stamps> {
+    let (words, _) = bytes.as_chunks::<WORD_LEN>();
+    let (pairs, _) = words.as_chunks::<2>();
+    let stamp = |[tag, generation]: &[[u8; WORD_LEN]; 2]| Stamp {
+        tag: u64::from_be_bytes(*tag),
+        generation: u64::from_be_bytes(*generation),
+    };
+    (!pairs.is_empty()).then(|| pairs.iter().map(stamp).collect())
 }
 
 /// A flag of a later release may change what a value means, as tags do: such a value must not be served.
 fn understood(bits: u8) -> bool {
-    bits & !(flags::COMPRESSED | flags::VERSION | flags::NO_L1) == 0
+    bits & !(flags::COMPRESSED | flags::TAGS | flags::VERSION | flags::NO_L1) == 0
 }
 
 fn words<const N: usize>(bytes: &[u8]) -> Option<[u32; N]> {

@@ -8,7 +8,7 @@ use super::*;
 
 const ID: Id = Id([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
 
-const META: Meta = Meta {
+const META: Meta<'static> = Meta {
     id: ID,
     floor: 0x2021_2223_2425_2627,
     flags: flags::COMPRESSED | flags::NO_L1,
@@ -17,6 +17,7 @@ const META: Meta = Meta {
     soft_ttl: 0x5051_5253,
     load_cost: 0x6061_6263,
     schema: 0x7071_7273,
+    stamps: &[],
 };
 
 const LEASE: &str = "ca014c00 000102030405060708090a0b0c0d0e0f 0000000000000000";
@@ -38,8 +39,9 @@ fn hex(text: &str) -> Vec<u8> {
 }
 
 fn parsed_value(payload: &[u8]) -> Parsed<'_> {
-    let Meta { id, floor, flags, version, as_of, soft_ttl, load_cost, schema } = META;
-    Parsed::Value { id, floor, flags, version, as_of, soft_ttl, load_cost, schema, payload }
+    let Meta { id, floor, flags, version, as_of, soft_ttl, load_cost, schema, .. } = META;
+    let stamps = &[][..];
+    Parsed::Value { id, floor, flags, version, as_of, soft_ttl, load_cost, schema, stamps, payload }
 }
 
 /// The bytes of a release are read by every other: a failure here is a break of the format, not of the test.
@@ -51,12 +53,53 @@ fn the_layout_is_the_protocol_s() {
 
     assert_eq!(Entry::parse(&hex(LEASE)), Parsed::Lease { id: ID, floor: 0 });
     assert_eq!(Entry::parse(&hex(VALUE)), parsed_value(b"payload"));
-    let Meta { id, floor, flags, version, as_of, soft_ttl, load_cost, schema } = META;
+    let Meta { id, floor, flags, version, as_of, soft_ttl, load_cost, schema, .. } = META;
+    let stamps = &[][..];
     let negative =
-        Parsed::Negative { id, floor, flags, version, as_of, soft_ttl, load_cost, schema };
+        Parsed::Negative { id, floor, flags, version, as_of, soft_ttl, load_cost, schema, stamps };
     assert_eq!(Entry::parse(&hex(NEGATIVE)), negative);
     assert_eq!(Entry::parse(&hex(TOMBSTONE)), Parsed::Tombstone { id, floor });
     assert_eq!(Entry::parse(&hex(INHIBIT)), Parsed::Inhibit { id, floor });
+}
+
+const TAGGED: &str = "ca01560b 000102030405060708090a0b0c0d0e0f 2021222324252627 \
+                      3031323334353637 4041424344454647 50515253 60616263 70717273 02 \
+                      8081828384858687 9091929394959697 0000000000000001 0000000000000002 \
+                      7061796c6f6164 00000000";
+
+#[test]
+fn tags_stand_before_the_payload() {
+    let written = [
+        Stamp { tag: 0x8081_8283_8485_8687, generation: 0x9091_9293_9495_9697 },
+        Stamp { tag: 1, generation: 2 },
+    ];
+    let meta = Meta { stamps: &written, ..META };
+    let value = encode_value(&meta, b"payload");
+    assert_eq!(value[..value.len() - 4], hex(TAGGED)[..value.len() - 4]);
+    let Parsed::Value { stamps: found, payload, flags, .. } = Entry::parse(&value) else {
+        panic!("it is a value")
+    };
+    assert_eq!((payload, flags), (&b"payload"[..], META.flags | flags::TAGS));
+    assert_eq!(stamps(found).as_deref(), Some(&written[..]));
+    let negative = encode_negative(&meta);
+    let Parsed::Negative { stamps: found, .. } = Entry::parse(&negative) else {
+        panic!("it is a negative")
+    };
+    assert_eq!(stamps(found).as_deref(), Some(&written[..]));
+    assert_eq!(stamps(&[]), None);
+}
+
+/// Whatever the number of tags says, it is checked against what is there.
+#[test]
+fn tags_that_are_not_all_there_are_damage() {
+    for (count, stamps) in [(0, 0), (1, 15), (2, 16), (255, 4079)] {
+        let mut payload = vec![count];
+        payload.resize(1 + stamps, 0);
+        let entry = encode_value(&Meta { flags: flags::TAGS, ..META }, &payload);
+        assert_eq!(Entry::parse(&entry), Parsed::Corrupt { id: Some(ID) }, "{count}");
+    }
+    let entry = encode_value(&Meta { flags: flags::TAGS, ..META }, b"");
+    assert_eq!(Entry::parse(&entry), Parsed::Corrupt { id: Some(ID) });
 }
 
 #[test]
@@ -111,7 +154,7 @@ fn what_is_not_ours_is_foreign() {
 
 #[test]
 fn flags_of_later_releases_are_not_served() {
-    for flag in [flags::TAGS, 1 << 4, 1 << 7] {
+    for flag in [1 << 4, 1 << 7] {
         let entry = encode_value(&Meta { flags: flag, ..META }, b"payload");
         assert_eq!(Entry::parse(&entry), Parsed::Corrupt { id: Some(ID) });
     }

@@ -40,7 +40,7 @@ impl Role {
     }
 
     /// Runs `change` unless this leader was deposed, then wakes whom it names, without locks.
-    fn with<T>(&self, change: impl FnOnce(&mut State) -> (T, Vec<Waker>)) -> Option<T> {
+    pub(super) fn with<T>(&self, change: impl FnOnce(&mut State) -> (T, Vec<Waker>)) -> Option<T> {
         let mut state = self.flight.lock();
         if state.reign != self.reign || state.leader != Some(self.member) {
             return None;
@@ -51,7 +51,7 @@ impl Role {
         Some(out)
     }
 
-    fn set<T>(&self, change: impl FnOnce(&mut State) -> T) -> Option<T> {
+    pub(super) fn set<T>(&self, change: impl FnOnce(&mut State) -> T) -> Option<T> {
         self.with(|state| (change(state), Vec::new()))
     }
 
@@ -206,8 +206,18 @@ impl Role {
     /// Whether the fill was accepted is unknown: the value serves those that joined before the
     /// load; the others go on under one of them.
     pub(crate) fn unknown(&self, answer: &Answer) -> Settled {
+        self.serve_covered(answer, mutant::on(Mutant::ShareUnknown), |_| ())
+    }
+
+    /// Serves those that joined before the load; the others go on under one of them.
+    pub(super) fn serve_covered(
+        &self,
+        answer: &Answer,
+        everybody: bool,
+        before: impl FnOnce(&mut State),
+    ) -> Settled {
         over(self.with(|state| {
-            let everybody = mutant::on(Mutant::ShareUnknown);
+            before(state);
             let covered = if everybody { MemberId::MAX } else { state.covered };
             let mut wakers =
                 state.give(|id| (id < covered).then(|| own_or(answer, id == self.member)));

@@ -11,6 +11,7 @@ mod phase;
 #[cfg(shuttle)]
 pub(crate) mod schedules;
 mod seats;
+mod stamped;
 mod state;
 
 pub(crate) use leader::{Role, Settled};

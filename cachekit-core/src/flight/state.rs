@@ -9,7 +9,7 @@ use super::{
 use crate::{
     __private::Shared,
     cache::{Answer, Status},
-    entry::Id,
+    entry::{Id, Stamps},
     sync::{Mutex, MutexGuard, lock},
 };
 
@@ -59,6 +59,8 @@ pub(crate) struct State {
     /// Ids this flight sent that may be, or become, a lease of its key.
     pub(crate) mine: Vec<Id>,
     pub(crate) kept: Option<Kept>,
+    /// The generations of its tags, as of some moment before any load that is to come.
+    pub(crate) stamps: Option<Stamps>,
     /// Loads that failed with an error that cannot be shared.
     pub(crate) failures: u32,
     /// How often waiters lost patience with it.
@@ -79,6 +81,7 @@ impl Flight {
                 lease: None,
                 mine: Vec::new(),
                 kept: None,
+                stamps: None,
                 failures: 0,
                 impatience: 0,
             }),

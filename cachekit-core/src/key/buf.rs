@@ -9,7 +9,7 @@ use std::{
 use arrayvec::ArrayString;
 use foldhash::quality::RandomState;
 
-use super::{Key, KeyRef, MAX_TEXT, SegmentWriter, Template};
+use super::{Key, KeyRef, MAX_TEXT, SegmentWriter, Template, tag};
 
 /// Drawn for each process, since keys come from users; so a key's hash means nothing outside it.
 static HASHING: LazyLock<RandomState> = LazyLock::new(RandomState::default);
@@ -100,6 +100,11 @@ impl KeyBuf {
 impl From<Key> for KeyBuf {
     fn from(key: Key) -> Self {
         let mut buf = KeyBuf::empty(key.template.clone());
+        if tag::is_reserved(key.as_str()) {
+            buf.text = tag::outside(key.as_str());
+            buf.hash = hash_text(&buf.text);
+            return buf;
+        }
         buf.text.push_str(key.as_str());
         buf.hash = key.hash();
         buf

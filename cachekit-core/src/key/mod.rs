@@ -21,12 +21,16 @@ mod parse;
 mod runtime;
 mod segment;
 mod stored;
+mod tag;
 mod template;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(feature = "redis", shuttle))]
+pub(crate) use self::tag::generation_of;
+pub(crate) use self::tag::{fnv1a, tag_template};
 pub use self::{
     arg::KeyArg,
     buf::KeyBuf,
@@ -34,6 +38,7 @@ pub use self::{
     runtime::RuntimeTemplate,
     segment::{Segment, Text, text},
     stored::{KeyRef, PassThrough, PassThroughState, StoredKey},
+    tag::Tag,
     template::Template,
     writer::SegmentWriter,
 };

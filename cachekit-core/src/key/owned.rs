@@ -40,7 +40,8 @@ impl Key {
     #[cfg(any(feature = "events", feature = "_sqlx"))]
     #[cfg_attr(not(feature = "events"), allow(dead_code))]
     pub(crate) fn from_text(text: &str) -> Option<Key> {
-        let fits = !text.is_empty() && text.len() <= super::MAX_TEXT;
+        let subject = super::tag::subject_of(text);
+        let fits = !subject.is_empty() && subject.len() <= super::MAX_TEXT;
         let odd = text.contains(|c: char| c.is_control() || matches!(c, '{' | '}'));
         let hash = super::buf::hash_text(text);
         (fits && !odd).then(|| Key::from_parts(Template::Static("(stored)"), hash, text))

@@ -20,6 +20,7 @@ mod store;
 mod streams;
 mod supervisor;
 mod sweep;
+mod tags;
 mod task;
 #[cfg(feature = "redis-tls")]
 mod tls;
@@ -33,7 +34,13 @@ mod tests;
 pub use self::options::RedisOptions;
 #[cfg(feature = "events")]
 pub use self::streams::Retention;
-pub(crate) use self::{lease::LeaseHold, probe::Probe, reply::StoreError, store::RedisStore};
+pub(crate) use self::{
+    lease::LeaseHold,
+    probe::Probe,
+    reply::StoreError,
+    store::RedisStore,
+    tags::{Generation, Stamped, Wanted},
+};
 #[cfg(feature = "events")]
 pub(crate) use self::{
     streams::{

@@ -250,8 +250,16 @@ impl RedisStore {
         }
     }
 
-    fn key<'a>(&'a self, key: &'a str) -> StoreKey<'a> {
+    pub(super) fn key<'a>(&'a self, key: &'a str) -> StoreKey<'a> {
         self.inner.names.key(key)
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.inner.link
+    }
+
+    pub(super) fn lease_ttl(&self) -> &str {
+        &self.inner.lease_ttl
     }
 
     #[cfg(test)]

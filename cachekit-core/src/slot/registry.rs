@@ -111,6 +111,12 @@ impl Registry {
         })
     }
 
+    /// Runs `work` while nothing else happens to the key.
+    pub(crate) fn locked<T>(&self, key: &KeyRef<'_>, work: impl FnOnce() -> T) -> T {
+        let _shard = self.shard(key);
+        work()
+    }
+
     pub(crate) fn is_dirty(&self, key: &KeyRef<'_>) -> bool {
         let shard = self.shard(key);
         let found = shard.find(key.hash, |(held, _)| key.equivalent(held));

@@ -171,6 +171,12 @@ impl Pending {
         self.records.add(keys);
     }
 
+    /// Notes that what was loaded under this tag is stale once the transaction is committed; see
+    /// [`Cache::invalidate_tag`].
+    pub fn invalidate_tag(&mut self, tag: Key) {
+        self.invalidate(tag.to_tag());
+    }
+
     /// Notes an event that a relay publishes once the transaction is committed, at least once.
     pub fn publish(&mut self, event: Event) {
         self.records.publish(event);

@@ -192,6 +192,12 @@ impl<DB: Database> Transaction<'_, DB> {
         self.records.add(keys);
     }
 
+    /// Notes that what was loaded under this tag is stale once this is committed; see
+    /// [`Cache::invalidate_tag`].
+    pub fn invalidate_tag(&mut self, tag: Key) {
+        self.invalidate(tag.to_tag());
+    }
+
     /// Notes an event that a relay publishes once this is committed, at least once.
     ///
     #[cfg_attr(feature = "sqlx-sqlite", doc = "```")]

@@ -5,6 +5,8 @@ mod found;
 #[cfg(feature = "redis")]
 mod redis;
 mod replaced;
+#[cfg(any(feature = "redis", shuttle))]
+mod tags;
 #[cfg(feature = "redis")]
 mod trend;
 
@@ -12,6 +14,8 @@ mod trend;
 pub(crate) use self::redis::Redis;
 pub(crate) use found::Found;
 pub(crate) use replaced::Replaced;
+#[cfg(any(feature = "redis", shuttle))]
+pub(crate) use tags::Filled;
 #[cfg(feature = "redis")]
 pub(crate) use trend::Trend;
 
@@ -47,6 +51,9 @@ pub(crate) enum Probe {
     Hit(Found),
     /// The key holds an entry that this process cannot use: another type, or a bad checksum.
     Unusable(Id),
+    /// The key holds an entry of this type, and a tag of its was invalidated since it was loaded.
+    #[cfg_attr(not(any(feature = "redis", shuttle)), allow(dead_code))]
+    Outdated(Id),
     /// A writer forbids fills for the moment.
     Inhibited,
     /// The key holds something that is not ours at all.
@@ -127,6 +134,9 @@ macro_rules! remote {
     };
 }
 
+#[cfg(any(feature = "redis", shuttle))]
+use remote;
+
 // What is not part of a hit is boxed: it would make the future of every read as large as its own.
 impl Store {
     /// The namespace that this cache's keys share with other processes, if they do.
@@ -173,9 +183,13 @@ impl Store {
         })
     }
 
-    /// Deletes the keys, many in one write, and says of each whether that is acknowledged.
+    /// Deletes the keys, many in one write, and says of each whether that is acknowledged. What is stamped with one of
+    /// them as a tag is void as well.
     pub(crate) async fn unlink(&self, keys: &[&str]) -> Vec<Result<(), StoreError>> {
-        remote!(self, store => store.unlink(keys).await, embedded => vec![Ok(()); keys.len()])
+        remote!(self, store => {
+            let all = tags::WithGenerations::new(keys);
+            all.outcomes(store.unlink(&all.texts()).await)
+        }, embedded => vec![Ok(()); keys.len()])
     }
 
     /// Publishes an event to the stream of its topic. The same event may be published twice: consumers know it by its id.

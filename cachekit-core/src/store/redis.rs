@@ -55,7 +55,16 @@ impl Redis {
     }
 
     async fn look_closely(&self, key: &str, id: Id, ask: &Ask) -> Result<Probe, StoreError> {
-        Ok(match self.store.probe(key, id).await? {
+        Ok(match self.opened(self.store.probe(key, id).await?, ask) {
+            // Nobody has said what its tags are.
+            Probe::Hit(found) if found.stamps.is_some() => Probe::Unusable(found.id),
+            probe => probe,
+        })
+    }
+
+    /// What the reader takes the bytes for, whatever they are stamped with.
+    pub(super) fn opened(&self, probe: redis::Probe, ask: &Ask) -> Probe {
+        match probe {
             redis::Probe::Granted => Probe::Granted,
             redis::Probe::Lease(found) => Probe::Lease(found),
             redis::Probe::Entry(bytes) => match self.open(&bytes, ask) {
@@ -68,7 +77,7 @@ impl Redis {
             redis::Probe::Tombstone(id) | redis::Probe::Corrupt(Some(id)) => Probe::Unusable(id),
             redis::Probe::Inhibited => Probe::Inhibited,
             redis::Probe::Corrupt(None) | redis::Probe::Foreign => Probe::Foreign,
-        })
+        }
     }
 
     pub(crate) async fn seen(&self, key: &str, id: Id) -> Result<Option<Expected>, StoreError> {
@@ -114,13 +123,18 @@ impl Redis {
     }
 
     pub(crate) async fn fill(&self, key: &str, fill: Fill<'_>) -> Result<bool, StoreError> {
-        let id = self.fresh_id().ok_or(StoreError::Down)?;
-        let entry = self.encode(id, &fill)?;
-        let (expected, lease) = match fill.expected {
-            Expected::Lease(id) => (id, true),
-            Expected::Entry(id) => (id, false),
-        };
+        let (entry, expected, lease) = self.to_write(&fill)?;
         Ok(self.store.cas_fill(key, expected, lease, &entry, fill.lifetime.kept_ms).await?)
+    }
+
+    /// The bytes of an entry, the id that it may replace, and whether only as a lease.
+    pub(super) fn to_write(&self, fill: &Fill<'_>) -> Result<(Vec<u8>, Id, bool), StoreError> {
+        let id = self.fresh_id().ok_or(StoreError::Down)?;
+        let entry = self.encode(id, fill)?;
+        Ok(match fill.expected {
+            Expected::Lease(id) => (entry, id, true),
+            Expected::Entry(id) => (entry, id, false),
+        })
     }
 
     pub(crate) async fn replace(&self, key: &str, seen: Id, fresh: Id) -> Result<bool, StoreError> {
@@ -175,6 +189,11 @@ impl Redis {
     }
 
     fn usable(&self, bytes: &[u8], ask: &Ask) -> Option<Found> {
+        self.found_in(bytes, ask).filter(|found| found.stamps.is_none())
+    }
+
+    /// The entry that the bytes are, whatever it is stamped with.
+    pub(super) fn found_in(&self, bytes: &[u8], ask: &Ask) -> Option<Found> {
         match self.open(bytes, ask) {
             Opened::Found(found) => Some(found),
             _ => None,
@@ -184,15 +203,27 @@ impl Redis {
     /// Takes an entry apart. Whatever this process cannot use is a miss, never an error.
     fn open(&self, bytes: &[u8], ask: &Ask) -> Opened {
         match Entry::parse(bytes) {
-            Parsed::Value { id, flags, schema, payload, as_of, soft_ttl, load_cost, .. } => self
+            Parsed::Value {
+                id,
+                flags,
+                schema,
+                stamps,
+                payload,
+                as_of,
+                soft_ttl,
+                load_cost,
+                ..
+            } => self
                 .decode(ask, flags, schema, payload)
                 .map(|answer| found(answer, id, flags, (as_of, soft_ttl), load_cost))
+                .map(|found| stamped(found, stamps))
                 .map_or(Opened::Unusable(id), Opened::Found),
-            Parsed::Negative { id, flags, schema, as_of, soft_ttl, load_cost, .. } => {
+            Parsed::Negative { id, flags, schema, stamps, as_of, soft_ttl, load_cost, .. } => {
                 let known = ask.codec.is_some_and(|codec| self.schema(codec) == schema);
                 if known && ask.optional {
                     let times = (as_of, soft_ttl);
-                    Opened::Found(found(Answer::Absent, id, flags, times, load_cost))
+                    let found = found(Answer::Absent, id, flags, times, load_cost);
+                    Opened::Found(stamped(found, stamps))
                 } else {
                     Opened::Unusable(id)
                 }
@@ -237,6 +268,7 @@ impl Redis {
             soft_ttl: fill.lifetime.soft_ttl_ms(),
             load_cost: fill.load_cost_ms,
             schema: self.schema(fill.codec),
+            stamps: fill.stamps.as_deref().unwrap_or_default(),
         };
         let Answer::Value(value) = fill.answer else { return Ok(entry::encode_negative(&meta)) };
         #[cfg(feature = "compress")]
@@ -296,6 +328,13 @@ fn found(answer: Answer, id: Id, flags: u8, times: (u64, u32), load_cost_ms: u32
     });
     let local = flags & entry::flags::NO_L1 == 0;
     Found { answer, id, fresh_for_ms, load_cost_ms, stamps: None, local }
+}
+
+fn stamped(found: Found, stamps: &[u8]) -> Found {
+    match stamps.is_empty() {
+        true => found,
+        false => Found { stamps: entry::stamps(stamps), ..found },
+    }
 }
 
 /// For people who look at entries, and for soft expiry; nothing that is promised is decided by it.

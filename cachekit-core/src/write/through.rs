@@ -10,11 +10,12 @@ use super::Armed;
 use crate::store::{Expected, Fill};
 use crate::{
     __private::Codec,
-    cache::{Answer, Context, Outcome, Policy},
+    cache::{Answer, Ask, Context, Outcome, Policy},
     engine::{Engine, LocalFill},
-    key::Key,
+    entry::Stamps,
+    key::{Key, Tag},
     slot::Ticket,
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// A writer that may leave its value in the cache. Dropped, it invalidates its key, once the body has begun.
@@ -24,6 +25,8 @@ pub(crate) struct Through {
     armed: Armed,
     key: Key,
     claim: Claim,
+    /// The generations of its tags before the body began, if it has tags.
+    stamps: Option<Stamps>,
     engine: Arc<Engine>,
 }
 
@@ -40,10 +43,19 @@ enum Claim {
 
 impl Through {
     /// To be called before the body: what is there now was there before its commit.
-    pub(crate) async fn begin(engine: &Arc<Engine>, key: Key) -> Self {
-        let claim = Claim::of(engine, &key).await;
+    pub(crate) async fn begin(
+        engine: &Arc<Engine>,
+        key: Key,
+        tags: &[Tag],
+        policy: &Policy,
+    ) -> Self {
+        let stamps = stamps(engine, tags, policy).await;
+        let claim = match &stamps {
+            Ok(_) => Claim::of(engine, &key).await,
+            Err(_) => Claim::None,
+        };
         let armed = Armed::new(engine, vec![key.clone()], None);
-        Self { armed, key, claim, engine: engine.clone() }
+        Self { armed, key, claim, stamps: stamps.ok().flatten(), engine: engine.clone() }
     }
 
     /// Leaves what was written in the cache, or invalidates the key.
@@ -58,7 +70,8 @@ impl Through {
         let (Some(answer), Some(lifetime)) = (written, lifetime) else {
             return self.armed.fire().outcomes().await;
         };
-        let fill = LocalFill { answer: &answer, policy, lifetime, load_cost_ms: 0, stamps: None };
+        let stamps = self.stamps.clone();
+        let fill = LocalFill { answer: &answer, policy, lifetime, load_cost_ms: 0, stamps };
         match &self.claim {
             Claim::Local(ticket) => {
                 let entered = self.engine.local_supersede(ticket, &self.key, fill);
@@ -86,9 +99,9 @@ impl Through {
             Some(codec) => {
                 let (answer, lifetime) = (fill.answer, fill.lifetime);
                 let local = fill.policy.is_in_process();
-                let (load_cost_ms, stamps) = (0, None);
+                let (load_cost_ms, stamps) = (0, fill.stamps);
                 let fill = Fill { expected, answer, codec, lifetime, load_cost_ms, stamps, local };
-                self.engine.store.fill(self.key.as_str(), fill).await
+                self.fill_and_void(fill).await
             }
             None => Ok(false),
         };
@@ -103,6 +116,17 @@ impl Through {
         writers.outcomes().await
     }
 
+    /// Fills, and voids what was loaded under the key as a tag: it was written.
+    #[cfg(any(feature = "redis", shuttle))]
+    async fn fill_and_void(&self, fill: Fill<'_>) -> Result<bool, StoreError> {
+        let tag = self.key.to_tag();
+        let (store, texts) = (&self.engine.store, [tag.as_str()]);
+        let (filled, voided) =
+            tokio::join!(store.fill(self.key.as_str(), fill), store.unlink(&texts));
+        voided.into_iter().collect::<Result<(), _>>()?;
+        filled
+    }
+
     fn entered(self) -> Vec<(Key, Outcome)> {
         let Self { armed, key, engine, .. } = self;
         armed.disarm();
@@ -113,6 +137,19 @@ impl Through {
         engine.reporter.invalidation(key.template(), Outcome::Applied);
         vec![(key, Outcome::Applied)]
     }
+}
+
+/// The generations of the tags, before the body.
+async fn stamps(
+    engine: &Arc<Engine>,
+    tags: &[Tag],
+    policy: &Policy,
+) -> Result<Option<Stamps>, StoreError> {
+    if tags.is_empty() {
+        return Ok(None);
+    }
+    let ask = Ask { policy: *policy, codec: None, optional: false, nested: false };
+    engine.stamps(&ask, tags).await.map(Some)
 }
 
 impl Claim {

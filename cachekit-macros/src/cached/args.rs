@@ -14,6 +14,7 @@ use crate::options::{self, Names, Seen, Text};
 const NAMES: Names = Names {
     known: &[
         "key",
+        "tags",
         "ttl",
         "negative_ttl",
         "skip",
@@ -25,7 +26,6 @@ const NAMES: Names = Names {
         "crate",
     ],
     later: &[
-        "tags",
         "version",
         "stale_while_revalidate",
         "refresh_ahead",
@@ -72,6 +72,7 @@ pub(crate) enum Companion {
 pub(crate) struct Args {
     pub(crate) root: Root,
     pub(crate) key: Option<Key>,
+    pub(crate) tags: Vec<Key>,
     pub(crate) ttl: Option<Ttl>,
     pub(crate) negative_ttl: Option<Ttl>,
     pub(crate) skip: Vec<Ident>,
@@ -102,6 +103,7 @@ impl Args {
     pub(crate) fn option(&mut self, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
         match name.to_string().as_str() {
             "key" => self.key = Some(key(options::value(name, "\"user:<id>\"", input)?)),
+            "tags" => self.tags = tags(name, input)?,
             "ttl" => self.ttl = Some(ttl(options::value(name, "\"30m\"", input)?)?),
             "negative_ttl" => {
                 self.negative_ttl = Some(ttl(options::value(name, "\"30s\"", input)?)?)
@@ -147,6 +149,30 @@ fn key(text: Text) -> Key {
         Text::Literal(text) => Key::Template(text),
         Text::Expr(expr) => Key::Expr(expr),
     }
+}
+
+/// How many tags a read may have; the engine's `Tagged::MOST`.
+const MOST_TAGS: usize = 8;
+
+fn tags(name: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Key>> {
+    let message = "`tags` needs key templates or expressions of type `Key`, such as `tags(\"org:<org>\", region_key(region))`";
+    if !input.peek(syn::token::Paren) {
+        return Err(syn::Error::new(name.span(), message));
+    }
+    let content;
+    parenthesized!(content in input);
+    let tags = Punctuated::<Text, Token![,]>::parse_terminated(&content)?;
+    if tags.is_empty() {
+        return Err(syn::Error::new(name.span(), message));
+    }
+    if tags.len() > MOST_TAGS {
+        let message = format!(
+            "a read has at most {MOST_TAGS} tags, and these are {}: each is read from the cache with every look",
+            tags.len()
+        );
+        return Err(syn::Error::new(name.span(), message));
+    }
+    Ok(tags.into_iter().map(key).collect())
 }
 
 fn ttl(text: Text) -> syn::Result<Ttl> {

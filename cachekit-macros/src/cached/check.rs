@@ -9,7 +9,7 @@ use super::args::{Args, Key};
 use crate::errors::{self, Errors};
 use crate::mentions;
 use crate::signature::{self, Function};
-use crate::template::{Template, Unraw as _};
+use crate::template::{self, Template, Unraw as _};
 
 /// Checks what does not depend on the key being legal.
 pub(super) fn check(function: &Function, args: &Args, errors: &mut Errors) {
@@ -49,6 +49,14 @@ pub(super) fn placeholders(
     });
     if !misspelt {
         nothing_left_out(function, args, &used, "", errors);
+    }
+}
+
+/// Checks that a tag does not hang on what the function returns.
+pub(super) fn tag_without_result(function: &Function, tag: &syn::Expr, errors: &mut Errors) {
+    let named = mentions::find(tag.to_token_stream(), "ret");
+    if let Some(span) = named.filter(|_| function.binding("ret").is_none()) {
+        errors.at(span, template::RET_IN_TAG);
     }
 }
 

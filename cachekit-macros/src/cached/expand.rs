@@ -12,7 +12,13 @@ use crate::signature::{self, Function};
 use crate::template;
 
 /// The function, reading through the cache.
-pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl) -> TokenStream {
+pub(super) fn expand(
+    function: &Function,
+    args: &Args,
+    key: &BoundKey,
+    tags: &[BoundKey],
+    ttl: &Ttl,
+) -> TokenStream {
     let ck = args.root.private();
     let site = site(function, key);
     let form = form(function, args);
@@ -22,6 +28,11 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
     let key = key_of(key);
     let load = function.load(&quote!(__ck));
     let cache_value = cache_value(args.cache.as_ref());
+    let (let_tags, read) = match tags {
+        [] => (None, quote!(__ck::read)),
+        _ => (Some(let_tags(tags)), quote!(__ck::read_under)),
+    };
+    let lend_tags = let_tags.as_ref().map(|_| quote!(&__ck_tags,));
     function.with_body(&quote! {
         use #ck::{self as __ck, probes::*};
         #site
@@ -31,12 +42,13 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
         #policy
         let __ck_read = {
             #key
+            #let_tags
             let __ck_call = __ck::Call {
                 site: &__CK_SITE,
                 cache: #cache_value,
                 in_transaction: #in_tx,
             };
-            __ck::read(__ck_call, &__ck_key, __ck_policy, __ck_form, #load)
+            #read(__ck_call, &__ck_key, #lend_tags __ck_policy, __ck_form, #load)
         };
         __ck_read.await
     })
@@ -221,4 +233,19 @@ pub(crate) fn key_of(key: &BoundKey) -> TokenStream {
             let __ck_key = __ck::KeyBuf::from(__ck_key);
         },
     }
+}
+
+/// The tags of a read, as an array called `__ck_tags`.
+pub(crate) fn let_tags(tags: &[BoundKey]) -> TokenStream {
+    let tags = tags.iter().map(|tag| match tag {
+        BoundKey::Template(template, bound) => {
+            template::write_tag(template, bound.iter().map(|bound| &bound.borrowed))
+        }
+        BoundKey::Expr(expr) => quote! {{
+            let __ck_tag: __ck::Key = #expr;
+            __ck::Tag::from(__ck_tag)
+        }},
+    });
+    let count = Literal::usize_unsuffixed(tags.len());
+    quote!(let __ck_tags: [__ck::Tag; #count] = [#(#tags),*];)
 }

@@ -35,15 +35,32 @@ pub(crate) fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
     };
     check::check(&function, &args, &mut errors);
     let key = bind_key(&function, &args, &mut errors);
+    let tags = bind_tags(&function, &args, &mut errors);
     let companion = companion::companion(&function, &args, key.as_ref(), &mut errors);
     match (key, &args.ttl) {
         (Some(key), Some(ttl)) if errors.is_empty() => {
-            let function = expand::expand(&function, &args, &key, ttl);
+            let function = expand::expand(&function, &args, &key, &tags, ttl);
             quote!(#function #companion)
         }
         // The companion stays where it can be made, or every writer that names it would be an error too.
         _ => fallback::keep(quote!(#item #companion), errors),
     }
+}
+
+/// Binds the tags, which are known before the body like the key.
+pub(crate) fn bind_tags(function: &Function, args: &Args, errors: &mut Errors) -> Vec<BoundKey> {
+    let bind = |tag: &Key| match tag {
+        Key::Expr(expr) => {
+            check::tag_without_result(function, expr, errors);
+            Some(BoundKey::Expr(expr.clone()))
+        }
+        Key::Template(text) => {
+            let template = errors.ok(Template::parse(text.clone()))?;
+            let bound = template::bind(&template, function, Place::Tag, errors);
+            Some(BoundKey::Template(template, bound))
+        }
+    };
+    args.tags.iter().filter_map(bind).collect()
 }
 
 fn bind_key(function: &Function, args: &Args, errors: &mut Errors) -> Option<BoundKey> {

@@ -14,8 +14,19 @@ use crate::options::{self, Names, Seen, Text};
 use crate::template::{Piece, Template, Unraw as _};
 
 const NAMES: Names = Names {
-    known: &["key", "keys", "tx", "on_err", "again_after", "best_effort", "cache", "crate"],
-    later: &["tags"],
+    known: &[
+        "key",
+        "keys",
+        "tag",
+        "tags",
+        "tx",
+        "on_err",
+        "again_after",
+        "best_effort",
+        "cache",
+        "crate",
+    ],
+    later: &[],
 };
 
 /// Where one key comes from.
@@ -26,6 +37,8 @@ pub(crate) enum Target {
     Key(TokenStream),
     /// An iterator of keys.
     Keys(Expr),
+    /// One of these as a tag, or as tags.
+    Tag(Box<Target>),
 }
 
 /// A delay.
@@ -56,11 +69,14 @@ impl Args {
         options::each(tokens, errors, |input, _| {
             if is_option(input) {
                 // Several `key = ..` are several keys; every other option stands once.
-                let name = match input.fork().call(Ident::parse_any)?.to_string().as_str() {
-                    "key" | "keys" => input.call(Ident::parse_any)?,
-                    _ => seen.name(input, &NAMES)?,
+                let targets = ["key", "keys", "tag", "tags"];
+                let is_target =
+                    targets.contains(&input.fork().call(Ident::parse_any)?.to_string().as_str());
+                let name = match is_target {
+                    true => input.call(Ident::parse_any)?,
+                    false => seen.name(input, &NAMES)?,
                 };
-                named_a_key |= name == "key" || name == "keys";
+                named_a_key |= is_target;
                 return args.option(&name, input);
             }
             named_a_key = true;
@@ -76,18 +92,20 @@ impl Args {
 
     fn option(&mut self, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
         match name.to_string().as_str() {
-            "key" => {
-                let target = match options::value(name, "user_key(id)", input)? {
-                    Text::Literal(text) => Target::Template(one_key(text)?),
-                    Text::Expr(expr) => Target::Key(expr.into_token_stream()),
-                };
-                self.targets.push(target);
-            }
+            "key" => self.targets.push(single(options::value(name, "user_key(id)", input)?)?),
             "keys" => self.targets.push(Target::Keys(options::value(
                 name,
                 "ids.iter().map(user_key)",
                 input,
             )?)),
+            "tag" => {
+                let tag = single(options::value(name, "\"org:<org>\"", input)?)?;
+                self.targets.push(Target::Tag(Box::new(tag)));
+            }
+            "tags" => {
+                let tags = Target::Keys(options::value(name, "orgs.iter().map(org_key)", input)?);
+                self.targets.push(Target::Tag(Box::new(tags)));
+            }
             "on_err" => self.keep_on_err = Some(on_err(options::value(name, "\"keep\"", input)?)?),
             "again_after" => {
                 self.again_after = Some(delay(options::value(name, "\"500ms\"", input)?)?)
@@ -102,6 +120,13 @@ impl Args {
         }
         Ok(())
     }
+}
+
+fn single(text: Text) -> syn::Result<Target> {
+    Ok(match text {
+        Text::Literal(text) => Target::Template(one_key(text)?),
+        Text::Expr(expr) => Target::Key(expr.into_token_stream()),
+    })
 }
 
 /// `name = ..`, or a word that stands alone, is an option; anything else is a call or a template.

@@ -91,6 +91,12 @@ fn key(target: &Target, function: &Function, errors: &mut Errors) -> Key {
             let expr = expr.to_token_stream();
             Key { ret: mentions::find(expr.clone(), "ret"), expr, many: true }
         }
+        Target::Tag(target) => {
+            let Key { expr, many, ret } = key(target, function, errors);
+            let make = if many { quote!(tag_keys) } else { quote!(tag_key) };
+            let expr = quote!(__ck::#make(#expr));
+            Key { expr, many, ret }
+        }
     }
 }
 

@@ -24,7 +24,12 @@ pub(crate) enum Place {
     Read,
     /// In `#[invalidates]`: `ret` is the success value.
     Write,
+    /// In `tags(..)`: generations are read before the body runs.
+    Tag,
 }
+
+/// Why a tag cannot name the result.
+pub(crate) const RET_IN_TAG: &str = "`ret` is the result, and tags are looked at before the load: what is invalidated during it must not be stamped as fresh; name an argument";
 
 /// Binds every placeholder, or says which are unknown.
 pub(crate) fn bind(
@@ -65,6 +70,16 @@ pub(crate) fn write<'a>(
     let text = &template.text;
     let writes = writes(template, values);
     quote!(#ck::KeyBuf::new(#text, |__ck_w| { #writes }))
+}
+
+/// The expression of a `Tag` that writes the template.
+pub(crate) fn write_tag<'a>(
+    template: &Template,
+    values: impl IntoIterator<Item = &'a TokenStream>,
+) -> TokenStream {
+    let text = &template.text;
+    let writes = writes(template, values);
+    quote!(__ck::Tag::new(#text, |__ck_w| { #writes }))
 }
 
 /// The statements that write the template into a `KeyBuf` called `__ck_key`, where it stands: moving one would take as
@@ -120,6 +135,9 @@ fn known_root(path: &str, text: Span, function: &Function, place: Place) -> Opti
 
 fn unknown(path: &str, function: &Function, place: Place) -> String {
     let name = root(path);
+    if name == "ret" && place == Place::Tag {
+        return RET_IN_TAG.into();
+    }
     if name == "ret" {
         return "`ret` is the result, which is not there yet when the key is made; it belongs in `#[invalidates]`".into();
     }

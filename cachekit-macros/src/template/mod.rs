@@ -3,7 +3,7 @@
 mod bind;
 mod parse;
 
-pub(crate) use bind::{Bound, Place, Unraw, bind, write, write_in_place};
+pub(crate) use bind::{Bound, Place, RET_IN_TAG, Unraw, bind, write, write_in_place, write_tag};
 pub(crate) use parse::{Piece, parse};
 
 use proc_macro2::TokenStream;

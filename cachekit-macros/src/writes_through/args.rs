@@ -6,7 +6,8 @@ use crate::cached::args::Args;
 use crate::errors::Errors;
 use crate::options::{self, Names, Seen};
 
-const NAMES: Names = Names { known: &["key", "ttl", "cache", "crate"], later: &["tx", "version"] };
+const NAMES: Names =
+    Names { known: &["key", "tags", "ttl", "cache", "crate"], later: &["tx", "version"] };
 
 /// Reads the options, which `#[cached]` has too; what is wrong is in `errors`.
 pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Args {

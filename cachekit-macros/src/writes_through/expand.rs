@@ -5,11 +5,17 @@ use quote::quote;
 
 use crate::cached::BoundKey;
 use crate::cached::args::{Args, Ttl};
-use crate::cached::expand::{cache, cache_value, form, key_of, policy};
+use crate::cached::expand::{cache, cache_value, form, key_of, let_tags, policy};
 use crate::signature::Function;
 
 /// The function, leaving what it returns in the cache.
-pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl) -> TokenStream {
+pub(super) fn expand(
+    function: &Function,
+    args: &Args,
+    key: &BoundKey,
+    tags: &[BoundKey],
+    ttl: &Ttl,
+) -> TokenStream {
     let ck = args.root.private();
     let name = format!("::{}", function.name());
     let form = form(function, args);
@@ -17,6 +23,7 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
     let cache_value = cache_value(args.cache.as_ref());
     let policy = policy(ttl, None);
     let key = key_of(key);
+    let tags = let_tags(tags);
     let load = function.load(&quote!(__ck));
     function.with_body(&quote! {
         use #ck::{self as __ck, probes::*};
@@ -29,6 +36,15 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
         #cache
         #policy
         #key
-        __ck::write_through(&__CK_SITE, #cache_value, __ck_key, __ck_policy, __ck_form, #load).await
+        #tags
+        __ck::write_through(
+            &__CK_SITE,
+            #cache_value,
+            (__ck_key, &__ck_tags),
+            __ck_policy,
+            __ck_form,
+            #load,
+        )
+        .await
     })
 }

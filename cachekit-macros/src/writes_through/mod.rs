@@ -5,7 +5,7 @@ mod expand;
 
 use proc_macro2::TokenStream;
 
-use crate::cached::{BoundKey, args::Key};
+use crate::cached::{self, BoundKey, args::Key};
 use crate::errors::Errors;
 use crate::fallback;
 use crate::invalidates::{self, Rules};
@@ -30,8 +30,11 @@ pub(crate) fn writes_through(args: TokenStream, item: TokenStream) -> TokenStrea
         Some(Key::Template(text)) => bind(&function, text, &mut errors),
         None => None,
     };
+    let tags = cached::bind_tags(&function, &args, &mut errors);
     match (key, &args.ttl) {
-        (Some(key), Some(ttl)) if errors.is_empty() => expand::expand(&function, &args, &key, ttl),
+        (Some(key), Some(ttl)) if errors.is_empty() => {
+            expand::expand(&function, &args, &key, &tags, ttl)
+        }
         _ => fallback::keep(item, errors),
     }
 }

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     __private::{Site, WriteRules, write},
     cache::{Outcome, with_receipt},
+    key::Key,
     sync,
 };
 
@@ -46,7 +47,7 @@ pub(super) async fn writer(world: World, scenario: Scenario) {
         if percent() < 50 {
             let version = world.db.commit();
             dawdle().await;
-            let outcome = cache.invalidate(world.key.clone()).await;
+            let outcome = cache.invalidate(world.some_stale_key()).await;
             world.db.returned(version, outcome == Outcome::Applied, Some(process));
         } else {
             let writing = attributed(&world, process);
@@ -63,7 +64,7 @@ async fn attributed(world: &World, process: usize) {
     static SITE: Site = Site::write("attributed", file!(), line!());
     let again_after = (percent() < 20).then_some(Duration::from_millis(1));
     let rules = WriteRules { failed: None, again_after };
-    let (cache, keys) = (Some(&world.caches[process]), vec![world.key.clone()]);
+    let (cache, keys) = (Some(&world.caches[process]), vec![world.some_stale_key()]);
     let body = || commit(&world.db);
     let writing = write(&SITE, cache, keys, rules, |_, _| (), body);
     let (version, receipt) = with_receipt(writing).await;
@@ -86,7 +87,8 @@ pub(super) async fn foreign_writer(world: World, scenario: Scenario) {
             yields(pick(80)).await;
         }
         if let Some(server) = &world.server {
-            server.with_keys(|keys| keys.unlink(world.key.as_str()));
+            let key = world.tag.as_ref().map_or_else(|| world.key.clone(), Key::to_tag);
+            server.with_keys(|keys| keys.unlink(key.as_str()));
         }
         world.db.returned(version, true, None);
     }
@@ -98,8 +100,10 @@ pub(super) async fn reaper(world: World) {
     for _ in 0..6 {
         dawdle().await;
         let key = world.key.as_str();
-        server.with_keys(|keys| match pick(4) {
-            0 => keys.unlink(key),
+        let generation = world.tag.as_ref().map(Key::to_tag);
+        server.with_keys(|keys| match (pick(4), generation) {
+            (0, _) => keys.unlink(key),
+            (1, Some(generation)) => keys.unlink(generation.as_str()),
             _ => keys.expire(key, None),
         });
     }

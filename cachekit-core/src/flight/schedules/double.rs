@@ -22,7 +22,7 @@ pub(crate) struct Double {
 
 impl Double {
     /// Sends a command and waits for its reply.
-    async fn ask<T: Send + 'static>(
+    pub(super) async fn ask<T: Send + 'static>(
         &self,
         name: &'static str,
         run: impl FnOnce(&mut Keys) -> T + Send + 'static,
@@ -32,7 +32,7 @@ impl Double {
         reply.await.map_err(|_| StoreError::Unknown)
     }
 
-    fn admit(&self) -> Result<(), StoreError> {
+    pub(super) fn admit(&self) -> Result<(), StoreError> {
         self.server.refusal().map_or(Ok(()), Err)
     }
 
@@ -47,13 +47,16 @@ impl Double {
     pub(crate) async fn read(&self, key: &str, ask: &Ask) -> Result<Option<Found>, StoreError> {
         self.admit()?;
         let (key, ask) = (key.to_owned(), *ask);
-        self.ask("read", move |keys| keys.look(&key, &ask)).await
+        Ok(untagged(self.ask("read", move |keys| keys.look(&key, &ask)).await?))
     }
 
     pub(crate) async fn probe(&self, key: &str, id: Id, ask: &Ask) -> Result<Probe, StoreError> {
         self.admit()?;
         let (key, ask) = (key.to_owned(), *ask);
-        self.ask("probe", move |keys| keys.probe(&key, id, &ask)).await
+        match self.ask("probe", move |keys| keys.probe(&key, id, &ask)).await? {
+            Probe::Hit(found) if found.stamps.is_some() => Ok(Probe::Unusable(found.id)),
+            probe => Ok(probe),
+        }
     }
 
     pub(crate) async fn seen(&self, key: &str, id: Id) -> Result<Option<Expected>, StoreError> {
@@ -70,12 +73,17 @@ impl Double {
 
     pub(crate) async fn look(&self, key: &str, ask: &Ask) -> Result<Option<Found>, StoreError> {
         let (key, ask) = (key.to_owned(), *ask);
-        self.ask("look", move |keys| keys.look(&key, &ask)).await
+        Ok(untagged(self.ask("look", move |keys| keys.look(&key, &ask)).await?))
     }
 
     pub(crate) async fn fill(&self, key: &str, fill: Fill<'_>) -> Result<bool, StoreError> {
         self.admit()?;
-        let entry = NewEntry { schema: (fill.codec.type_name)(), answer: fill.answer.clone() };
+        self.send_fill(key, fill).await
+    }
+
+    pub(super) async fn send_fill(&self, key: &str, fill: Fill<'_>) -> Result<bool, StoreError> {
+        let Fill { stamps, answer, codec, .. } = fill;
+        let entry = NewEntry { schema: (codec.type_name)(), answer: answer.clone(), stamps };
         let (key, expected) = (key.to_owned(), fill.expected);
         self.ask("fill", move |keys| keys.fill(&key, expected, entry)).await
     }
@@ -128,4 +136,9 @@ impl Double {
     pub(crate) fn hold(&self, _: &str, _: Id) -> Hold {
         Hold::Double(self.clone())
     }
+}
+
+/// Nobody has said what its tags are.
+fn untagged(found: Option<Found>) -> Option<Found> {
+    found.filter(|found| found.stamps.is_none())
 }

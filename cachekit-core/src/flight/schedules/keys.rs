@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     cache::{Answer, Ask},
-    entry::Id,
+    entry::{Id, Stamps},
     mutant::{self, Mutant},
     store::{Expected, Found, Probe},
 };
@@ -17,6 +17,7 @@ pub(super) enum Held {
         id: Id,
         schema: &'static str,
         answer: Answer,
+        stamps: Option<Stamps>,
     },
     /// Something that is not ours.
     Foreign,
@@ -27,12 +28,14 @@ pub(super) enum Held {
 pub(super) struct NewEntry {
     pub(super) schema: &'static str,
     pub(super) answer: Answer,
+    pub(super) stamps: Option<Stamps>,
 }
 
 /// All keys. A method is one command: it runs at once, as commands do on a server with one thread.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     held: HashMap<String, Held>,
+    generations: HashMap<String, u64>,
     ids: u128,
     given_up: HashSet<Id>,
     /// Leases that were given up before they were granted: nothing ends them but their TTL.
@@ -54,8 +57,8 @@ impl Keys {
             }
             Some(Held::Lease(found)) => Probe::Lease(*found),
             Some(Held::Foreign) => Probe::Foreign,
-            Some(Held::Value { id, schema, answer }) if usable(schema, answer, ask) => {
-                Probe::Hit(Found::plain(answer.clone(), *id))
+            Some(Held::Value { id, schema, answer, stamps }) if usable(schema, answer, ask) => {
+                Probe::Hit(found(*id, answer, stamps))
             }
             Some(Held::Value { id, .. }) => Probe::Unusable(*id),
         }
@@ -89,8 +92,8 @@ impl Keys {
     /// `GET key`.
     pub(super) fn look(&self, key: &str, ask: &Ask) -> Option<Found> {
         match self.held.get(key)? {
-            Held::Value { id, schema, answer } if usable(schema, answer, ask) => {
-                Some(Found::plain(answer.clone(), *id))
+            Held::Value { id, schema, answer, stamps } if usable(schema, answer, ask) => {
+                Some(found(*id, answer, stamps))
             }
             _ => None,
         }
@@ -113,8 +116,8 @@ impl Keys {
                 Expected::Lease(id) if mutant::on(Mutant::KeepLeaseId) => id,
                 _ => self.fresh_id(),
             };
-            let NewEntry { schema, answer } = entry;
-            self.held.insert(key.to_owned(), Held::Value { id, schema, answer });
+            let NewEntry { schema, answer, stamps } = entry;
+            self.held.insert(key.to_owned(), Held::Value { id, schema, answer, stamps });
         }
         accepted
     }
@@ -139,6 +142,22 @@ impl Keys {
     /// `UNLINK`, eviction, and the end of an entry's TTL.
     pub(super) fn unlink(&mut self, key: &str) {
         self.held.remove(key);
+        self.generations.remove(key);
+    }
+
+    /// `SET generation NX GET` for each, or `GET` for each: 0 is none.
+    pub(super) fn generations(&mut self, keys: &[String], draw: bool) -> Vec<u64> {
+        let mut generation = |key: &String| match self.generations.get(key) {
+            Some(generation) => *generation,
+            None if draw => {
+                self.ids += 1;
+                let fresh = self.ids as u64;
+                self.generations.insert(key.clone(), fresh);
+                fresh
+            }
+            None => 0,
+        };
+        keys.iter().map(&mut generation).collect()
     }
 
     /// The end of a lease's TTL; of any lease if none is named.
@@ -155,7 +174,7 @@ impl Keys {
     pub(super) fn put(&mut self, key: &str, version: u64) {
         let (id, schema) = (self.fresh_id(), std::any::type_name::<u64>());
         let answer = Answer::Value(std::sync::Arc::new(version));
-        self.held.insert(key.to_owned(), Held::Value { id, schema, answer });
+        self.held.insert(key.to_owned(), Held::Value { id, schema, answer, stamps: None });
     }
 
     /// Somebody else writes to the key.
@@ -165,7 +184,7 @@ impl Keys {
     }
 
     pub(super) fn names(&self) -> Vec<String> {
-        self.held.keys().cloned().collect()
+        self.held.keys().chain(self.generations.keys()).cloned().collect()
     }
 
     #[cfg(test)]
@@ -179,6 +198,10 @@ impl Keys {
             Held::Foreign => None,
         }
     }
+}
+
+fn found(id: Id, answer: &Answer, stamps: &Option<Stamps>) -> Found {
+    Found { stamps: stamps.clone(), ..Found::plain(answer.clone(), id) }
 }
 
 fn usable(schema: &str, answer: &Answer, ask: &Ask) -> bool {

@@ -8,6 +8,7 @@ mod command;
 mod double;
 mod keys;
 mod server;
+mod tags;
 
 #[cfg(test)]
 mod actors;
@@ -27,6 +28,8 @@ mod rules;
 mod scenario;
 #[cfg(test)]
 mod scripted;
+#[cfg(test)]
+mod tagged;
 #[cfg(test)]
 mod world;
 

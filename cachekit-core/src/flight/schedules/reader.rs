@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     __private::{self, Call, Form, Site, Split},
-    cache::{Cache, Policy, refresh},
+    cache::{Cache, Policy, Tagged, refresh},
     key::{Key, KeyBuf},
     ttl::Ttl,
 };
@@ -35,9 +35,33 @@ pub(super) enum Manner {
 /// Reads once and checks what it got.
 pub(super) async fn read(world: &World, process: usize, manner: Manner) {
     let floor = world.db.floor(process);
-    if let Ok(found) = found(&world.caches[process], world.key.clone(), &world.db, manner).await {
+    let (cache, key) = (&world.caches[process], world.key.clone());
+    let found = match &world.tag {
+        None => found(cache, key, &world.db, manner).await,
+        Some(tag) => found_under(&cache.tagged([tag.clone()]), key, &world.db, manner).await,
+    };
+    if let Ok(found) = found {
         world.db.check(floor, found);
     }
+}
+
+async fn found_under(
+    tagged: &Tagged<'_>,
+    key: Key,
+    db: &Database,
+    manner: Manner,
+) -> Result<Found, Unlucky> {
+    let load = async || db.load().await;
+    let optional = async || db.load().await.map(|version| (version % 2 == 0).then_some(version));
+    let found = match manner {
+        Manner::Optional => tagged.get_or_load_optional(key, &POLICY, optional).await,
+        Manner::NeverAbsent => {
+            tagged.get_or_load_optional(key, &POLICY.never_absent(), optional).await
+        }
+        Manner::Refresh => refresh(tagged.get_or_load(key, &POLICY, load)).await.map(Some),
+        _ => tagged.get_or_load(key, &POLICY, load).await.map(Some),
+    };
+    found.map(|found| found.map_or(Found::Absent, Found::Version))
 }
 
 pub(super) async fn found(

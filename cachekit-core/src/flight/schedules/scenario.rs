@@ -50,6 +50,8 @@ pub(super) struct Scenario {
     pub(super) runtime_end: bool,
     /// Whether the in-process tier's entries run out.
     pub(super) time: bool,
+    /// Whether readers name a tag, and writers invalidate it in place of the key.
+    pub(super) tags: bool,
     pub(super) lease_wait: Duration,
     pub(super) queue_limit: usize,
 }
@@ -78,6 +80,7 @@ pub(super) const EMBEDDED: Scenario = Scenario {
     vandal: false,
     runtime_end: false,
     time: false,
+    tags: false,
     lease_wait: Duration::from_millis(20),
     queue_limit: 100,
 };

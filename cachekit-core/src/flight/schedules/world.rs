@@ -9,7 +9,7 @@ use super::{
     database::{Database, Found},
     reader,
     scenario::Scenario,
-    server::Server,
+    server::{Server, percent},
 };
 use crate::{
     cache::Cache,
@@ -24,6 +24,8 @@ use crate::{
 pub(super) struct World {
     pub(super) db: Arc<Database>,
     pub(super) key: Key,
+    /// What readers name, if they name tags.
+    pub(super) tag: Option<Key>,
     pub(super) caches: Vec<Cache>,
     pub(super) server: Option<Arc<Server>>,
     pub(super) clock: Arc<ManualClock>,
@@ -54,7 +56,17 @@ impl World {
                     .unwrap()
             })
             .collect();
-        Self { db: Arc::new(Database::new(scenario)), key: key(7), caches, server, clock }
+        let tag = scenario.tags.then(|| key(9));
+        Self { db: Arc::new(Database::new(scenario)), key: key(7), tag, caches, server, clock }
+    }
+
+    /// A key whose invalidation makes the row's entry stale: with tags that of the tag, or the key that is the tag.
+    pub(super) fn some_stale_key(&self) -> Key {
+        match &self.tag {
+            Some(tag) if percent() < 70 => tag.to_tag(),
+            Some(tag) => tag.clone(),
+            None => self.key.clone(),
+        }
     }
 
     pub(super) fn other_key(&self) -> Key {
@@ -116,7 +128,13 @@ impl World {
         for cache in &self.caches {
             for _ in 0..2 {
                 let load = async || Ok::<_, ()>(self.db.version());
-                let found = cache.get_or_load(self.key.clone(), &reader::POLICY, load).await;
+                let key = self.key.clone();
+                let found = match &self.tag {
+                    Some(tag) => {
+                        cache.tagged([tag.clone()]).get_or_load(key, &reader::POLICY, load).await
+                    }
+                    None => cache.get_or_load(key, &reader::POLICY, load).await,
+                };
                 self.db.check(newest, Found::Version(found.unwrap_or_default()));
             }
         }

@@ -21,7 +21,7 @@ use crate::{
 pub(crate) struct Refresh {
     pub(super) engine: Arc<Engine>,
     pub(super) key: Key,
-    ask: Ask,
+    pub(super) ask: Ask,
     place: Place,
     /// An id that this caller sent and that may be, or become, a lease of its key.
     #[cfg(any(feature = "redis", shuttle))]

@@ -48,25 +48,35 @@ where
 }
 
 /// [`read`] for a caller that can also load in the background, once an entry is old.
-pub fn read_ahead<R, P: Plan<R>>(
+pub fn read_ahead<R, P, Fut>(
     call: Call<'_>,
     key: &KeyBuf,
     policy: Policy,
     form: Form<R>,
     plan: P,
-) -> Read<R, impl Future<Output = R> + use<R, P>> {
+) -> Read<R, impl Future<Output = R> + use<R, P, Fut>>
+where
+    P: Plan<R, Load = Fut>,
+    Fut: Future<Output = R>,
+{
     read_by(call, key, policy.in_background(), form, plan)
 }
 
 /// [`read`] by a plan.
+// The load's type is a parameter: whether the future is `Send` would else be asked of a projection, for lifetimes that
+// nobody wrote.
 #[inline]
-pub fn read_by<R, P: Plan<R>>(
+pub fn read_by<R, P, Fut>(
     call: Call<'_>,
     key: &KeyBuf,
     policy: Policy,
     form: Form<R>,
     plan: P,
-) -> Read<R, impl Future<Output = R> + use<R, P>> {
+) -> Read<R, impl Future<Output = R> + use<R, P, Fut>>
+where
+    P: Plan<R, Load = Fut>,
+    Fut: Future<Output = R>,
+{
     let answer = match Start::of(&call, key, policy, form.codec, form.absent.is_some()) {
         Start::Hit(answer) => Ok(answer),
         Start::Due(answer, renewal) => {
@@ -89,13 +99,18 @@ pub fn read_by<R, P: Plan<R>>(
 }
 
 /// Goes the way to its end. The body runs at most once: it may consume what it borrows.
-async fn go<R, P: Plan<R>>(mut way: Box<Way>, form: Form<R>, mut plan: P) -> R {
+async fn go<R, P, Fut>(mut way: Box<Way>, form: Form<R>, mut plan: P) -> R
+where
+    P: Plan<R, Load = Fut>,
+    Fut: Future<Output = R>,
+{
     let mut own = None;
     loop {
         let verdict = match way.next().await {
             Step::Done(verdict) => verdict,
             Step::Load => {
-                let out = way.body_context().scope(plan.load(way.old())).await;
+                let load: Fut = plan.load(way.old());
+                let out = way.body_context().scope(load).await;
                 let split = way.is_shared().then(|| (form.split)(&out));
                 let ttl = split.as_ref().and_then(|_| plan.ttl(&out));
                 // Moved before the await: nothing there may refer to it, since it need not be `Sync`.

@@ -44,7 +44,8 @@ mod test_cases;
 pub use crate::write::behind::{Write, WriteBehind, WriteBehindBuilder};
 pub use crate::{
     cache::{
-        Cache, CacheBuilder, Outcome, Peek, Policy, Receipt, Scope, Status, Tagged, Weigh, bypass,
+        Cache, CacheBuilder, HasTtl, Outcome, Peek, Policy, Receipt, Scope, Status, Tagged, Weigh,
+        bypass,
         inherit, refresh, with_receipt, with_status,
     },
     clock::ManualClock,

@@ -41,6 +41,8 @@ pub(crate) enum Mutant {
     ReadDirtyTags,
     /// The generation of a key that is used as a tag is kept when the key is invalidated.
     KeepOwnGeneration,
+    /// A load in the background replaces whatever is there when it ends.
+    RenewWhateverIsThere,
 }
 
 #[cfg(not(shuttle))]

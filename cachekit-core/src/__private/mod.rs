@@ -2,6 +2,7 @@
 
 mod form;
 mod lifetime;
+mod plan;
 mod probe;
 pub mod probes;
 mod read;
@@ -13,8 +14,8 @@ mod write;
 mod write_shape;
 
 pub use self::{
-    form::*, lifetime::*, probe::*, probes::*, read::*, recorder::*, shape::*, site::*, tx::*,
-    write::*, write_shape::*,
+    form::*, lifetime::*, plan::*, probe::*, probes::*, read::*, recorder::*, shape::*, site::*,
+    tx::*, write::*, write_shape::*,
 };
 pub use crate::{
     cache::{Cache, Policy},

@@ -8,9 +8,9 @@ use std::{
 
 use tracing::Instrument as _;
 
-use super::{Form, Site};
+use super::{Form, Plain, Plan, Site};
 use crate::{
-    cache::{Answer, Cache, Policy, Start, Step, Way},
+    cache::{Answer, Cache, Context, Policy, Start, Step, Way},
     flight::Verdict,
     key::{KeyBuf, Tag},
 };
@@ -22,6 +22,8 @@ pub struct Call<'a> {
     pub site: &'static Site,
     /// `cache = expr`; else the scope's, else the installed one.
     pub cache: Option<&'a Cache>,
+    /// What the caller depends on besides its key: eight at most.
+    pub tags: &'a [Tag],
     /// Whether an argument is a connection inside an open transaction: then nothing is cached.
     pub in_transaction: bool,
 }
@@ -44,74 +46,85 @@ where
     F: FnOnce() -> Fut,
     Fut: Future<Output = R>,
 {
-    begin(call, key, &[], policy, form, body)
+    read_by(call, key, policy, form, Plain::new(body))
 }
 
-/// [`read`] under tags, of which there are eight at most.
-pub fn read_under<R, F, Fut>(
+/// [`read`] for a caller that can also load in the background, once an entry is old.
+pub fn read_ahead<R, P, Fut>(
     call: Call<'_>,
     key: &KeyBuf,
-    tags: &[Tag],
     policy: Policy,
     form: Form<R>,
-    body: F,
-) -> Read<R, impl Future<Output = R> + use<R, F, Fut>>
+    plan: P,
+) -> Read<R, impl Future<Output = R> + use<R, P, Fut>>
 where
-    F: FnOnce() -> Fut,
+    P: Plan<R, Load = Fut>,
     Fut: Future<Output = R>,
 {
-    begin(call, key, tags, policy, form, body)
+    read_by(call, key, policy.in_background(), form, plan)
 }
 
-// Into both: without tags there is nothing to ask about them.
-#[inline(always)]
-fn begin<R, F, Fut>(
+/// [`read`] by a plan.
+// The load's type is a parameter: whether the future is `Send` would else be asked of a projection, for lifetimes that
+// nobody wrote.
+#[inline]
+pub fn read_by<R, P, Fut>(
     call: Call<'_>,
     key: &KeyBuf,
-    tags: &[Tag],
     policy: Policy,
     form: Form<R>,
-    body: F,
-) -> Read<R, impl Future<Output = R> + use<R, F, Fut>>
+    plan: P,
+) -> Read<R, impl Future<Output = R> + use<R, P, Fut>>
 where
-    F: FnOnce() -> Fut,
+    P: Plan<R, Load = Fut>,
     Fut: Future<Output = R>,
 {
-    let way = match Start::of(&call, key, tags, policy, form.codec, form.absent.is_some()) {
-        Start::Way(way) => way,
-        Start::Hit(answer) => match from_answer(&form, answer) {
+    let answer = match Start::of(&call, key, policy, form.codec, form.absent.is_some()) {
+        Start::Hit(answer) => Ok(answer),
+        Start::Due(answer, renewal) => {
+            if let Some(job) = plan.job(renewal.old().value()) {
+                renewal.spawn(job, &Context::current());
+            }
+            Ok(answer)
+        }
+        Start::Way(way) => Err(way),
+    };
+    let way = match answer {
+        Ok(answer) => match from_answer(&form, answer) {
             Some(out) => return Read(State::Ready(Some(out))),
             None => Way::past_the_cache(&call, "type"),
         },
+        Err(way) => way,
     };
     let span = way.span();
-    Read(State::Pending(Box::pin(go(way, form, body).instrument(span))))
+    Read(State::Pending(Box::pin(go(way, form, plan).instrument(span))))
 }
 
 /// Goes the way to its end. The body runs at most once: it may consume what it borrows.
-async fn go<R, F, Fut>(mut way: Box<Way>, form: Form<R>, body: F) -> R
+async fn go<R, P, Fut>(mut way: Box<Way>, form: Form<R>, mut plan: P) -> R
 where
-    F: FnOnce() -> Fut,
+    P: Plan<R, Load = Fut>,
     Fut: Future<Output = R>,
 {
-    let mut body = Some(body);
     let mut own = None;
     loop {
         let verdict = match way.next().await {
             Step::Done(verdict) => verdict,
             Step::Load => {
-                let body = body.take().expect("a body runs at most once a call");
-                let out = way.body_context().scope(body()).await;
+                let load: Fut = plan.load(way.old());
+                let out = way.body_context().scope(load).await;
                 let split = way.is_shared().then(|| (form.split)(&out));
+                let ttl = split.as_ref().and_then(|_| plan.ttl(&out));
                 // Moved before the await: nothing there may refer to it, since it need not be `Sync`.
                 own = Some(out);
-                let settled = way.settle(split).await;
+                let settled = way.settle(split, ttl).await;
                 match settled {
                     Some(verdict) => verdict,
                     None => continue,
                 }
             }
         };
+        way.renew(|old| plan.job(old));
         way.report(&verdict);
         if let Some(out) = from_verdict(&form, verdict, &mut own) {
             return out;

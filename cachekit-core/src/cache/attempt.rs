@@ -6,7 +6,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 #[cfg(any(feature = "redis", shuttle))]
 use super::load::Leased;
-use super::{Answer, Policy, Status, Tags};
+use super::{Age, Answer, Mark, Old, Policy, Renewal, Status, Tags, Use};
 use crate::{
     __private::{Codec, Split},
     engine::{Engine, LocalFill},
@@ -43,14 +43,25 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(super) enum Load {
     /// Its value enters the in-process tier if nothing happens to the key meanwhile.
-    Embedded { role: Role, ticket: Ticket, began_ms: u64, stamps: Option<Stamps> },
-    /// Its value is filled under a lease.
+    Embedded { role: Role, lease: Ticketed },
+    /// Its value is filled under a lease, or in the place of an entry that is out of date.
     #[cfg(any(feature = "redis", shuttle))]
     Leased { role: Role, lease: Leased },
     /// Nothing is filled.
     Direct { role: Role, _permit: Option<OwnedSemaphorePermit> },
     /// Nothing is filled, and nobody else is served.
     Alone { _permit: Option<OwnedSemaphorePermit> },
+}
+
+/// The ticket a load runs under.
+#[derive(Debug)]
+pub(super) struct Ticketed {
+    pub(super) ticket: Ticket,
+    /// What is there meanwhile.
+    pub(super) old: Option<Old>,
+    pub(super) began_ms: u64,
+    /// The generations of its tags before it began, if it has tags.
+    pub(super) stamps: Option<Stamps>,
 }
 
 /// What became of a turn at the lead.
@@ -83,12 +94,15 @@ pub(crate) struct Attempt {
     pub(super) tags: Tags,
     /// Why this caller, should it lead, goes past the cache.
     past: Option<&'static str>,
+    /// A load in the background that is due.
+    pub(super) renewal: Option<Box<Renewal>>,
 }
 
 impl Attempt {
     pub(crate) fn new(engine: &Arc<Engine>, key: Key, ask: Ask, tags: Tags) -> Self {
         let member = Member::join(engine, key);
-        Self { load: None, role: None, member, engine: engine.clone(), ask, tags, past: None }
+        let engine = engine.clone();
+        Self { load: None, role: None, member, engine, ask, tags, past: None, renewal: None }
     }
 
     /// Goes past the cache if it comes to lead: it has waited for the store in vain.
@@ -149,9 +163,7 @@ impl Attempt {
         match self.load.take()? {
             Load::Alone { .. } => Some(Verdict::Own(Status::Bypassed)),
             Load::Direct { role, _permit } => self.settle_direct(&role, split),
-            Load::Embedded { role, ticket, began_ms, stamps } => {
-                self.settle_embedded(role, (&ticket, began_ms), stamps, split)
-            }
+            Load::Embedded { role, lease } => self.settle_embedded(role, lease, split),
             #[cfg(any(feature = "redis", shuttle))]
             Load::Leased { role, lease } => self.settle_leased(role, lease, split).await,
         }
@@ -183,15 +195,58 @@ impl Attempt {
             return Lead::Over;
         }
         // The flight before this one may have filled the tier since the caller looked.
-        if let Some(answer) = self.engine.local_hit_under(&self.key().as_ref(), self.tags()) {
-            return role.hit(answer, Status::Hit).into();
+        let mut old = None;
+        if let Some((entry, now_ms)) = self.engine.local_under(&self.key().as_ref(), self.tags()) {
+            old = Old::of_local(&entry, now_ms);
+            match old.as_ref().map_or(Use::Answer(Status::Hit), |old| self.use_of(&old.age)) {
+                Use::Answer(status) => return role.hit(entry.into_answer(), status).into(),
+                Use::Renew(status) => {
+                    let age = old.map(|old| old.age);
+                    self.renewal = age.and_then(|age| self.renewal(age, entry.answer()));
+                    return role.hit(entry.into_answer(), status).into();
+                }
+                Use::Load { .. } if kept => {
+                    return role.hit(entry.into_answer(), Status::Stale).into();
+                }
+                Use::Load { others_wait } => self.begin_anew(&role, old.as_mut(), others_wait),
+            }
         }
         let stamps = self.tags.as_deref().map(|tags| self.engine.local_stamps(tags));
         if role.serve_kept() != Some(true) || role.load_begins(Phase::Loading).is_none() {
             return Lead::Over;
         }
         let began_ms = self.engine.clock.now_ms();
-        Lead::Load(Load::Embedded { role, ticket, began_ms, stamps })
+        Lead::Load(Load::Embedded { role, lease: Ticketed { ticket, old, began_ms, stamps } })
+    }
+
+    /// What to do with an entry that the leader found.
+    pub(super) fn use_of(&self, age: &Age) -> Use {
+        Use::of(&self.engine, &self.key().as_ref(), &self.ask.policy, age)
+    }
+
+    /// A load in the background for an entry that the leader found.
+    pub(super) fn renewal(&self, age: Age, answer: &Answer) -> Option<Box<Renewal>> {
+        Renewal::begin(&self.engine, self.key(), (&self.ask, &self.tags), age, answer)
+    }
+
+    /// What is there while the caller loads.
+    pub(super) fn old(&self) -> Option<&Answer> {
+        let old = match self.load.as_ref()? {
+            Load::Embedded { lease, .. } => lease.old.as_ref(),
+            #[cfg(any(feature = "redis", shuttle))]
+            Load::Leased { lease, .. } => lease.old.as_ref(),
+            Load::Direct { .. } | Load::Alone { .. } => None,
+        };
+        old.map(|old| &old.answer)
+    }
+
+    /// A load that replaces what is there begins, in this process and in the sight of its others.
+    fn begin_anew(&self, role: &Role, old: Option<&mut Old>, others_wait: bool) {
+        let Some(old) = old else { return };
+        old.mark = Mark::take(&self.engine, self.key(), true);
+        if !others_wait {
+            role.serve_others(&old.answer, Status::Stale);
+        }
     }
 
     /// Loads without the cache, for everybody present. A value that was refused earlier is still
@@ -220,13 +275,7 @@ impl Attempt {
         own_if_deposed(done, Status::Bypassed)
     }
 
-    fn settle_embedded(
-        &mut self,
-        role: Role,
-        (ticket, began_ms): (&Ticket, u64),
-        stamps: Option<Stamps>,
-        split: Split,
-    ) -> Option<Verdict> {
+    fn settle_embedded(&mut self, role: Role, lease: Ticketed, split: Split) -> Option<Verdict> {
         let answer = match self.loaded(&role, split) {
             Ok(answer) => answer,
             Err(verdict) => return verdict,
@@ -236,12 +285,12 @@ impl Attempt {
             return self.after(settled, role);
         };
         let policy = &self.ask.policy;
-        let cost = self.engine.clock.now_ms().saturating_sub(began_ms);
+        let cost = self.engine.clock.now_ms().saturating_sub(lease.began_ms);
         let load_cost_ms = cost.try_into().unwrap_or(u32::MAX);
-        let stamps = self.stamps_of_fill(&role, stamps);
+        let stamps = self.stamps_of_fill(&role, lease.stamps);
         let fill =
             LocalFill { answer: &answer, policy, lifetime, load_cost_ms, stamps: stamps.clone() };
-        if self.engine.local_fill(ticket, self.key(), fill) {
+        if self.engine.local_fill(&lease.ticket, self.key(), fill) {
             if stamps.is_some_and(|stamps| !self.engine.are_current(&stamps, self.tags())) {
                 let settled = role.outdated(&answer);
                 return self.after(settled, role);

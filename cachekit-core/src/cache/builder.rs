@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::{Cache, Looks};
+use super::{Cache, Looks, Marks, Renewals};
 use crate::{
     audit::Sites,
     clock::Clock,
@@ -30,6 +30,7 @@ pub(crate) struct Limits {
     pub(crate) leader_wait: Duration,
     pub(crate) load_timeout: Duration,
     pub(crate) load_limit: usize,
+    pub(crate) refresh_limit: usize,
     pub(crate) invalidate_wait: Duration,
     pub(crate) quick_tries: u32,
     pub(crate) queue_limit: usize,
@@ -43,6 +44,7 @@ impl Default for Limits {
             leader_wait: Duration::from_secs(5),
             load_timeout: Duration::from_secs(30),
             load_limit: 64,
+            refresh_limit: 32,
             invalidate_wait: Duration::from_millis(200),
             quick_tries: 3,
             queue_limit: 100_000,
@@ -105,6 +107,13 @@ impl CacheBuilder {
     /// past a store that is away wait for one another here instead of overwhelming the database.
     pub fn load_limit(mut self, loads: usize) -> Self {
         self.limits.load_limit = loads;
+        self
+    }
+
+    /// How many loads may run in the background at once, over all keys; 32 by default, 0 for none. A load that finds
+    /// no room is left to a later read of its key.
+    pub fn refresh_limit(mut self, loads: usize) -> Self {
+        self.limits.refresh_limit = loads;
         self
     }
 
@@ -201,6 +210,8 @@ impl CacheBuilder {
             reporter: Reporter::default(),
             replaced: Replaced::default(),
             looks: Looks::new(),
+            marks: Marks::new(),
+            renewals: Renewals::new(self.limits.refresh_limit),
             sites: Sites::default(),
             bypass_all: AtomicBool::new(false),
             generation: AtomicU32::new(0),

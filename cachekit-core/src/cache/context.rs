@@ -91,6 +91,13 @@ impl Context {
         Self { loading: Some(Arc::new(loading)), ..self.inside() }
     }
 
+    /// The context of a load of `key` that outlives its caller: it keeps no cache alive, and nobody is told of what
+    /// it invalidates.
+    pub(crate) fn in_background(&self, engine: &Arc<Engine>, key: Key) -> Self {
+        let cache = self.cache.as_ref().map(Cache::unowned);
+        Self { cache, receipts: None, collector: None, ..self.loading(engine, key) }
+    }
+
     /// Whether this task is inside a load of that key, and so must not wait for one.
     pub(crate) fn is_loading(&self, engine: &Arc<Engine>, key: &str) -> bool {
         let engine = identity(engine);
@@ -146,7 +153,7 @@ mod tests {
             w.literal("item:");
             w.value(&id);
         });
-        let call = Call { site: &SITE, cache: None, in_transaction: false };
+        let call = Call { site: &SITE, cache: None, tags: &[], in_transaction: false };
         read(call, &key, POLICY, Form::<Result<u64, ()>>::result(), || async move { Ok(id) }).await
     }
 

@@ -1,20 +1,23 @@
 //! What becomes of a value that was loaded under a lease.
 
 use super::{
-    Answer, Lifetime, Status,
+    Answer, Lifetime, Old, Status,
     attempt::{Attempt, own_if_deposed},
 };
 use crate::{
     __private::Split,
-    entry::{Id, Stamps},
+    entry::Stamps,
     flight::{Role, Settled, Verdict},
     store::{Expected, Fill, Filled, Hold, StoreError},
 };
 
-/// The lease a load runs under. While it is held the watchdog extends it.
+/// What a load's value may take the place of: a lease, which the watchdog extends while it is held, or an entry that
+/// is out of date.
 #[derive(Debug)]
 pub(super) struct Leased {
-    pub(super) id: Id,
+    pub(super) expected: Expected,
+    /// What is there meanwhile.
+    pub(super) old: Option<Old>,
     pub(super) _hold: Option<Hold>,
     pub(super) began_ms: u64,
     /// The generations of its tags before it began, if it has tags.
@@ -65,7 +68,7 @@ impl Attempt {
         let codec = self.ask.codec.ok_or(StoreError::Unencodable)?;
         let cost = self.engine.clock.now_ms().saturating_sub(lease.began_ms);
         Ok(Fill {
-            expected: Expected::Lease(lease.id),
+            expected: lease.expected,
             answer,
             codec,
             lifetime,

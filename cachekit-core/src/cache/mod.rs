@@ -1,5 +1,9 @@
 //! The cache: its handle, how it is built, and how a read finds its way.
 
+mod aging;
+mod ahead;
+#[cfg(any(feature = "redis", shuttle))]
+mod anew;
 mod answer;
 mod attempt;
 mod builder;
@@ -10,6 +14,7 @@ mod handle;
 #[cfg(any(feature = "redis", shuttle))]
 mod load;
 mod look;
+mod marks;
 mod peek;
 mod policy;
 #[cfg(any(feature = "redis", shuttle))]
@@ -18,6 +23,7 @@ mod receipt;
 mod refresh;
 #[cfg(feature = "redis")]
 mod remote;
+mod renewal;
 mod scope;
 #[cfg(any(feature = "redis", shuttle))]
 mod stamped_load;
@@ -25,6 +31,7 @@ mod stamps;
 mod start;
 mod tagged;
 
+pub(crate) use aging::{Age, Old, Use};
 pub(crate) use answer::Answer;
 pub use answer::Status;
 pub(crate) use attempt::{Ask, Attempt, Step};
@@ -34,12 +41,15 @@ pub use call::{bypass, inherit, refresh, with_receipt, with_status};
 pub(crate) use context::{Context, Mode};
 pub use handle::Cache;
 pub(crate) use look::Looks;
+pub(crate) use marks::{Mark, Marks};
 pub use peek::Peek;
 pub(crate) use policy::Lifetime;
-pub use policy::{Policy, Weigh};
+pub use policy::{HasTtl, Policy, Weigh};
 pub(crate) use receipt::Receipts;
 pub use receipt::{Outcome, Receipt};
 pub(crate) use refresh::Refresh;
+pub use renewal::{Brought, Job};
+pub(crate) use renewal::{Renewal, Renewals, Renewed};
 pub use scope::Scope;
 pub(crate) use stamps::Tags;
 pub(crate) use start::{Start, Way};

@@ -40,8 +40,8 @@ impl Cache {
     pub async fn peek<T: Value>(&self, key: &Key) -> Peek<T> {
         let Some(engine) = self.engine() else { return Peek::Miss };
         let ask = Ask::peeking::<T>();
-        let found = match engine.local_hit(&key.as_ref()) {
-            Some(found) => Some(found),
+        let found = match engine.local(&key.as_ref()) {
+            Some((entry, _)) => Some(entry.into_answer()),
             None => {
                 engine.store.look(key.as_str(), &ask).await.ok().flatten().map(|found| found.answer)
             }

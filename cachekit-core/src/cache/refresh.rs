@@ -22,7 +22,7 @@ use crate::{
 pub(crate) struct Refresh {
     pub(super) engine: Arc<Engine>,
     pub(super) key: Key,
-    ask: Ask,
+    pub(super) ask: Ask,
     tags: Tags,
     /// The generations of the tags before the load.
     stamps: Option<Stamps>,

@@ -29,23 +29,16 @@ pub(super) fn own(engine: &Engine, tags: &[Tag]) -> Tags {
 }
 
 impl Engine {
-    /// [`local_hit`](Self::local_hit) for a read that names tags: none of them was invalidated since the entry's load
-    /// began. Generations are compared and no names: nobody else's is the same.
+    /// [`local`](Self::local) for a read that names tags: none of them was invalidated since the entry's load began.
+    /// Generations are compared and no names: nobody else's is the same.
     #[inline]
-    pub(crate) fn local_hit_under(&self, key: &KeyRef<'_>, tags: &[Tag]) -> Option<Answer> {
+    pub(crate) fn local_under(&self, key: &KeyRef<'_>, tags: &[Tag]) -> Option<(Entry, u64)> {
         if tags.is_empty() {
-            return self.local_hit(key);
+            return self.local(key);
         }
-        let tier = self.tier.as_ref()?;
-        let entry = tier.get(key)?;
-        let now_ms = self.clock.now_ms();
-        if !entry.is_live(now_ms, self.generation.load(Ordering::Acquire)) {
-            drop(tier.remove_entry(key, &entry));
-            return None;
-        }
-        let extra = entry.extra().filter(|extra| !extra.is_stale(now_ms))?;
-        let stamps = extra.stamps.as_deref()?;
-        self.are_current(stamps, tags).then(|| entry.into_answer())
+        let (entry, now_ms) = self.stored(key)?;
+        let stamps = entry.extra()?.stamps.as_deref()?;
+        self.are_current(stamps, tags).then_some((entry, now_ms))
     }
 
     /// Whether these are the generations of the tags.
@@ -94,11 +87,7 @@ impl Engine {
     }
 
     fn known_generation(&self, tag: &Tag) -> Option<u64> {
-        let entry = self.tier.as_ref()?.get(&tag.as_ref())?;
-        if !entry.is_live(self.clock.now_ms(), self.generation.load(Ordering::Acquire)) {
-            return None;
-        }
-        match entry.into_answer() {
+        match self.stored(&tag.as_ref())?.0.into_answer() {
             Answer::Value(generation) => generation.downcast_ref().copied(),
             Answer::Absent => None,
         }

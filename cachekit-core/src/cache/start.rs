@@ -3,20 +3,25 @@
 use std::sync::Arc;
 
 use super::{
-    Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Status, Step, look::Look, stamps,
+    Age, Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Renewal, Status, Step, Use,
+    look::Look, stamps,
 };
 use crate::{
-    __private::{Call, Codec, Site, Split},
+    __private::{Call, Codec, Job, Shared, Site, Split},
     engine::Engine,
     flight::Verdict,
     key::{Key, KeyBuf, Tag},
     store::Store,
+    tier::Entry,
+    ttl::Ttl,
 };
 
 /// The beginning of a read.
 #[derive(Debug)]
 pub(crate) enum Start {
     Hit(Answer),
+    /// A hit behind which a load is due.
+    Due(Answer, Box<Renewal>),
     /// Boxed by itself: held twice by the future that consumes it, it would be copied time and again.
     Way(Box<Way>),
 }
@@ -28,6 +33,8 @@ pub(crate) struct Way {
     site: &'static Site,
     /// The caller's own.
     context: Context,
+    /// A load in the background that is due.
+    renewal: Option<Box<Renewal>>,
     #[cfg(feature = "metrics")]
     began: std::time::Instant,
 }
@@ -47,7 +54,6 @@ impl Start {
     pub(crate) fn of(
         call: &Call<'_>,
         key: &KeyBuf,
-        tags: &[Tag],
         policy: Policy,
         codec: Option<&'static Codec>,
         optional: bool,
@@ -56,19 +62,62 @@ impl Start {
             let cache = call.cache.or_else(|| Context::ambient(context));
             let plain =
                 !call.in_transaction && context.is_none_or(|context| context.mode == Mode::Normal);
+            let ask = Ask { policy, codec, optional, nested: false };
             if plain
                 && let Some(engine) = cache.and_then(Cache::engine)
-                && let Some(answer) = engine.local_hit_under(&key.as_ref(), tags)
+                && let Some((entry, now_ms)) = engine.local_under(&key.as_ref(), call.tags)
             {
-                engine.reporter.local_hit();
-                if let Some(status) = context.and_then(|context| context.status.as_ref()) {
-                    let _first = status.set(Status::Hit);
+                if entry.extra().is_none() {
+                    engine.reporter.local_hit();
+                    told(context, Status::Hit);
+                    return Self::Hit(entry.into_answer());
                 }
-                return Self::Hit(answer);
+                if let Some(start) = Self::aged(engine, key, (&ask, call.tags), (entry, now_ms), context) {
+                    return start;
+                }
             }
-            let ask = Ask { policy, codec, optional, nested: false };
-            Self::Way(Way::find(call, cache, (key, tags), ask))
+            Self::Way(Way::find(call, cache, key, ask))
         })
+    }
+
+    /// A hit on an entry that says how old it is.
+    #[cold]
+    fn aged(
+        engine: &Arc<Engine>,
+        key: &KeyBuf,
+        (ask, tags): (&Ask, &[Tag]),
+        (entry, now_ms): (Entry, u64),
+        context: Option<&Context>,
+    ) -> Option<Self> {
+        let age = Age::of_local(entry.extra()?, now_ms);
+        let (status, renews) = match Use::of(engine, &key.as_ref(), &ask.policy, &age) {
+            Use::Answer(status) => (status, false),
+            Use::Renew(status) => (status, !engine.marks.is_taken(&key.as_ref(), now_ms)),
+            Use::Load { .. } => return None,
+        };
+        match status {
+            Status::Hit => engine.reporter.local_hit(),
+            status => engine.reporter.read(key.template().as_str(), "local", status),
+        }
+        told(context, status);
+        let answer = entry.into_answer();
+        let renewal = renews.then(|| {
+            let tags = stamps::own(engine, tags);
+            Renewal::begin(engine, &key.to_key(), (ask, &tags), age, &answer)
+        });
+        let renewal = renewal.flatten();
+        Some(match renewal {
+            Some(renewal) => Self::Due(answer, renewal),
+            None => Self::Hit(answer),
+        })
+    }
+}
+
+/// Tells a wrapper around the call how that got its answer.
+#[inline]
+fn told(context: Option<&Context>, status: Status) {
+    if let Some(cell) = context.and_then(|context| context.status.as_ref()) {
+        let _first = cell.set(status);
     }
 }
 
@@ -78,6 +127,7 @@ impl Way {
             kind,
             site,
             context,
+            renewal: None,
             #[cfg(feature = "metrics")]
             began: std::time::Instant::now(),
         })
@@ -85,18 +135,13 @@ impl Way {
 
     /// The way of a read that is no hit here. Kept out of the hit's code.
     #[cold]
-    fn find(
-        call: &Call<'_>,
-        cache: Option<&Cache>,
-        (key, tags): (&KeyBuf, &[Tag]),
-        ask: Ask,
-    ) -> Box<Self> {
+    fn find(call: &Call<'_>, cache: Option<&Cache>, key: &KeyBuf, ask: Ask) -> Box<Self> {
         let context = Context::current();
         let Some(engine) = cache.and_then(Cache::engine) else {
             return Self::without_cache(call, context, cache.is_none());
         };
         let key = key.to_key();
-        engine.sites.note_read(call.site, key.template(), tags);
+        engine.sites.note_read(call.site, key.template(), call.tags);
         if ask.codec.is_none() && !matches!(engine.store, Store::Embedded) && call.site.warns() {
             tracing::warn!(
                 function = call.site.name,
@@ -108,7 +153,7 @@ impl Way {
             return Self::new(Kind::Direct(Some((engine.clone(), key))), call.site, context);
         }
         let ask = Ask { nested: context.is_nested(engine), ..ask };
-        let tags = stamps::own(engine, tags);
+        let tags = stamps::own(engine, call.tags);
         let kind = match context.mode {
             Mode::Refresh => Kind::Refresh(Refresh::new(engine, key, ask, tags)),
             _ if Look::is_worth_it(engine, &ask) => Kind::Look(Look::new(engine, key, ask, tags)),
@@ -177,12 +222,19 @@ impl Way {
     pub(crate) async fn next(&mut self) -> Step {
         if let Kind::Look(look) = &self.kind {
             match look.look().await {
-                Ok(found) => return Step::Done(Verdict::Answer(found.answer, Status::Hit)),
+                Ok((answer, status, renewal)) => {
+                    self.renewal = renewal;
+                    return Step::Done(Verdict::Answer(answer, status));
+                }
                 Err(flight) => self.kind = Kind::Flight(flight),
             }
         }
         match &mut self.kind {
-            Kind::Flight(attempt) => attempt.next().await,
+            Kind::Flight(attempt) => {
+                let step = attempt.next().await;
+                self.renewal = attempt.renewal.take();
+                step
+            }
             Kind::Refresh(refresh) => Box::pin(refresh.next()).await,
             Kind::Look(_) | Kind::Direct(_) => Step::Load,
         }
@@ -193,12 +245,44 @@ impl Way {
         !matches!(self.kind, Kind::Direct(_))
     }
 
-    /// Takes what the body brought.
-    pub(crate) async fn settle(&mut self, split: Option<Split>) -> Option<Verdict> {
+    /// What is there while the body runs.
+    pub(crate) fn old(&self) -> Option<Shared> {
+        match &self.kind {
+            Kind::Flight(attempt) => attempt.old().and_then(Answer::value),
+            _ => None,
+        }
+    }
+
+    /// Begins the load in the background that is due, if `job` can be had for it.
+    pub(crate) fn renew(&mut self, job: impl FnOnce(Option<Shared>) -> Option<Job>) {
+        if let Some(renewal) = self.renewal.take()
+            && let Some(job) = job(renewal.old().value())
+        {
+            renewal.spawn(job, &self.context);
+        }
+    }
+
+    /// Takes what the body brought, and how long that is good if it says so.
+    pub(crate) async fn settle(
+        &mut self,
+        split: Option<Split>,
+        ttl: Option<Ttl>,
+    ) -> Option<Verdict> {
+        if let (Some(ask), Some(ttl)) = (self.ask(), ttl) {
+            ask.policy = ask.policy.with_ttl(ttl);
+        }
         match (&mut self.kind, split) {
             (Kind::Flight(attempt), Some(split)) => Box::pin(attempt.settle(split)).await,
             (Kind::Refresh(refresh), Some(split)) => Box::pin(refresh.settle(split)).await,
             _ => Some(Verdict::Own(Status::Bypassed)),
+        }
+    }
+
+    fn ask(&mut self) -> Option<&mut Ask> {
+        match &mut self.kind {
+            Kind::Flight(attempt) => Some(&mut attempt.ask),
+            Kind::Refresh(refresh) => Some(&mut refresh.ask),
+            Kind::Look(_) | Kind::Direct(_) => None,
         }
     }
 

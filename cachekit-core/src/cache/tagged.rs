@@ -101,15 +101,7 @@ impl Tagged<'_> {
         F: AsyncFnOnce() -> Result<T, E>,
     {
         let form = Form::<Result<T, E>>::result();
-        __private::read_under(
-            self.call(),
-            &KeyBuf::from(key),
-            &self.tags,
-            *policy,
-            form,
-            move || load(),
-        )
-        .await
+        __private::read(self.call(), &KeyBuf::from(key), *policy, form, move || load()).await
     }
 
     /// [`Cache::get_or_load_optional`] under these tags.
@@ -132,15 +124,7 @@ impl Tagged<'_> {
         F: AsyncFnOnce() -> Result<Option<T>, E>,
     {
         let form = Form::<Result<Option<T>, E>>::optional();
-        __private::read_under(
-            self.call(),
-            &KeyBuf::from(key),
-            &self.tags,
-            *policy,
-            form,
-            move || load(),
-        )
-        .await
+        __private::read(self.call(), &KeyBuf::from(key), *policy, form, move || load()).await
     }
 
     /// [`Cache::peek`] at an entry that has these tags. To one that does not name them it is a miss.
@@ -150,8 +134,8 @@ impl Tagged<'_> {
     /// It can be dropped at any time without effect.
     pub async fn peek<T: Value>(&self, key: &Key) -> Peek<T> {
         let Some(engine) = self.cache.engine() else { return Peek::Miss };
-        let found = match engine.local_hit_under(&key.as_ref(), &self.tags) {
-            Some(found) => Some(found),
+        let found = match engine.local_under(&key.as_ref(), &self.tags) {
+            Some((entry, _)) => Some(entry.into_answer()),
             None => self.look(key, &Ask::peeking::<T>()).await,
         };
         Peek::of(found)
@@ -171,6 +155,6 @@ impl Tagged<'_> {
     }
 
     fn call(&self) -> Call<'_> {
-        Call { site: &SITE, cache: Some(self.cache), in_transaction: false }
+        Call { site: &SITE, cache: Some(self.cache), tags: &self.tags, in_transaction: false }
     }
 }

@@ -9,6 +9,9 @@ pub const BYPASSES: &str = "cachekit_bypass_total";
 pub const FILLS_REFUSED: &str = "cachekit_fills_refused_total";
 /// Counter: loaded values whose fill failed or is unknown, by `template` and `reason`.
 pub const FILLS_FAILED: &str = "cachekit_fills_failed_total";
+/// Counter: loads in the background of what was still there, by `template` and `outcome` (`filled`, `refused`,
+/// `elsewhere`, `failed`, `panicked`, `timed_out`, `no_room`).
+pub const REFRESHES: &str = "cachekit_refreshes_total";
 /// Counter: invalidations, by `template` and `outcome` (`applied`, `pending`).
 pub const INVALIDATIONS: &str = "cachekit_invalidations_total";
 /// Histogram, seconds: from the end of a write to the store's acknowledgement of its

@@ -4,8 +4,9 @@ use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
-use syn::{Expr, Ident, LitBool, LitStr, Token, parenthesized};
+use syn::{Expr, ExprClosure, Ident, LitBool, LitStr, Token, parenthesized};
 
+use super::ahead::{self, Ahead, Window};
 use crate::duration::{self, Millis};
 use crate::errors::Errors;
 use crate::krate::Root;
@@ -23,12 +24,12 @@ const NAMES: Names = Names {
         "companion",
         "outside_tx",
         "local",
+        "stale_while_revalidate",
+        "refresh_ahead",
         "crate",
     ],
     later: &[
         "version",
-        "stale_while_revalidate",
-        "refresh_ahead",
         "stale_if_error",
         "soft_timeout",
         "hard_timeout",
@@ -51,6 +52,8 @@ pub(crate) enum Ttl {
     Literal(Millis),
     /// An expression over the arguments.
     Expr(Expr),
+    /// A closure over the value.
+    Closure(ExprClosure),
 }
 
 /// Whether there is a companion.
@@ -81,6 +84,8 @@ pub(crate) struct Args {
     pub(crate) companion: Companion,
     pub(crate) outside_tx: bool,
     pub(crate) local: bool,
+    pub(crate) stale_while_revalidate: Option<(Ident, Window)>,
+    pub(crate) refresh_ahead: Option<(Ident, Ahead)>,
 }
 
 impl Args {
@@ -106,10 +111,16 @@ impl Args {
             "tags" => self.tags = tags(name, input)?,
             "ttl" => self.ttl = Some(ttl(options::value(name, "\"30m\"", input)?)?),
             "negative_ttl" => {
-                self.negative_ttl = Some(ttl(options::value(name, "\"30s\"", input)?)?)
+                self.negative_ttl = Some(negative(options::value(name, "\"30s\"", input)?)?);
             }
             "cache" => self.cache = Some(options::value(name, "self.cache", input)?),
             "crate" => self.root = Root::parse(&options::value(name, "\"path\"", input)?)?,
+            "stale_while_revalidate" => {
+                self.stale_while_revalidate = Some((name.clone(), ahead::window(name, input)?));
+            }
+            "refresh_ahead" => {
+                self.refresh_ahead = Some((name.clone(), ahead::ahead(name, input)?));
+            }
             "skip" => self.skip = skip(name, input)?,
             "companion" => self.companion = companion(name, input)?,
             "shared" => {
@@ -126,6 +137,12 @@ impl Args {
             }
         }
         Ok(())
+    }
+
+    /// The option that makes the function load in the background, if one does.
+    pub(crate) fn background(&self) -> Option<&Ident> {
+        let stale = self.stale_while_revalidate.as_ref().map(|(name, _)| name);
+        stale.or(self.refresh_ahead.as_ref().map(|(name, _)| name))
     }
 
     fn missing(&self, key: bool, ttl: bool, errors: &mut Errors) {
@@ -181,7 +198,22 @@ fn ttl(text: Text) -> syn::Result<Ttl> {
             Ok(millis) => Ok(Ttl::Literal(millis)),
             Err(message) => Err(syn::Error::new(text.span(), message)),
         },
+        Text::Expr(Expr::Closure(closure)) if closure.inputs.len() != 1 => {
+            let message = "the closure of `ttl` is given the value, such as `ttl = |user| ..`";
+            Err(syn::Error::new_spanned(closure, message))
+        }
+        Text::Expr(Expr::Closure(closure)) => Ok(Ttl::Closure(closure)),
         Text::Expr(expr) => Ok(Ttl::Expr(expr)),
+    }
+}
+
+fn negative(text: Text) -> syn::Result<Ttl> {
+    match ttl(text)? {
+        Ttl::Closure(closure) => {
+            let message = "where there is no value, none can be asked; give `negative_ttl` a text or a `Duration`";
+            Err(syn::Error::new_spanned(closure, message))
+        }
+        ttl => Ok(ttl),
     }
 }
 

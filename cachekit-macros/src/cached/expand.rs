@@ -5,8 +5,8 @@ use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Expr, Ident, PatType, Type};
 
-use super::BoundKey;
 use super::args::{Args, Ttl};
+use super::{BoundKey, ahead, background};
 use crate::mentions;
 use crate::signature::{self, Function};
 use crate::template;
@@ -24,16 +24,13 @@ pub(super) fn expand(
     let form = form(function, args);
     let cache = cache(function, args.cache.as_ref());
     let (asked, in_tx) = in_transaction(function, args);
-    let policy = policy(ttl, args.negative_ttl.as_ref());
+    let policy = policy_of(args, ttl);
     let key = key_of(key);
-    let load = function.load(&quote!(__ck));
+    let (prepared, read, load) = plan(function, args, ttl);
     let cache_value = cache_value(args.cache.as_ref());
-    let (let_tags, read) = match tags {
-        [] => (None, quote!(__ck::read)),
-        _ => (Some(let_tags(tags)), quote!(__ck::read_under)),
-    };
-    let lend_tags = let_tags.as_ref().map(|_| quote!(&__ck_tags,));
-    function.with_body(&quote! {
+    let let_tags = let_tags(tags);
+    let tags = if let_tags.is_empty() { quote!(&[]) } else { quote!(&__ck_tags) };
+    let body = quote! {
         use #ck::{self as __ck, probes::*};
         #site
         #form
@@ -46,12 +43,41 @@ pub(super) fn expand(
             let __ck_call = __ck::Call {
                 site: &__CK_SITE,
                 cache: #cache_value,
+                tags: #tags,
                 in_transaction: #in_tx,
             };
-            #read(__ck_call, &__ck_key, #lend_tags __ck_policy, __ck_form, #load)
+            #prepared
+            __ck::#read(__ck_call, &__ck_key, __ck_policy, __ck_form, #load)
         };
         __ck_read.await
-    })
+    };
+    match args.background() {
+        Some(_) => function.with_moving_body(&body),
+        None => function.with_body(&body),
+    }
+}
+
+/// How the body is run: what has to stand before the call, which function that is of, and its last argument.
+fn plan(function: &Function, args: &Args, ttl: &Ttl) -> (TokenStream, TokenStream, TokenStream) {
+    let timed = match ttl {
+        Ttl::Closure(closure) => Some(quote!(let __ck_ttl = __ck::ttl_of(&__ck_shape, #closure);)),
+        Ttl::Literal(_) | Ttl::Expr(_) => None,
+    };
+    let background = args.background().is_some();
+    let plan = match background {
+        true => background::plan(function, timed.is_some()),
+        false => function.load(&quote!(__ck)),
+    };
+    let read = if background { quote!(read_ahead) } else { quote!(read_by) };
+    match (timed, background) {
+        (None, false) => (TokenStream::new(), quote!(read), plan),
+        (None, true) => (quote!(let __ck_plan = #plan;), read, quote!(__ck_plan)),
+        (Some(timed), background) => {
+            let plan = if background { plan } else { quote!(__ck::Plain::new(#plan)) };
+            let prepared = quote!(#timed let __ck_plan = #plan;);
+            (prepared, read, quote!(__ck::Timed::new(__ck_plan, __ck_ttl)))
+        }
+    }
 }
 
 fn site(function: &Function, key: &BoundKey) -> TokenStream {
@@ -189,8 +215,23 @@ fn ask(arg: &PatType) -> Option<Asked> {
     Some(Asked { place, by_name, at })
 }
 
+fn policy_of(args: &Args, ttl: &Ttl) -> TokenStream {
+    let (more, constant) = ahead::policy(args);
+    policy_with(ttl, args.negative_ttl.as_ref(), &more, constant)
+}
+
 pub(crate) fn policy(ttl: &Ttl, negative: Option<&Ttl>) -> TokenStream {
-    let constant = |ttl: &Ttl| matches!(ttl, Ttl::Literal(_));
+    policy_with(ttl, negative, &TokenStream::new(), true)
+}
+
+/// `more` are calls of methods that change it further.
+fn policy_with(
+    ttl: &Ttl,
+    negative: Option<&Ttl>,
+    more: &TokenStream,
+    more_is_constant: bool,
+) -> TokenStream {
+    let constant = |ttl: &Ttl| !matches!(ttl, Ttl::Expr(_));
     let negative_value = match negative {
         Some(negative) => {
             let negative = ttl_value(negative);
@@ -199,8 +240,8 @@ pub(crate) fn policy(ttl: &Ttl, negative: Option<&Ttl>) -> TokenStream {
         None => quote!(::core::option::Option::None),
     };
     let value = ttl_value(ttl);
-    let policy = quote!(__ck::Policy::from_parts(#value, #negative_value));
-    if constant(ttl) && negative.is_none_or(constant) {
+    let policy = quote!(__ck::Policy::from_parts(#value, #negative_value) #more);
+    if more_is_constant && constant(ttl) && negative.is_none_or(constant) {
         return quote! {
             const __CK_POLICY: __ck::Policy = #policy;
             let __ck_policy = __CK_POLICY;
@@ -220,6 +261,8 @@ fn ttl_value(ttl: &Ttl) -> TokenStream {
             let at = Span::call_site().located_at(expr.span());
             quote_spanned!(at=> __ck::ttl(#expr))
         }
+        // Every value says its own.
+        Ttl::Closure(_) => quote!(__ck::Ttl::from_millis(30_000, 0)),
     }
 }
 
@@ -237,6 +280,9 @@ pub(crate) fn key_of(key: &BoundKey) -> TokenStream {
 
 /// The tags of a read, as an array called `__ck_tags`.
 pub(crate) fn let_tags(tags: &[BoundKey]) -> TokenStream {
+    if tags.is_empty() {
+        return TokenStream::new();
+    }
     let tags = tags.iter().map(|tag| match tag {
         BoundKey::Template(template, bound) => {
             template::write_tag(template, bound.iter().map(|bound| &bound.borrowed))

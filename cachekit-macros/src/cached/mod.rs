@@ -1,6 +1,8 @@
 //! `#[cached]`: parse, check, expand.
 
+mod ahead;
 pub(crate) mod args;
+mod background;
 mod check;
 mod companion;
 pub(crate) mod expand;

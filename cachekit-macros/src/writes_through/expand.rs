@@ -23,7 +23,8 @@ pub(super) fn expand(
     let cache_value = cache_value(args.cache.as_ref());
     let policy = policy(ttl, None);
     let key = key_of(key);
-    let tags = let_tags(tags);
+    let let_tags = let_tags(tags);
+    let tags = if let_tags.is_empty() { quote!(&[]) } else { quote!(&__ck_tags) };
     let load = function.load(&quote!(__ck));
     function.with_body(&quote! {
         use #ck::{self as __ck, probes::*};
@@ -36,11 +37,11 @@ pub(super) fn expand(
         #cache
         #policy
         #key
-        #tags
+        #let_tags
         __ck::write_through(
             &__CK_SITE,
             #cache_value,
-            (__ck_key, &__ck_tags),
+            (__ck_key, #tags),
             __ck_policy,
             __ck_form,
             #load,

@@ -58,7 +58,7 @@ impl Look {
         if self.engine.barred(&self.key).is_some() && !mutant::on(Mutant::LookWhileDirty) {
             return Ok(None);
         }
-        self.engine.store.read(self.key.as_str(), &self.ask).await
+        self.engine.fetch(&self.key, &self.ask).await
     }
 
     fn join(&self) -> Attempt {

@@ -85,7 +85,7 @@ impl Attempt {
         if role.probe_sent(id).is_none() {
             return Next::Over;
         }
-        match self.engine.store.probe(self.key().as_str(), id, &self.ask).await {
+        match self.engine.probe(self.key(), id, &self.ask).await {
             Ok(Probe::Granted) => Next::Granted(id),
             Ok(Probe::Lease(found)) => self.lease_found(role, id, found),
             Ok(Probe::Hit(found)) => Next::Hit(id, found.answer),

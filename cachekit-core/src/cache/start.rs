@@ -57,6 +57,7 @@ impl Start {
                 !call.in_transaction && context.is_none_or(|context| context.mode == Mode::Normal);
             if plain
                 && let Some(engine) = cache.and_then(Cache::engine)
+                && (policy.is_in_process() || engine.copies.is_none())
                 && let Some(answer) = engine.local_hit(&key.as_ref())
             {
                 engine.reporter.local_hit();

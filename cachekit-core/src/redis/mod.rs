@@ -7,6 +7,7 @@ mod backoff;
 mod connect;
 mod exchange;
 mod keeper;
+mod kept;
 mod lease;
 mod link;
 mod names;
@@ -23,6 +24,7 @@ mod sweep;
 mod task;
 #[cfg(feature = "redis-tls")]
 mod tls;
+mod tracking;
 mod url;
 #[cfg(feature = "events")]
 mod wire;
@@ -33,7 +35,13 @@ mod tests;
 pub use self::options::RedisOptions;
 #[cfg(feature = "events")]
 pub use self::streams::Retention;
-pub(crate) use self::{lease::LeaseHold, probe::Probe, reply::StoreError, store::RedisStore};
+pub(crate) use self::{
+    lease::LeaseHold,
+    probe::Probe,
+    reply::StoreError,
+    store::RedisStore,
+    tracking::{Sink, Tracking},
+};
 #[cfg(feature = "events")]
 pub(crate) use self::{
     streams::{

@@ -55,7 +55,11 @@ impl Redis {
     }
 
     async fn look_closely(&self, key: &str, id: Id, ask: &Ask) -> Result<Probe, StoreError> {
-        Ok(match self.store.probe(key, id).await? {
+        Ok(self.understand(self.store.probe(key, id).await?, ask))
+    }
+
+    pub(super) fn understand(&self, probe: redis::Probe, ask: &Ask) -> Probe {
+        match probe {
             redis::Probe::Granted => Probe::Granted,
             redis::Probe::Lease(found) => Probe::Lease(found),
             redis::Probe::Entry(bytes) => match self.open(&bytes, ask) {
@@ -68,7 +72,7 @@ impl Redis {
             redis::Probe::Tombstone(id) | redis::Probe::Corrupt(Some(id)) => Probe::Unusable(id),
             redis::Probe::Inhibited => Probe::Inhibited,
             redis::Probe::Corrupt(None) | redis::Probe::Foreign => Probe::Foreign,
-        })
+        }
     }
 
     pub(crate) async fn seen(&self, key: &str, id: Id) -> Result<Option<Expected>, StoreError> {
@@ -174,7 +178,7 @@ impl Redis {
         Hold::Redis { _hold: self.store.hold(key, id) }
     }
 
-    fn usable(&self, bytes: &[u8], ask: &Ask) -> Option<Found> {
+    pub(super) fn usable(&self, bytes: &[u8], ask: &Ask) -> Option<Found> {
         match self.open(bytes, ask) {
             Opened::Found(found) => Some(found),
             _ => None,
@@ -295,7 +299,8 @@ fn found(answer: Answer, id: Id, flags: u8, times: (u64, u32), load_cost_ms: u32
         until.saturating_sub(i64::try_from(wall_clock_ms()).unwrap_or(i64::MAX))
     });
     let local = flags & entry::flags::NO_L1 == 0;
-    Found { answer, id, fresh_for_ms, load_cost_ms, stamps: None, local }
+    let (left_ms, size) = (None, 0);
+    Found { answer, id, fresh_for_ms, load_cost_ms, stamps: None, local, left_ms, size }
 }
 
 /// For people who look at entries, and for soft expiry; nothing that is promised is decided by it.

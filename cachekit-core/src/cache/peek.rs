@@ -19,8 +19,8 @@ impl Cache {
     /// Looks what the cache has for `key`, as a value of type `T`. Takes no lease, starts no load
     /// and changes nothing.
     ///
-    /// For tools and tests: over Redis it is a plain `GET`, which a server that refuses
-    /// invalidations still answers, so a service must not decide anything by it.
+    /// For tools and tests: over Redis it is a copy in this process, if one may be served, or a plain `GET`, which a
+    /// server that refuses invalidations still answers, so a service must not decide anything by it.
     ///
     /// # Cancel safety
     ///

@@ -223,6 +223,23 @@ mod tests {
         assert!(serves(&coherence, 5000), "the link is the same");
     }
 
+    /// A read that loses its turn in between must not take the news for its own.
+    #[test]
+    fn what_is_told_while_a_read_looks_does_not_vouch_for_what_it_finds() {
+        let (coherence, link) = live();
+        let told_late = coherence.view(|| {
+            coherence.echo(link, 9000);
+            9000
+        });
+        assert_eq!(told_late, None);
+        let generation = coherence.generation();
+        let flushed_late = coherence.view(|| {
+            coherence.flush();
+            9000
+        });
+        assert_eq!(flushed_late, Some(View { now_ms: 9000, generation }));
+    }
+
     #[test]
     fn a_flush_ends_all_copies_of_before() {
         let (coherence, _) = live();

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
-use syn::{Expr, Ident, LitBool, LitStr, Token, parenthesized};
+use syn::{Expr, ExprLit, Ident, Lit, LitBool, LitStr, Token, parenthesized};
 
 use crate::duration::{self, Millis};
 use crate::errors::Errors;
@@ -22,6 +22,7 @@ const NAMES: Names = Names {
         "companion",
         "outside_tx",
         "local",
+        "l1",
         "crate",
     ],
     later: &[
@@ -32,7 +33,6 @@ const NAMES: Names = Names {
         "stale_if_error",
         "soft_timeout",
         "hard_timeout",
-        "l1",
         "consistency",
     ],
 };
@@ -80,6 +80,8 @@ pub(crate) struct Args {
     pub(crate) companion: Companion,
     pub(crate) outside_tx: bool,
     pub(crate) local: bool,
+    /// `l1 = ..`, as written.
+    pub(crate) l1: Option<LitBool>,
 }
 
 impl Args {
@@ -109,6 +111,7 @@ impl Args {
             "cache" => self.cache = Some(options::value(name, "self.cache", input)?),
             "crate" => self.root = Root::parse(&options::value(name, "\"path\"", input)?)?,
             "skip" => self.skip = skip(name, input)?,
+            "l1" => self.l1 = Some(l1(name, input)?),
             "companion" => self.companion = companion(name, input)?,
             "shared" => {
                 options::flag(name, input)?;
@@ -175,6 +178,14 @@ fn skip(name: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
         return Err(syn::Error::new(name.span(), message));
     }
     Ok(names.into_iter().collect())
+}
+
+fn l1(name: &Ident, input: ParseStream<'_>) -> syn::Result<LitBool> {
+    let message = "`l1` is `false` or `true`; how long copies live is said to `CacheBuilder::local`";
+    match options::value::<Expr>(name, "false", input)? {
+        Expr::Lit(ExprLit { lit: Lit::Bool(yes), .. }) => Ok(yes),
+        other => Err(syn::Error::new_spanned(other, message)),
+    }
 }
 
 fn companion(name: &Ident, input: ParseStream<'_>) -> syn::Result<Companion> {

@@ -18,7 +18,7 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
     let form = form(function, args);
     let cache = cache(function, args.cache.as_ref());
     let (asked, in_tx) = in_transaction(function, args);
-    let policy = policy(ttl, args.negative_ttl.as_ref());
+    let policy = policy(ttl, args.negative_ttl.as_ref(), &kept_as(args));
     let key = key_of(key);
     let load = function.load(&quote!(__ck));
     let cache_value = cache_value(args.cache.as_ref());
@@ -177,7 +177,13 @@ fn ask(arg: &PatType) -> Option<Asked> {
     Some(Asked { place, by_name, at })
 }
 
-pub(crate) fn policy(ttl: &Ttl, negative: Option<&Ttl>) -> TokenStream {
+/// What the policy says besides times: calls of its constant methods.
+fn kept_as(args: &Args) -> TokenStream {
+    let l1 = args.l1.iter().map(|yes| quote!(.l1(#yes)));
+    quote!(#(#l1)*)
+}
+
+pub(crate) fn policy(ttl: &Ttl, negative: Option<&Ttl>, kept_as: &TokenStream) -> TokenStream {
     let constant = |ttl: &Ttl| matches!(ttl, Ttl::Literal(_));
     let negative_value = match negative {
         Some(negative) => {
@@ -187,7 +193,7 @@ pub(crate) fn policy(ttl: &Ttl, negative: Option<&Ttl>) -> TokenStream {
         None => quote!(::core::option::Option::None),
     };
     let value = ttl_value(ttl);
-    let policy = quote!(__ck::Policy::from_parts(#value, #negative_value));
+    let policy = quote!(__ck::Policy::from_parts(#value, #negative_value)#kept_as);
     if constant(ttl) && negative.is_none_or(constant) {
         return quote! {
             const __CK_POLICY: __ck::Policy = #policy;

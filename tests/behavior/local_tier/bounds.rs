@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cachekit::{LocalState, LocalTier, Outcome, Policy, testing};
+use cachekit::{Cache, LocalState, LocalTier, Outcome, Policy, testing};
 use cachekit_test_support::{Proxy, RedisServer};
 use cachekit_tests::{
     Entries, NAMESPACE, POLICY, cache, item, until_async, until_local, with_local,
@@ -36,6 +36,28 @@ async fn what_is_not_to_be_local_is_asked_for_each_time() {
     let before = asked(&proxy, 1);
     assert_eq!(read_with(&NOT_LOCAL).await, 1);
     assert!(asked(&proxy, 1) > before);
+}
+
+#[cachekit::cached(key = "item:<id>", ttl = "1m", l1 = false, skip(version), cache = cache)]
+async fn fresh_item(cache: &Cache, id: u64, version: u64) -> Option<u64> {
+    Some(version)
+}
+
+#[tokio::test]
+async fn an_attribute_says_that_its_values_are_not_to_be_local() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port());
+    let (near, _) = pair(&proxy, &server.url()).await;
+    for _ in 0..10 {
+        let before = asked(&proxy, 1);
+        assert_eq!(fresh_item(&near, 1, 1).await, Some(1));
+        assert!(asked(&proxy, 1) > before);
+    }
+    assert_eq!(near.entry_count(), 0);
+    // In a cache without Redis there is nothing else to keep it in.
+    let alone = Cache::builder().build().unwrap();
+    assert_eq!(fresh_item(&alone, 1, 1).await, Some(1));
+    assert_eq!(fresh_item(&alone, 1, 2).await, Some(1));
 }
 
 #[tokio::test]

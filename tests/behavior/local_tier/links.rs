@@ -103,6 +103,32 @@ async fn a_restarted_server_ends_all_copies() {
     .await;
 }
 
+/// The server that tells is not the one that is read from: its silence says nothing.
+#[tokio::test]
+async fn links_that_lead_to_different_servers_vouch_for_nothing() {
+    let (old, new) = (RedisServer::start(), RedisServer::start());
+    let proxy = Proxy::start(old.port());
+    let (near, _) = pair(&proxy, &old.url()).await;
+    until_kept(&proxy, &near, 1, 1).await;
+    let far = cache(&new.url()).await;
+    assert_eq!(read(&far, 1, 2).await, 2);
+    proxy.lead_to(new.port());
+    assert!(proxy.cut_all_but_trackers() > 0);
+    until_async("reads go to the other server", async || read(&near, 2, 3).await == 3).await;
+    assert_eq!(read(&near, 1, 0).await, 2, "copies of the old one are gone at once");
+    assert_eq!(far.invalidate(item(1)).await, Outcome::Applied);
+    let invalidated = Instant::now();
+    assert_eq!(read(&far, 1, 4).await, 4);
+    while invalidated.elapsed() < 2 * DELTA {
+        let began = invalidated.elapsed();
+        let version = read(&near, 1, 0).await;
+        assert!(version == 4 || began < DELTA, "{version} {began:?} after the write returned");
+        tokio::task::yield_now().await;
+    }
+    until_local(&near, true).await;
+    until_kept(&proxy, &near, 1, 4).await;
+}
+
 /// Messages wait unread while the process stands still: what it would serve first is too old.
 #[test]
 fn a_process_that_stood_still_serves_nothing_it_has_not_heard_about() {

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod links;
+mod metrics;
 mod races;
 mod settings;
 

@@ -63,12 +63,12 @@ pub struct Proxy {
 
 #[derive(Debug)]
 pub(crate) struct Hub {
-    upstream: u16,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    upstream: u16,
     commands: Vec<Command>,
     gates: Vec<Arc<Gate>>,
     links: Vec<(usize, [TcpStream; 2])>,
@@ -89,7 +89,8 @@ impl Proxy {
     pub fn start(upstream: u16) -> Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free loopback port");
         let port = listener.local_addr().expect("the port just bound").port();
-        let hub = Arc::new(Hub { upstream, state: Mutex::default() });
+        let state = State { upstream, ..State::default() };
+        let hub = Arc::new(Hub { state: Mutex::new(state) });
         let accepting = Arc::clone(&hub);
         thread::spawn(move || accept(&accepting, &listener));
         Proxy { port, hub }
@@ -125,6 +126,15 @@ impl Proxy {
         self.rule(Act::Delay(delay), Box::new(picks))
     }
 
+    /// Lets the server carry the picked commands out, and passes their replies on after `delay`.
+    pub fn delay_replies(
+        &self,
+        delay: Duration,
+        picks: impl Fn(&Command) -> bool + Send + Sync + 'static,
+    ) -> Rule {
+        self.rule(Act::DelayReply(delay), Box::new(picks))
+    }
+
     fn rule(&self, act: Act, matches: Matcher) -> Rule {
         let gate = Arc::new(Gate::new(act, matches));
         self.hub.lock().gates.push(Arc::clone(&gate));
@@ -157,16 +167,29 @@ impl Proxy {
 
     /// Cuts the connections that asked to be told of changes (`CLIENT TRACKING`), and says how many there were.
     pub fn cut_trackers(&self) -> usize {
+        self.cut_some(true)
+    }
+
+    /// Cuts every other connection.
+    pub fn cut_all_but_trackers(&self) -> usize {
+        self.cut_some(false)
+    }
+
+    fn cut_some(&self, trackers: bool) -> usize {
         let mut state = self.hub.lock();
-        let trackers = std::mem::take(&mut state.trackers);
-        state.links.retain(|(connection, link)| {
-            let keep = !trackers.contains(connection);
-            if !keep {
-                close(link);
-            }
-            keep
-        });
-        trackers.len()
+        let State { links, trackers: known, .. } = &mut *state;
+        let (cut, kept) = std::mem::take(links)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(connection, _)| known.contains(connection) == trackers);
+        *links = kept;
+        known.retain(|connection| links.iter().any(|(kept, _)| kept == connection));
+        cut.iter().for_each(|(_, link)| close(link));
+        cut.len()
+    }
+
+    /// Leads connections that are made from now on to another port of this host.
+    pub fn lead_to(&self, upstream: u16) {
+        self.hub.lock().upstream = upstream;
     }
 
     /// From now on keeps no record of commands: for long runs.
@@ -244,7 +267,7 @@ fn accept(hub: &Arc<Hub>, listener: &TcpListener) {
         if state.refusing {
             continue;
         }
-        let Ok(server) = TcpStream::connect(("127.0.0.1", hub.upstream)) else { continue };
+        let Ok(server) = TcpStream::connect(("127.0.0.1", state.upstream)) else { continue };
         let connection = state.connections;
         state.connections += 1;
         let (Ok(near), Ok(far)) = (client.try_clone(), server.try_clone()) else { continue };

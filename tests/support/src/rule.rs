@@ -15,6 +15,7 @@ pub(crate) enum Act {
     HoldReply,
     LoseReply,
     Delay(Duration),
+    DelayReply(Duration),
 }
 
 /// Where picked commands wait.
@@ -55,7 +56,7 @@ impl Gate {
         match self.act {
             Act::Hold => self.wait(),
             Act::Delay(delay) => self.pause(delay),
-            Act::HoldReply | Act::LoseReply => {}
+            Act::HoldReply | Act::LoseReply | Act::DelayReply(_) => {}
         }
     }
 
@@ -67,6 +68,7 @@ impl Gate {
                 self.lock().met += 1;
                 return Err(io::ErrorKind::ConnectionAborted.into());
             }
+            Act::DelayReply(delay) => self.pause(delay),
             Act::Hold | Act::Delay(_) => {}
         }
         Ok(())

@@ -14,16 +14,16 @@ pub use cachekit_core::events;
 #[doc(inline)]
 pub use cachekit_core::{
     Cache, CacheBuilder, Conflict, DeadLetter, Error, ErrorKind, HasTtl, InTransaction, IsConflict,
-    Key, KeyArg, Outcome, Peek, Policy, Receipt, Scope, Segment, SegmentWriter, Status, Tagged,
-    Ttl, Value, Weigh, audit, bypass, docs, expect_updated, inherit, key as keys, observe, refresh,
-    retry, retry_on_conflict, sql, testing, text, with_receipt, with_status,
+    Key, KeyArg, LocalState, Outcome, Peek, Policy, Receipt, Scope, Segment, SegmentWriter, Status,
+    Tagged, Ttl, Value, Weigh, audit, bypass, docs, expect_updated, inherit, key as keys, observe,
+    refresh, retry, retry_on_conflict, sql, testing, text, with_receipt, with_status,
 };
 #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-mysql", feature = "sqlx-sqlite"))]
 #[doc(inline)]
 pub use cachekit_core::{Committed, OutcomeUnknown, Savepoint, Transaction, outbox};
 #[cfg(feature = "redis")]
 #[doc(inline)]
-pub use cachekit_core::{Format, RedisOptions};
+pub use cachekit_core::{Format, LocalTier, RedisOptions};
 #[cfg(feature = "events")]
 #[doc(inline)]
 pub use cachekit_core::{Write, WriteBehind, WriteBehindBuilder};

@@ -1,8 +1,12 @@
 //! What a cache is made of: tier, slots, store, clock, limits. It knows nothing of callers.
 
+mod copies;
+#[cfg(any(feature = "redis", shuttle))]
+mod stamped_copies;
+
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU32, Ordering},
+    atomic::{AtomicBool, Ordering},
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,9 +20,11 @@ use crate::{
     observe::Reporter,
     slot::{Registry, Ticket},
     store::{Replaced, Store},
-    tier::{Entry, Extra, Fallen, Map},
+    tier::{Coherence, Entry, Extra, Fallen, Map, View},
     write::Queue,
 };
+
+pub(crate) use copies::Copies;
 
 /// The parts of one cache.
 #[derive(Debug)]
@@ -38,10 +44,12 @@ pub(crate) struct Engine {
     pub(crate) sites: Sites,
     /// Set while more keys wait for their invalidation than the queue may hold.
     pub(crate) bypass_all: AtomicBool,
-    /// Of the in-process tier's content: raised, all of it is gone.
-    pub(crate) generation: AtomicU32,
     /// Whether any read has named tags.
     pub(crate) knows_tags: AtomicBool,
+    /// What bounds copies of the shared tier's entries; none where this process shares nothing, or keeps no copies.
+    pub(crate) copies: Option<Copies>,
+    /// Whether copies may be served now; none where nobody tells of invalidations.
+    pub(crate) coherence: Option<Arc<Coherence>>,
     #[cfg(feature = "_sqlx")]
     pub(crate) sql: crate::sql::Hub,
 }
@@ -60,14 +68,28 @@ impl Engine {
     /// What the in-process tier has for this key, whatever it is stamped with.
     #[inline]
     pub(crate) fn stored(&self, key: &KeyRef<'_>) -> Option<(Entry, u64)> {
+        self.stored_at(self.view()?, key)
+    }
+
+    #[inline]
+    pub(crate) fn stored_at(&self, view: View, key: &KeyRef<'_>) -> Option<(Entry, u64)> {
         let tier = self.tier.as_ref()?;
+        let View { now_ms, generation } = view;
         let entry = tier.get(key)?;
-        let now_ms = self.clock.now_ms();
-        if !entry.is_live(now_ms, self.generation.load(Ordering::Acquire)) {
+        if !entry.is_live(now_ms, generation) {
             drop(tier.remove_entry(key, &entry));
             return None;
         }
         Some((entry, now_ms))
+    }
+
+    /// What a look-up in the in-process tier may use; to be asked for before it.
+    #[inline]
+    pub(crate) fn view(&self) -> Option<View> {
+        match &self.coherence {
+            None => Some(View { now_ms: self.clock.now_ms(), generation: 0 }),
+            Some(coherence) => coherence.view(|| self.clock.now_ms()),
+        }
     }
 
     /// Puts a loaded answer into the in-process tier, unless an invalidation came since the
@@ -94,8 +116,7 @@ impl Engine {
         let weight = fill.policy.weight_of(fill.answer);
         let now_ms = self.clock.now_ms();
         let expires = now_ms.saturating_add(fill.lifetime.kept_ms);
-        let generation = self.generation.load(Ordering::Acquire);
-        let mut entry = Entry::new(fill.answer.clone(), expires, weight, generation);
+        let mut entry = Entry::new(fill.answer.clone(), expires, weight, 0);
         if let Some(extra) = fill.extra(now_ms) {
             entry = entry.with_extra(extra);
         }
@@ -130,6 +151,12 @@ impl Engine {
 
     /// Why reads of this key may not use the cache now.
     pub(crate) fn barred(&self, key: &Key) -> Option<&'static str> {
+        let dirty = || self.registry.is_dirty(&key.as_ref()).then_some("dirty");
+        self.all_barred().or_else(dirty)
+    }
+
+    /// Why no read may use the cache now.
+    fn all_barred(&self) -> Option<&'static str> {
         if self.bypass_all.load(Ordering::Acquire) {
             return Some("queue_full");
         }
@@ -137,7 +164,7 @@ impl Engine {
         if self.sql.doubts.are_too_many() {
             return Some("too_many_doubts");
         }
-        self.registry.is_dirty(&key.as_ref()).then_some("dirty")
+        None
     }
 
     /// Which keys in the shared store, and which rows of an outbox, are this cache's; empty where it

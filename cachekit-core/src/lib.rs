@@ -42,11 +42,12 @@ mod test_cases;
 
 #[cfg(feature = "events")]
 pub use crate::write::behind::{Write, WriteBehind, WriteBehindBuilder};
+#[cfg(feature = "redis")]
+pub use crate::{cache::LocalTier, codec::Format, redis::RedisOptions};
 pub use crate::{
     cache::{
-        Cache, CacheBuilder, HasTtl, Outcome, Peek, Policy, Receipt, Scope, Status, Tagged, Weigh,
-        bypass,
-        inherit, refresh, with_receipt, with_status,
+        Cache, CacheBuilder, HasTtl, LocalState, Outcome, Peek, Policy, Receipt, Scope, Status,
+        Tagged, Weigh, bypass, inherit, refresh, with_receipt, with_status,
     },
     clock::ManualClock,
     error::{Error, ErrorKind},
@@ -56,8 +57,6 @@ pub use crate::{
     value::Value,
     write::DeadLetter,
 };
-#[cfg(feature = "redis")]
-pub use crate::{codec::Format, redis::RedisOptions};
 #[cfg(feature = "_sqlx")]
 pub use crate::{
     retry::OutcomeUnknown,

@@ -65,6 +65,7 @@ mod writes_through;
 /// | `companion = false`, `= name`, or `companion` | no companion, one of another name, or one where there would be none |
 /// | `outside_tx` | a promise that no transaction is open on what the function is given |
 /// | `local` | the value stays in this process, and needs no serde |
+/// | `l1 = false` | processes with a [local tier](https://docs.rs/cachekit/latest/cachekit/struct.LocalTier.html) keep no copy of it: each read asks Redis. For what must never be behind a write in another process; `true` by default |
 /// | `crate = "path"` | where to find cachekit, if not at `::cachekit` |
 ///
 /// `key` and `ttl` must be given. An argument that is plain data (numbers, text, ids, collections of them) must be in

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, sync::Arc};
 
 use allocation_counter::measure;
-use cachekit::{Cache, cached};
+use cachekit::{Cache, LocalTier, cached};
 
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
 struct User {
@@ -34,6 +34,15 @@ fn now<T>(future: impl Future<Output = T>) -> T {
         std::task::Poll::Ready(out) => out,
         std::task::Poll::Pending => panic!("a hit is ready at once"),
     }
+}
+
+/// Allocations of a call that is a hit in this process: the ones before it load, and copy what they find.
+async fn of_a_copy<T, F: Future<Output = T>>(cache: &Cache, call: impl Fn() -> F) -> u64 {
+    let entries = cache.entry_count();
+    while cache.entry_count() == entries {
+        call().await;
+    }
+    measure(|| drop(now(call()))).count_total
 }
 
 /// Allocations of the second of two calls: the first one loads.
@@ -67,4 +76,18 @@ async fn a_hit_with_a_long_key_allocates_nothing() {
         let name = "é:%".repeat(length);
         assert_eq!(cache.scope(of_a_hit(|| long(&name, 7))).await, 0, "{length}");
     }
+}
+
+#[tokio::test]
+async fn a_hit_in_a_tier_over_redis_allocates_nothing() {
+    let server = cachekit_test_support::RedisServer::start();
+    let cache = cachekit_tests::with_local(&server.url(), LocalTier::new()).await;
+    cache
+        .scope(async {
+            assert_eq!(of_a_copy(&cache, || shared(7)).await, 0);
+            assert_eq!(of_a_copy(&cache, || owned(7)).await, 1, "the user's name");
+            let name = "é:%".repeat(50);
+            assert_eq!(of_a_copy(&cache, || long(&name, 7)).await, 0);
+        })
+        .await;
 }

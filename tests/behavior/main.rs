@@ -13,6 +13,7 @@ mod formats;
 mod harmless;
 mod joining;
 mod leases;
+mod local_tier;
 mod login;
 mod many_keys;
 mod negative;

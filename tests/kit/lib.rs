@@ -8,7 +8,10 @@ mod until;
 
 use std::time::Duration;
 
-use cachekit::{Cache, CacheBuilder, Key, Policy, RedisOptions, Status, Ttl, key, with_status};
+use cachekit::{
+    Cache, CacheBuilder, Key, LocalState, LocalTier, Policy, RedisOptions, Status, Ttl, key,
+    with_status,
+};
 
 pub use entries::Entries;
 pub use polls::{Polls, first_poll};
@@ -51,6 +54,30 @@ pub async fn patient_builder(url: &str) -> CacheBuilder {
 pub async fn with_options(url: &str, options: RedisOptions) -> CacheBuilder {
     let builder = Cache::builder().namespace(NAMESPACE).redis_options(options);
     builder.redis(url).await.expect("the test's Redis")
+}
+
+/// A cache with a local tier, on the Redis at `url`, whose link waits for slow replies. The tier is served.
+///
+/// # Panics
+/// When the URL, the tier's settings or the server is unsuitable.
+pub async fn with_local(url: &str, local: LocalTier) -> Cache {
+    let options = RedisOptions::new().response_timeout(PATIENCE);
+    let builder = Cache::builder().namespace(NAMESPACE).redis_options(options).local(local);
+    let cache = builder.redis(url).await.expect("the test's Redis").build().expect("a cache");
+    until_local(&cache, true).await;
+    cache
+}
+
+/// Waits until copies are served, or no longer are.
+///
+/// # Panics
+/// When that does not happen.
+#[track_caller]
+pub fn until_local(cache: &Cache, served: bool) -> impl Future<Output = ()> {
+    let cache = cache.clone();
+    until("the local tier's state changed", move || {
+        matches!(cache.local_state(), LocalState::Suspect) != served
+    })
 }
 
 /// The shortest lease that is allowed: tests wait for its end.

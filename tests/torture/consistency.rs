@@ -16,15 +16,36 @@ use crate::{
     settings,
 };
 
-const PROCESSES: u32 = 2;
 const KEYS: u32 = 4;
 
+/// What runs, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup {
+    pub(crate) subject: &'static str,
+    pub(crate) processes: u32,
+    /// How far reads may be behind the writes of other processes.
+    pub(crate) bound: Duration,
+    /// The pause after each read.
+    pub(crate) pace: Duration,
+    /// The longest pause of a writer.
+    pub(crate) pause: Duration,
+}
+
+/// Two processes that do what they can.
+const SETUP: Setup = Setup {
+    subject: "cachekit",
+    processes: 2,
+    bound: Duration::ZERO,
+    pace: Duration::ZERO,
+    pause: Duration::from_millis(20),
+};
+
 /// One run: its settings, and what came of it.
-struct Run {
+pub(crate) struct Run {
     seed: u64,
-    seconds: u64,
-    history: Vec<Event>,
-    summary: Summary,
+    pub(crate) seconds: u64,
+    pub(crate) history: Vec<Event>,
+    pub(crate) summary: Summary,
     /// Keys whose cached version is not the database's, after everything has come to rest.
     left_stale: Vec<u32>,
 }
@@ -33,7 +54,7 @@ struct Run {
 async fn no_read_is_older_than_a_write_that_had_returned() {
     let _machine = machine().await;
     let server = RedisServer::start();
-    let run = Run::of("cachekit", &server.url(), async {}).await;
+    let run = Run::of(SETUP, &server.url(), async {}).await;
     println!("cachekit, {} s: {}", run.seconds, run.summary);
     run.assert_consistent();
     assert!(run.summary.read_from(Source::Cache) > 0, "the cache was used");
@@ -48,7 +69,7 @@ async fn no_read_is_older_while_redis_fails() {
     let mut server = RedisServer::start();
     let mut nemesis = Nemesis::default();
     let seconds = seconds();
-    let run = Run::of("cachekit", &server.url(), nemesis.haunt(&mut server, seconds)).await;
+    let run = Run::of(SETUP, &server.url(), nemesis.haunt(&mut server, seconds)).await;
     println!("cachekit, {} s, {nemesis:?}: {}", run.seconds, run.summary);
     run.assert_consistent();
     assert!(run.summary.read_from(Source::Cache) > 0, "the cache was used");
@@ -60,22 +81,26 @@ async fn no_read_is_older_while_redis_fails() {
 async fn plain_cache_aside_serves_stale_reads() {
     let _machine = machine().await;
     let server = RedisServer::start();
-    let run = Run::of("plain", &server.url(), async {}).await;
+    let run = Run::of(Setup { subject: "plain", ..SETUP }, &server.url(), async {}).await;
     println!("GET/SETEX/DEL, {} s: {}", run.seconds, run.summary);
     assert!(!run.summary.violations.is_empty(), "seed {}: {}", run.seed, run.summary);
 }
 
 impl Run {
-    /// Runs readers and writers against `subject`, and `meanwhile` beside them.
-    async fn of(subject: &str, redis: &str, meanwhile: impl Future<Output = ()>) -> Run {
+    /// Runs readers and writers as `setup` says, and `meanwhile` beside them.
+    pub(crate) async fn of(
+        setup: Setup,
+        redis: &str,
+        meanwhile: impl Future<Output = ()>,
+    ) -> Run {
         let seconds = seconds();
         let seed = settings::seed();
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("database");
         let database = Database::create(&path, KEYS).await.expect("a database");
         let mut workers = Vec::new();
-        for process in 0..PROCESSES {
-            let args = arguments(process, subject, redis, dir.path());
+        for process in 0..setup.processes {
+            let args = arguments(process, setup, redis, dir.path());
             let args = [args, vec![("seconds", seconds.to_string()), ("seed", seed.to_string())]];
             workers.push(Worker::start(&args.concat()).await);
         }
@@ -90,10 +115,11 @@ impl Run {
             history.extend(history::read(&file).expect("the worker's history"));
         }
         let left_stale = left_stale(redis, &database).await;
-        Run { seed, seconds, summary: Summary::of(&history), history, left_stale }
+        let summary = Summary::within(setup.bound, &history);
+        Run { seed, seconds, summary, history, left_stale }
     }
 
-    fn assert_consistent(&self) {
+    pub(crate) fn assert_consistent(&self) {
         assert!(self.summary.violations.is_empty(), "{}", self.explain());
         assert_eq!(
             self.left_stale, [0; 0],
@@ -117,10 +143,18 @@ impl Run {
     }
 }
 
-fn arguments(process: u32, subject: &str, redis: &str, dir: &Path) -> Vec<(&'static str, String)> {
+fn arguments(
+    process: u32,
+    setup: Setup,
+    redis: &str,
+    dir: &Path,
+) -> Vec<(&'static str, String)> {
     vec![
         ("role", "calls".to_owned()),
-        ("subject", subject.to_owned()),
+        ("subject", setup.subject.to_owned()),
+        ("bound_ms", setup.bound.as_millis().to_string()),
+        ("pace_us", setup.pace.as_micros().to_string()),
+        ("pause_us", setup.pause.as_micros().to_string()),
         ("redis", redis.to_owned()),
         ("database", dir.join("database").display().to_string()),
         ("history", dir.join(process.to_string()).display().to_string()),
@@ -147,6 +181,6 @@ async fn left_stale(redis: &str, database: &Database) -> Vec<u32> {
 }
 
 /// How long a run lasts.
-fn seconds() -> u64 {
+pub(crate) fn seconds() -> u64 {
     settings::number("CACHEKIT_TORTURE_SECONDS").unwrap_or(10)
 }

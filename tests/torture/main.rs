@@ -4,6 +4,7 @@ mod behind;
 mod consistency;
 mod crash;
 mod fleet;
+mod local_tier;
 mod nemesis;
 mod outage;
 mod settings;

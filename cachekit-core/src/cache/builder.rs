@@ -1,10 +1,7 @@
 //! Building a cache.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -14,12 +11,12 @@ use super::{Cache, Looks, Marks, Renewals};
 use crate::{
     audit::Sites,
     clock::Clock,
-    engine::Engine,
+    engine::{Copies, Engine},
     error::{Error, ErrorKind},
     observe::{Hook, Reporter},
     slot::Registry,
     store::{Replaced, Store},
-    tier::{Bound, Map},
+    tier::{Bound, Coherence, Map},
     write::{DeadLetter, Queue},
 };
 
@@ -53,6 +50,21 @@ impl Default for Limits {
     }
 }
 
+/// The in-process tier that a cache is to have.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) bound: Option<Bound>,
+    pub(super) copies: Option<Copies>,
+    pub(super) coherence: Option<Arc<Coherence>>,
+}
+
+impl Plan {
+    /// Copies are compared with what happens elsewhere, also while this machine sleeps.
+    fn clock(&self) -> Clock {
+        if self.copies.is_some() { Clock::boot() } else { Clock::coarse() }
+    }
+}
+
 /// Collects what a [`Cache`] is to be like. The defaults are safe; see each method.
 ///
 /// ```
@@ -65,30 +77,36 @@ impl Default for Limits {
 #[must_use = "call `build`"]
 pub struct CacheBuilder {
     bound: Bound,
-    clock: Clock,
+    pub(super) clock: Option<Clock>,
     hook: Hook<DeadLetter>,
     pub(super) limits: Limits,
     #[cfg(feature = "redis")]
     pub(super) remote: super::remote::Remote,
     pub(super) store: Store,
+    /// Whether copies are made of what the double has.
+    #[cfg(shuttle)]
+    copies: bool,
 }
 
 impl Default for CacheBuilder {
     fn default() -> Self {
         Self {
             bound: Bound::Entries(10_000),
-            clock: Clock::coarse(),
+            clock: None,
             hook: Hook::default(),
             limits: Limits::default(),
             #[cfg(feature = "redis")]
             remote: super::remote::Remote::default(),
             store: Store::Embedded,
+            #[cfg(shuttle)]
+            copies: false,
         }
     }
 }
 
 impl CacheBuilder {
-    /// How many entries the in-process tier may hold; 10 000 by default.
+    /// How many entries the in-process tier may hold; 10 000 by default. Over Redis there is none unless
+    /// `local` asks for it.
     pub fn max_entries(mut self, entries: usize) -> Self {
         self.bound = Bound::Entries(entries);
         self
@@ -176,14 +194,15 @@ impl CacheBuilder {
     }
 
     pub(crate) fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
+        self.clock = Some(clock);
         self
     }
 
     #[cfg(shuttle)]
-    pub(crate) fn double(mut self, store: Store, limits: Limits) -> Self {
+    pub(crate) fn double(mut self, store: Store, limits: Limits, copies: bool) -> Self {
         self.store = store;
         self.limits = limits;
+        self.copies = copies;
         self
     }
 
@@ -194,16 +213,17 @@ impl CacheBuilder {
     /// [`ErrorKind::Config`] for limits that make no sense together.
     pub fn build(self) -> Result<Cache, Error> {
         self.check()?;
-        let tier = match &self.store {
-            Store::Embedded => Some(Map::new(self.bound)?),
-            #[allow(unreachable_patterns)]
-            _ => None,
-        };
+        let plan = self.plan();
+        let clock = self.clock.clone().unwrap_or_else(|| plan.clock());
+        #[cfg(feature = "redis")]
+        let follower = self.remote.follower();
         let cache = Cache::from_engine(Engine {
             registry: Arc::new(Registry::new()),
-            tier,
+            tier: plan.bound.map(Map::new).transpose()?,
+            copies: plan.copies,
+            coherence: plan.coherence,
             store: self.store,
-            clock: self.clock,
+            clock,
             limits: self.limits,
             loads: Arc::new(Semaphore::new(self.limits.load_limit)),
             queue: Queue::new(self.limits, self.hook),
@@ -214,12 +234,30 @@ impl CacheBuilder {
             renewals: Renewals::new(self.limits.refresh_limit),
             sites: Sites::default(),
             bypass_all: AtomicBool::new(false),
-            generation: AtomicU32::new(0),
             knows_tags: AtomicBool::new(false),
             #[cfg(feature = "_sqlx")]
             sql: crate::sql::Hub::new(self.limits.queue_limit),
         });
+        #[cfg(feature = "redis")]
+        if let (Some(follower), Some(engine)) = (follower, cache.engine()) {
+            follower.attach(engine);
+        }
         Ok(cache)
+    }
+
+    /// What there is to be in this process.
+    fn plan(&self) -> Plan {
+        match &self.store {
+            Store::Embedded => Plan { bound: Some(self.bound), copies: None, coherence: None },
+            #[cfg(feature = "redis")]
+            Store::Redis(_) => self.remote.plan(self.bound),
+            #[cfg(shuttle)]
+            Store::Double(_) => Plan {
+                bound: self.copies.then_some(self.bound),
+                copies: self.copies.then(|| Copies::new(u64::MAX, self.bound)),
+                coherence: None,
+            },
+        }
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -240,7 +278,7 @@ impl CacheBuilder {
             return refuse("`queue_limit` must be at least 1");
         }
         #[cfg(feature = "redis")]
-        self.remote.check(&self.limits)?;
+        self.remote.check(&self.limits, &self.store)?;
         Ok(())
     }
 }

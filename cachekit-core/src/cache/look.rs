@@ -79,7 +79,7 @@ impl Look {
             return Ok(None);
         }
         match &self.tags {
-            None => self.engine.store.read(self.key.as_str(), &self.ask).await,
+            None => self.engine.fetch(&self.key, &self.ask).await,
             Some(tags) => Box::pin(self.read_under(tags)).await,
         }
     }
@@ -89,7 +89,7 @@ impl Look {
         if self.engine.barred_tags(tags).is_some() {
             return Ok(None);
         }
-        self.engine.store.read_under(self.key.as_str(), &self.ask, tags).await
+        self.engine.fetch_under(&self.key, &self.ask, tags).await
     }
 
     /// Nothing is looked for where there is no shared tier.

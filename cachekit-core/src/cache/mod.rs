@@ -9,10 +9,15 @@ mod attempt;
 mod builder;
 mod call;
 mod context;
+#[cfg(feature = "redis")]
+mod follower;
 mod get_or_load;
 mod handle;
 #[cfg(any(feature = "redis", shuttle))]
 mod load;
+#[cfg(feature = "redis")]
+mod local;
+mod local_state;
 mod look;
 mod marks;
 mod peek;
@@ -40,6 +45,9 @@ pub(crate) use builder::Limits;
 pub use call::{bypass, inherit, refresh, with_receipt, with_status};
 pub(crate) use context::{Context, Mode};
 pub use handle::Cache;
+#[cfg(feature = "redis")]
+pub use local::LocalTier;
+pub use local_state::LocalState;
 pub(crate) use look::Looks;
 pub(crate) use marks::{Mark, Marks};
 pub use peek::Peek;

@@ -20,8 +20,8 @@ impl Cache {
     /// and changes nothing. An entry that has tags is seen where they are named, by
     /// [`Tagged::peek`](crate::Tagged::peek), and is a miss here.
     ///
-    /// For tools and tests: over Redis it is a plain `GET`, which a server that refuses
-    /// invalidations still answers, so a service must not decide anything by it.
+    /// For tools and tests: over Redis it is a copy in this process, if one may be served, or a plain `GET`, which a
+    /// server that refuses invalidations still answers, so a service must not decide anything by it.
     ///
     /// # Cancel safety
     ///

@@ -140,7 +140,8 @@ impl Policy {
         self.ttl
     }
 
-    /// Whether processes may keep a copy of values that are in Redis; yes by default.
+    /// Whether processes with a [local tier](crate::CacheBuilder) may keep a copy of values that are in Redis; yes by
+    /// default. A cache without Redis keeps them all the same: it has nothing else.
     #[must_use]
     pub const fn l1(self, kept: bool) -> Self {
         Self { in_process: kept, ..self }
@@ -174,6 +175,11 @@ impl Policy {
         };
         let stale_ms = self.stale_while_revalidate_ms.max(self.stale_if_error_ms);
         millis(ttl.max(absent)).saturating_add(stale_ms)
+    }
+
+    /// Whether its values say what they weigh.
+    pub(crate) fn is_weighed(&self) -> bool {
+        self.weigher.is_some()
     }
 
     pub(crate) fn is_in_process(&self) -> bool {

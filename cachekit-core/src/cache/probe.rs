@@ -100,7 +100,7 @@ impl Attempt {
             return Next::Over;
         }
         let probed = match &self.tags {
-            None => self.engine.store.probe(self.key().as_str(), id, &self.ask).await,
+            None => self.engine.probe(self.key(), id, &self.ask).await,
             Some(tags) => match Box::pin(self.probe_under(role, id, tags)).await {
                 Ok(probed) => probed,
                 Err(reason) => return Next::Direct(reason),

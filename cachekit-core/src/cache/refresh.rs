@@ -140,7 +140,10 @@ impl Refresh {
                 let (expected, local) = (*expected, policy.is_in_process());
                 let stamps = self.stamps.clone();
                 let fill = Fill { expected, answer, codec, lifetime, load_cost_ms, stamps, local };
-                self.engine.store.fill(self.key.as_str(), fill).await.unwrap_or(false)
+                let filled = self.engine.store.fill(self.key.as_str(), fill).await;
+                // Also after one whose outcome is unknown: a copy of before is not given to who asked for a new one.
+                self.engine.changed(&self.key.as_ref());
+                filled.unwrap_or(false)
             }
         }
     }

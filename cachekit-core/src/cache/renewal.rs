@@ -195,7 +195,9 @@ impl Renewal {
         let store = &self.mark.engine().store;
         let found = match &self.tags {
             None => store.read(key, &self.ask).await,
-            Some(tags) => store.read_under(key, &self.ask, tags).await,
+            Some(tags) => {
+                store.read_under(key, &self.ask, tags, false).await.map(|(found, _)| found)
+            }
         };
         let found = found.ok().flatten()?;
         let same = self.age.id.is_none_or(|seen| seen == found.id);

@@ -24,7 +24,7 @@ impl Attempt {
             role.forget(id);
             return Err(reason);
         }
-        let probed = self.engine.store.probe_under(self.key().as_str(), id, &self.ask, tags).await;
+        let probed = self.engine.probe_under(self.key(), id, &self.ask, tags).await;
         Ok(probed.map(|(probe, stamps)| {
             role.stamped(stamps);
             probe
@@ -75,7 +75,7 @@ impl Attempt {
         let (store, key) = (&self.engine.store, self.key().as_str());
         match &self.tags {
             None => store.read(key, &self.ask).await,
-            Some(tags) => store.read_under(key, &self.ask, tags).await,
+            Some(tags) => store.read_under(key, &self.ask, tags, false).await.map(|(found, _)| found),
         }
     }
 

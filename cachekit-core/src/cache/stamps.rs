@@ -12,7 +12,7 @@ use crate::{
     key::{Key, KeyRef, StoredKey, Tag},
     mutant::{self, Mutant},
     store::{Store, StoreError},
-    tier::Entry,
+    tier::{Entry, View},
 };
 
 /// The tags that a read names, if it does.
@@ -36,15 +36,20 @@ impl Engine {
         if tags.is_empty() {
             return self.local(key);
         }
-        let (entry, now_ms) = self.stored(key)?;
+        let view = self.view()?;
+        let (entry, now_ms) = self.stored_at(view, key)?;
         let stamps = entry.extra()?.stamps.as_deref()?;
-        self.are_current(stamps, tags).then_some((entry, now_ms))
+        self.are_current_at(view, stamps, tags).then_some((entry, now_ms))
     }
 
-    /// Whether these are the generations of the tags.
+    /// Whether these are the generations of the tags in this process.
     pub(crate) fn are_current(&self, stamps: &[Stamp], tags: &[Tag]) -> bool {
+        self.view().is_some_and(|view| self.are_current_at(view, stamps, tags))
+    }
+
+    fn are_current_at(&self, view: View, stamps: &[Stamp], tags: &[Tag]) -> bool {
         let known = |tag: &Tag| {
-            let generation = self.known_generation(tag);
+            let generation = self.known_generation(view, tag);
             generation.is_some_and(|now| stamps.iter().any(|stamp| stamp.generation == now))
         };
         stamps.len() == tags.len() && tags.iter().all(known)
@@ -69,15 +74,15 @@ impl Engine {
     }
 
     fn local_generation(&self, tag: &Tag) -> u64 {
-        if let Some(known) = self.known_generation(tag) {
+        let known = || self.known_generation(self.view()?, tag);
+        if let Some(known) = known() {
             return known;
         }
         let fresh = fastrand::u64(1..);
         let stored = StoredKey::from(tag.as_ref());
-        let of_tier = self.generation.load(Ordering::Acquire);
-        let entry = Entry::new(Answer::Value(Arc::new(fresh)), u64::MAX, 1, of_tier);
+        let entry = Entry::new(Answer::Value(Arc::new(fresh)), u64::MAX, 1, 0);
         // Two loads that draw one each would not believe one another.
-        let draw = || match self.known_generation(tag) {
+        let draw = || match known() {
             Some(known) => (known, None),
             None => (fresh, self.tier.as_ref().map(|tier| tier.insert(stored, entry))),
         };
@@ -86,8 +91,8 @@ impl Engine {
         generation
     }
 
-    fn known_generation(&self, tag: &Tag) -> Option<u64> {
-        match self.stored(&tag.as_ref())?.0.into_answer() {
+    fn known_generation(&self, view: View, tag: &Tag) -> Option<u64> {
+        match self.stored_at(view, &tag.as_ref())?.0.into_answer() {
             Answer::Value(generation) => generation.downcast_ref().copied(),
             Answer::Absent => None,
         }

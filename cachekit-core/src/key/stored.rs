@@ -16,6 +16,14 @@ pub struct KeyRef<'a> {
     pub text: &'a str,
 }
 
+impl<'a> KeyRef<'a> {
+    /// The key with this text.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
+    pub(crate) fn of(text: &'a str) -> KeyRef<'a> {
+        KeyRef { hash: super::buf::hash_text(text), text }
+    }
+}
+
 impl Hash for KeyRef<'_> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {

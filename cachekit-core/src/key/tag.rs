@@ -62,6 +62,12 @@ impl Tag {
         KeyRef { hash: hash_text(text), text }
     }
 
+    /// The key of the generation, owned.
+    #[cfg(any(feature = "redis", shuttle))]
+    pub(crate) fn to_key(&self) -> Key {
+        Key::from_parts(self.template.clone(), self.hash, &self.text)
+    }
+
     /// The tag's name in entries: the same in every process.
     #[cfg_attr(not(feature = "redis"), allow(dead_code))]
     pub(crate) fn name(&self) -> u64 {

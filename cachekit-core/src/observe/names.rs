@@ -22,6 +22,9 @@ pub const DEAD_LETTERS: &str = "cachekit_dead_letters_total";
 /// Histogram, seconds: from a read's start to its answer, for reads that were no hit in this
 /// process, by `template` and `outcome`.
 pub const READ_SECONDS: &str = "cachekit_read_seconds";
+/// Gauge, seconds: how far the copies in this process may be behind Redis, by `namespace`: the age of the last heartbeat
+/// that came back, infinite before the first. Beyond the staleness that the local tier was given none is served.
+pub const L1_HORIZON_SECONDS: &str = "cachekit_l1_horizon_seconds";
 /// Gauge: rows of the outbox that wait, by `namespace`.
 pub const OUTBOX_PENDING: &str = "cachekit_outbox_pending";
 /// Gauge, seconds: how long the oldest of them has waited, by `namespace`.

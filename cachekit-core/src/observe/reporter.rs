@@ -168,6 +168,21 @@ impl Reporter {
         );
     }
 
+    /// Every invalidation of so long ago is applied to this process's copies; `None`: nothing is known yet.
+    #[cfg(feature = "redis")]
+    #[cfg_attr(not(feature = "metrics"), allow(unused_variables, clippy::unused_self))]
+    pub(crate) fn horizon(&self, namespace: &str, age_ms: Option<u64>) {
+        #[cfg(feature = "metrics")]
+        {
+            // A process whose reads are all hits tells of them here.
+            self.tell_local_hits();
+            let labels = [("namespace", namespace.to_owned())];
+            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+            let seconds = age_ms.map_or(f64::INFINITY, |age| age as f64 / 1000.0);
+            metrics::gauge!(super::names::L1_HORIZON_SECONDS, &labels).set(seconds);
+        }
+    }
+
     /// Passes on the hits counted since the last time: a recorder costs more than a hit.
     #[cfg(feature = "metrics")]
     fn tell_local_hits(&self) {

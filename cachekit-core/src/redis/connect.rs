@@ -102,17 +102,21 @@ impl Connector {
 
     /// Connects, logs in, selects the database, and looks at the server: all within the time-out.
     pub(super) async fn open(&self) -> Result<Fresh, Fault> {
-        match timeout(self.limit, self.attempt()).await {
+        self.in_time(self.attempt(config())).await
+    }
+
+    pub(super) async fn in_time(
+        &self,
+        attempt: impl Future<Output = Result<Fresh, Fault>>,
+    ) -> Result<Fresh, Fault> {
+        match timeout(self.limit, attempt).await {
             Ok(result) => result,
             Err(_) => Err(Fault::Transient(format!("no connection within {:?}", self.limit))),
         }
     }
 
-    async fn attempt(&self) -> Result<Fresh, Fault> {
+    pub(super) async fn attempt(&self, config: AsyncConnectionConfig) -> Result<Fresh, Fault> {
         let stream = self.stream().await?;
-        let config = AsyncConnectionConfig::new()
-            .set_response_timeout(None)
-            .set_pipeline_buffer_size(PIPELINE_BUFFER);
         let login = &self.target.login;
         let (mut connection, driver) =
             MultiplexedConnection::new_with_config(login, stream, config)
@@ -208,7 +212,7 @@ impl Connector {
         }
     }
 
-    fn permanent(&self, text: String) -> Fault {
+    pub(super) fn permanent(&self, text: String) -> Fault {
         let message = format!("{}: {text}", self.target);
         Fault::Permanent(Error::new(ErrorKind::Config, super::CONNECT, message))
     }
@@ -224,7 +228,13 @@ const PROTECTED: &str =
 const PERMISSIONS: &str = "allow the user `+@connection +info +set +get +getrange +unlink +pexpire +scan \
     +eval +evalsha` on `~ck:*`";
 
-fn command(words: &[&str]) -> Cmd {
+pub(super) fn config() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_response_timeout(None)
+        .set_pipeline_buffer_size(PIPELINE_BUFFER)
+}
+
+pub(super) fn command(words: &[&str]) -> Cmd {
     let mut command = Cmd::new();
     command.arg(words);
     command

@@ -70,6 +70,17 @@ impl Link {
         Sending::begin(self.session().ok(), true, |exchange| exchange.begin_with(write))
     }
 
+    /// Sends two short commands over one connection, in this order.
+    pub(super) fn send_both(
+        &self,
+        first: impl FnOnce(&mut Cmd),
+        second: impl FnOnce(&mut Cmd),
+    ) -> (Sending, Sending) {
+        let session = self.session().ok();
+        let one = Sending::begin(session.clone(), true, |exchange| exchange.begin_with(first));
+        (one, Sending::begin(session, true, |exchange| exchange.begin_with(second)))
+    }
+
     /// Sends commands in one write and returns as many replies.
     pub(super) async fn send_all(&self, commands: &Pipeline) -> Result<Vec<Reply>, StoreError> {
         if commands.is_empty() {

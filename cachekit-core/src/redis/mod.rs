@@ -7,6 +7,7 @@ mod backoff;
 mod connect;
 mod exchange;
 mod keeper;
+mod kept;
 mod lease;
 mod link;
 mod names;
@@ -24,6 +25,7 @@ mod tags;
 mod task;
 #[cfg(feature = "redis-tls")]
 mod tls;
+mod tracking;
 mod url;
 #[cfg(feature = "events")]
 mod wire;
@@ -40,6 +42,7 @@ pub(crate) use self::{
     reply::StoreError,
     store::RedisStore,
     tags::{Generation, Stamped, Wanted},
+    tracking::{Sink, Tracking},
 };
 #[cfg(feature = "events")]
 pub(crate) use self::{

@@ -30,6 +30,12 @@ impl Names {
         &self.prefix
     }
 
+    /// What heartbeats begin with. It stands after the namespace's keys in the order of bytes: what happened to both in
+    /// one turn of the server's is told in that order.
+    pub(super) fn heartbeats(&self) -> String {
+        format!("ck~hb:{}", &self.prefix["ck:".len()..])
+    }
+
     pub(super) fn key<'a>(&'a self, text: &'a str) -> StoreKey<'a> {
         StoreKey { prefix: &self.prefix, text }
     }

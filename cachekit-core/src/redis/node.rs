@@ -13,6 +13,7 @@ pub(super) struct Node {
     cluster: bool,
     append_only: bool,
     snapshots: bool,
+    incarnation: String,
 }
 
 impl Node {
@@ -36,6 +37,11 @@ impl Node {
             "loading" => self.loading = value == "1",
             "redis_mode" => self.cluster = value == "cluster",
             "aof_enabled" => self.append_only = value == "1",
+            // Of the process, and of the history of its data.
+            "run_id" | "master_replid" => {
+                self.incarnation.push_str(value);
+                self.incarnation.push('/');
+            }
             _ => {}
         }
     }
@@ -53,6 +59,11 @@ impl Node {
                 _ => {}
             }
         }
+    }
+
+    /// Which server this is, and which history its data has: another text for another content.
+    pub(super) fn incarnation(&self) -> &str {
+        &self.incarnation
     }
 
     /// Why this server can never serve as a cache: nothing but another server or version will help.

@@ -14,6 +14,7 @@ use super::reply::{self, Refusal, StoreError};
 use super::script;
 use super::supervisor::{Purpose, Supervisor};
 use super::task::Task;
+use super::tracking::{Tracker, Tracking};
 use crate::Error;
 use crate::entry::{self, Id};
 use redis::{Cmd, RedisWrite, ToRedisArgs};
@@ -44,19 +45,21 @@ struct Inner {
 struct Tasks {
     keeper: Task,
     supervisor: Task,
+    tracker: Option<Task>,
 }
 
 impl RedisStore {
     /// Connects to `url`. A server that is away is no error: the link keeps trying, and commands fail with
-    /// [`StoreError::Down`] meanwhile.
+    /// [`StoreError::Down`] meanwhile. With `tracking` a second connection tells of every change to the namespace.
     ///
     /// # Errors
     /// What only a change of the configuration can mend: an unusable URL, namespace or option, a refused log-in,
-    /// a server older than 7.0, a certificate that is not trusted.
-    pub(crate) async fn connect(
+    /// a server older than 7.0 or without tracking if that is asked for, a certificate that is not trusted.
+    pub(crate) async fn connect_tracking(
         url: &str,
         namespace: &str,
         options: RedisOptions,
+        tracking: Option<Tracking>,
     ) -> Result<RedisStore, Error> {
         options.check()?;
         let names = Arc::new(Names::new(namespace)?);
@@ -64,6 +67,16 @@ impl RedisStore {
         let link = Arc::new(Link::new());
         let mut supervisor =
             Supervisor::new(Arc::clone(&link), connector, options.response_timeout, Purpose::Cache);
+        let tracker = match tracking {
+            Some(tracking) => {
+                supervisor.announce_to(Arc::clone(&tracking.sink));
+                let connector = Connector::new(url, &options)?;
+                let mut tracker = Tracker::new(Arc::clone(&link), connector, &names, tracking);
+                let following = tracker.first().await?;
+                Some((tracker, following))
+            }
+            None => None,
+        };
         let running = supervisor.first().await?;
         let leases = Arc::new(Leases::new(&options));
         let lease_ttl = options.lease_ttl.as_millis().to_string();
@@ -78,10 +91,22 @@ impl RedisStore {
         let tasks = Tasks {
             keeper: Task::spawn(|stop| keeper.run(stop)),
             supervisor: Task::spawn(|stop| supervisor.run(running, stop)),
+            tracker: tracker
+                .map(|(tracker, following)| Task::spawn(|stop| tracker.run(following, stop))),
         };
         let tasks = Mutex::new(Some(tasks));
         let inner = Inner { link, names, leases, give_ups, lease_ttl, tasks };
         Ok(RedisStore { inner: Arc::new(inner) })
+    }
+
+    /// [`connect_tracking`](Self::connect_tracking) without tracking.
+    #[cfg(test)]
+    pub(crate) async fn connect(
+        url: &str,
+        namespace: &str,
+        options: RedisOptions,
+    ) -> Result<RedisStore, Error> {
+        RedisStore::connect_tracking(url, namespace, options, None).await
     }
 
     /// Whether commands are sent at all: one atomic load.
@@ -244,7 +269,10 @@ impl RedisStore {
     /// Sends what was given up, closes the connection, and waits until both tasks have ended.
     pub(crate) async fn shutdown(&self) {
         let tasks = self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Tasks { keeper, supervisor }) = tasks {
+        if let Some(Tasks { keeper, supervisor, tracker }) = tasks {
+            if let Some(tracker) = tracker {
+                tracker.finish().await;
+            }
             keeper.finish().await;
             supervisor.finish().await;
         }
@@ -281,7 +309,7 @@ impl RedisStore {
     }
 }
 
-fn unless_of_another_type(
+pub(super) fn unless_of_another_type(
     reply: Result<Option<Vec<u8>>, StoreError>,
 ) -> Result<Option<Vec<u8>>, StoreError> {
     match reply {

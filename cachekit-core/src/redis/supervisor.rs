@@ -13,6 +13,7 @@ use super::backoff::Backoff;
 use super::connect::{Connector, Driver, Fault, Fresh};
 use super::link::{Link, Session};
 use super::node::Node;
+use super::tracking::Sink;
 use crate::Error;
 
 /// How often a busy link is asked for a sign of life.
@@ -29,6 +30,8 @@ pub(super) struct Supervisor {
     response_timeout: Duration,
     journal: Journal,
     backoff: Backoff,
+    /// Whoever keeps copies of what comes over this link.
+    copies: Option<Arc<dyn Sink>>,
 }
 
 /// What a link is for, as its log lines say it.
@@ -79,7 +82,12 @@ impl Supervisor {
         purpose: Purpose,
     ) -> Supervisor {
         let (journal, backoff) = (Journal::new(purpose), Backoff::default());
-        Supervisor { link, connector, response_timeout, journal, backoff }
+        Supervisor { link, connector, response_timeout, journal, backoff, copies: None }
+    }
+
+    /// Tells `sink` of each server before anything comes from it.
+    pub(super) fn announce_to(&mut self, sink: Arc<dyn Sink>) {
+        self.copies = Some(sink);
     }
 
     /// The first attempt, made by whoever builds the store: only a permanent fault is an error.
@@ -117,6 +125,9 @@ impl Supervisor {
     fn publish(&mut self, fresh: Fresh) -> Running {
         self.backoff.connected();
         self.journal.up(&self.connector, &fresh.node);
+        if let Some(sink) = &self.copies {
+            sink.primary(fresh.node.incarnation());
+        }
         let session = Arc::new(Session::new(fresh.connection));
         self.link.publish(Arc::clone(&session));
         Running { session, driver: fresh.driver }

@@ -3,6 +3,7 @@
 use redis::{Cmd, Pipeline, RedisWrite};
 
 use super::names::StoreKey;
+use super::kept::time_left;
 use super::probe::{self, Probe};
 use super::reply::{self, Refusal, Reply, StoreError};
 use super::script::{self, CAS_FILL};
@@ -41,26 +42,32 @@ impl RedisStore {
         wanted.iter().zip(replies).map(|(wanted, reply)| current(wanted, reply)).collect()
     }
 
-    /// [`probe`](Self::probe), and before it [`generations`](Self::generations).
+    /// [`probe`](Self::probe), and before it [`generations`](Self::generations); after it how long the entry has `left`,
+    /// if that is asked for.
     pub(crate) async fn probe_under(
         &self,
         key: &str,
         id: Id,
         wanted: &[Wanted<'_>],
         px: u64,
-    ) -> Result<(Probe, Vec<Vec<u8>>), StoreError> {
+        left: bool,
+    ) -> Result<(Probe, Option<u64>, Vec<Vec<u8>>), StoreError> {
         let mut commands = self.wants(wanted, px);
         let mut command = Cmd::with_capacity(7, 128 + key.len());
         probe::write(&mut command, self.key(key), id, self.lease_ttl());
         commands.add_command(command);
+        if left {
+            commands.add_command(single(b"PTTL", self.key(key)));
+        }
         let mut replies = self.link().send_all(&commands).await?;
+        let left_ms = if left { replies.pop().map(Ok).and_then(time_left) } else { None };
         let probed = replies.pop().ok_or(StoreError::Io)?;
         let probed = probe::parse(probed)?;
         let pairs = wanted.iter().zip(replies);
         let generations: Result<_, _> =
             pairs.map(|(wanted, reply)| current(wanted, reply)).collect();
         match generations {
-            Ok(generations) => Ok((probed, generations)),
+            Ok(generations) => Ok((probed, left_ms, generations)),
             // The key may hold the lease all the same.
             Err(_) => Err(StoreError::Io),
         }
@@ -72,7 +79,8 @@ impl RedisStore {
         key: &str,
         tags: &[&str],
         get: bool,
-    ) -> Result<(Option<Vec<u8>>, Vec<Generation>), StoreError> {
+        left: bool,
+    ) -> Result<(Option<Vec<u8>>, Option<u64>, Vec<Generation>), StoreError> {
         let mut commands = Pipeline::with_capacity(1 + tags.len());
         for tag in tags {
             commands.add_command(single(b"GET", self.key(tag)));
@@ -81,14 +89,18 @@ impl RedisStore {
             true => single(b"GET", self.key(key)),
             false => single(b"GETEX", self.key(key)),
         });
+        if left {
+            commands.add_command(single(b"PTTL", self.key(key)));
+        }
         let mut replies = self.link().send_all(&commands).await?;
+        let left_ms = if left { replies.pop().map(Ok).and_then(time_left) } else { None };
         let entry = replies.pop().map_or(Err(StoreError::Io), reply::bytes);
         let entry = match entry {
             Err(StoreError::Refused(Refusal::WrongType)) => None,
             entry => entry?,
         };
         let generations = replies.into_iter().map(reply::bytes).collect::<Result<_, _>>()?;
-        Ok((entry, generations))
+        Ok((entry, left_ms, generations))
     }
 
     /// [`cas_fill`](Self::cas_fill), and after it the generations, which are made to last as long as the entry.

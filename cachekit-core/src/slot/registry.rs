@@ -180,6 +180,15 @@ impl Registry {
         })
     }
 
+    /// Makes what was read of the key before now unfit for the in-process tier. Flights go on: those that the change
+    /// in the shared tier concerns find out by their leases, and most changes are our own.
+    pub(crate) fn changed<T>(&self, key: &KeyRef<'_>, under_lock: impl FnOnce() -> T) -> T {
+        self.with(key, |slot| {
+            slot.epoch += 1;
+            under_lock()
+        })
+    }
+
     /// Ends `writers` writers' claims on the key, with the second local invalidation: between the
     /// first one and the remote command a reader may have taken the old value.
     pub(crate) fn clean<T>(

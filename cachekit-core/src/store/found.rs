@@ -22,6 +22,10 @@ pub(crate) struct Found {
     pub(crate) stamps: Option<Arc<[Stamp]>>,
     /// Whether it may be kept in process.
     pub(crate) local: bool,
+    /// How long it has left in the shared tier; only if that was asked for.
+    pub(crate) left_ms: Option<u64>,
+    /// How many bytes it is there, where that is known.
+    pub(crate) size: u32,
 }
 
 impl Found {
@@ -36,6 +40,13 @@ impl Found {
             load_cost_ms: 0,
             stamps: None,
             local: true,
+            left_ms: Some(u64::MAX),
+            size: 1,
         }
+    }
+
+    /// Whether it is out of date although nothing voided it.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.fresh_for_ms.is_some_and(|left| left <= 0)
     }
 }

@@ -3,6 +3,8 @@
 #[cfg_attr(not(any(feature = "redis", shuttle)), allow(dead_code))]
 mod found;
 #[cfg(feature = "redis")]
+mod kept;
+#[cfg(feature = "redis")]
 mod redis;
 mod replaced;
 #[cfg(any(feature = "redis", shuttle))]
@@ -16,6 +18,8 @@ pub(crate) use found::Found;
 pub(crate) use replaced::Replaced;
 #[cfg(any(feature = "redis", shuttle))]
 pub(crate) use tags::Filled;
+#[cfg(shuttle)]
+pub(crate) use tags::With;
 #[cfg(feature = "redis")]
 pub(crate) use trend::Trend;
 
@@ -175,6 +179,19 @@ impl Store {
         })
     }
 
+    /// [`read`](Self::read) that also asks how long the entry has left.
+    pub(crate) async fn read_with_left(
+        &self,
+        key: &str,
+        ask: &Ask,
+    ) -> Result<Option<Found>, StoreError> {
+        match self {
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.read_with_left(key, ask).await,
+            _ => self.read(key, ask).await,
+        }
+    }
+
     /// Looks without touching: for tools, and where the server can still delete but not write.
     pub(crate) async fn look(&self, key: &str, ask: &Ask) -> Result<Option<Found>, StoreError> {
         remote!(self, store => Box::pin(store.look(key, ask)).await, embedded => {
@@ -267,6 +284,20 @@ impl Store {
     /// Reads the key, and puts this lease there if it is absent.
     pub(crate) async fn probe(&self, key: &str, id: Id, ask: &Ask) -> Result<Probe, StoreError> {
         remote!(self, store => store.probe(key, id, ask).await, embedded => Err(StoreError::Down))
+    }
+
+    /// [`probe`](Self::probe) that also asks how long the entry has left.
+    pub(crate) async fn probe_with_left(
+        &self,
+        key: &str,
+        id: Id,
+        ask: &Ask,
+    ) -> Result<Probe, StoreError> {
+        match self {
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.probe_with_left(key, id, ask).await,
+            _ => self.probe(key, id, ask).await,
+        }
     }
 
     /// What a refresh may replace: the entry that is there, or a lease that it got.

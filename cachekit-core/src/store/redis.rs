@@ -55,15 +55,11 @@ impl Redis {
     }
 
     async fn look_closely(&self, key: &str, id: Id, ask: &Ask) -> Result<Probe, StoreError> {
-        Ok(match self.opened(self.store.probe(key, id).await?, ask) {
-            // Nobody has said what its tags are.
-            Probe::Hit(found) if found.stamps.is_some() => Probe::Unusable(found.id),
-            probe => probe,
-        })
+        Ok(untagged(self.understand(self.store.probe(key, id).await?, ask)))
     }
 
     /// What the reader takes the bytes for, whatever they are stamped with.
-    pub(super) fn opened(&self, probe: redis::Probe, ask: &Ask) -> Probe {
+    pub(super) fn understand(&self, probe: redis::Probe, ask: &Ask) -> Probe {
         match probe {
             redis::Probe::Granted => Probe::Granted,
             redis::Probe::Lease(found) => Probe::Lease(found),
@@ -196,7 +192,7 @@ impl Redis {
         Hold::Redis { _hold: self.store.hold(key, id) }
     }
 
-    fn usable(&self, bytes: &[u8], ask: &Ask) -> Option<Found> {
+    pub(super) fn usable(&self, bytes: &[u8], ask: &Ask) -> Option<Found> {
         self.found_in(bytes, ask).filter(|found| found.stamps.is_none())
     }
 
@@ -316,6 +312,14 @@ impl Redis {
     }
 }
 
+/// Whoever names no tags cannot tell whether an entry that has some is good.
+pub(super) fn untagged(probe: Probe) -> Probe {
+    match probe {
+        Probe::Hit(found) if found.stamps.is_some() => Probe::Unusable(found.id),
+        probe => probe,
+    }
+}
+
 impl From<redis::StoreError> for StoreError {
     fn from(error: redis::StoreError) -> Self {
         match error {
@@ -335,7 +339,8 @@ fn found(answer: Answer, id: Id, flags: u8, times: (u64, u32), load_cost_ms: u32
         until.saturating_sub(i64::try_from(wall_clock_ms()).unwrap_or(i64::MAX))
     });
     let local = flags & entry::flags::NO_L1 == 0;
-    Found { answer, id, fresh_for_ms, soft_ttl_ms, load_cost_ms, stamps: None, local }
+    let (left_ms, size, stamps) = (None, 0, None);
+    Found { answer, id, fresh_for_ms, soft_ttl_ms, load_cost_ms, stamps, local, left_ms, size }
 }
 
 fn stamped(found: Found, stamps: &[u8]) -> Found {

@@ -4,10 +4,10 @@
 //! entry is good while the generations it is stamped with are there.
 
 #[cfg(feature = "redis")]
-use super::redis::Redis;
+use super::{kept::with_left, redis::Redis};
 use super::{Fill, Found, Probe, Store, StoreError, remote};
 #[cfg(feature = "redis")]
-use crate::redis::{Generation, Stamped, Wanted};
+use crate::redis::{self, Generation, Stamped, Wanted};
 use crate::{
     cache::Ask,
     entry::{Id, Stamp, Stamps, Standing, standing},
@@ -31,31 +31,36 @@ impl From<bool> for Filled {
 }
 
 impl Store {
-    /// [`probe`](Self::probe) by a reader that names tags, and their generations when it was sent.
+    /// [`probe`](Self::probe) by a reader that names tags, and their generations when it was sent; with how long the
+    /// entry has `left` if that is asked for.
     pub(crate) async fn probe_under(
         &self,
         key: &str,
         id: Id,
         ask: &Ask,
         tags: &[Tag],
+        left: bool,
     ) -> Result<(Probe, Stamps), StoreError> {
         remote!(self, store => {
-            let (probe, stamps) = store.probe_under(key, id, ask, tags).await?;
+            let (probe, stamps) = store.probe_under(key, id, ask, tags, left).await?;
             Ok((judged(probe, &stamps), stamps))
         }, embedded => Err(StoreError::Down))
     }
 
-    /// [`read`](Self::read) by a reader that names tags.
+    /// [`read`](Self::read) by a reader that names tags, and their generations; with how long the entry has `left` if
+    /// that is asked for.
     pub(crate) async fn read_under(
         &self,
         key: &str,
         ask: &Ask,
         tags: &[Tag],
-    ) -> Result<Option<Found>, StoreError> {
+        left: bool,
+    ) -> Result<(Option<Found>, Stamps), StoreError> {
+        let with = if left { With::Left } else { With::Nothing };
         remote!(self, store => {
-            let (found, stamps) = store.read_under(key, ask, tags, false).await?;
-            Ok(found.filter(|found| is_current(found, &stamps)))
-        }, embedded => Ok(None))
+            let (found, stamps) = store.read_under(key, ask, tags, with).await?;
+            Ok((found.filter(|found| is_current(found, &stamps)), stamps))
+        }, embedded => Err(StoreError::Down))
     }
 
     /// [`look`](Self::look) by a reader that names tags.
@@ -66,7 +71,7 @@ impl Store {
         tags: &[Tag],
     ) -> Result<Option<Found>, StoreError> {
         remote!(self, store => {
-            let (found, stamps) = store.read_under(key, ask, tags, true).await?;
+            let (found, stamps) = store.read_under(key, ask, tags, With::Get).await?;
             Ok(found.filter(|found| is_current(found, &stamps)))
         }, embedded => Ok(None))
     }
@@ -96,6 +101,16 @@ impl Store {
             Err(StoreError::Down)
         })
     }
+}
+
+/// How an entry is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum With {
+    Nothing,
+    /// And how long it has left.
+    Left,
+    /// By a command that a server answers which takes no writes.
+    Get,
 }
 
 /// Each key, and after it that of the generation which it has if somebody uses it as a tag.
@@ -152,12 +167,20 @@ impl Redis {
         id: Id,
         ask: &Ask,
         tags: &[Tag],
+        left: bool,
     ) -> Result<(Probe, Stamps), StoreError> {
         let wanted = self.wanted(tags)?;
-        let (probe, generations) =
-            self.store.probe_under(key, id, &wanted, lasting_ms(ask)).await?;
+        let (probe, left_ms, generations) =
+            self.store.probe_under(key, id, &wanted, lasting_ms(ask), left).await?;
         let stamps = stamps(tags, generations.iter().map(Some));
-        let probe = self.opened(probe, ask);
+        let size = match &probe {
+            redis::Probe::Entry(bytes) => bytes.len(),
+            _ => 0,
+        };
+        let probe = match self.understand(probe, ask) {
+            Probe::Hit(found) => Probe::Hit(with_left(found, left_ms, size)),
+            probe => probe,
+        };
         self.trend.note(matches!(&probe, Probe::Hit(found) if is_current(found, &stamps)));
         Ok((probe, stamps))
     }
@@ -167,12 +190,17 @@ impl Redis {
         key: &str,
         ask: &Ask,
         tags: &[Tag],
-        get: bool,
+        with: With,
     ) -> Result<(Option<Found>, Stamps), StoreError> {
         let texts: Vec<_> = tags.iter().map(|tag| tag.as_ref().text).collect();
-        let (bytes, generations) = self.store.read_under(key, &texts, get).await?;
+        let (get, left) = (with == With::Get, with == With::Left);
+        let (bytes, left_ms, generations) =
+            self.store.read_under(key, &texts, get, left).await?;
         let stamps = stamps(tags, generations.iter().map(Generation::as_ref));
-        let found = bytes.and_then(|bytes| self.found_in(&bytes, ask));
+        let found = bytes.and_then(|bytes| {
+            let found = self.found_in(&bytes, ask)?;
+            Some(with_left(found, left_ms, bytes.len()))
+        });
         if !get {
             self.trend.note(found.as_ref().is_some_and(|found| is_current(found, &stamps)));
         }

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
-use syn::{Expr, ExprClosure, Ident, LitBool, LitStr, Token, parenthesized};
+use syn::{Expr, ExprClosure, ExprLit, Ident, Lit, LitBool, LitStr, Token, parenthesized};
 
 use super::ahead::{self, Ahead, Window};
 use crate::duration::{self, Millis};
@@ -26,6 +26,7 @@ const NAMES: Names = Names {
         "local",
         "stale_while_revalidate",
         "refresh_ahead",
+        "l1",
         "crate",
     ],
     later: &[
@@ -33,7 +34,6 @@ const NAMES: Names = Names {
         "stale_if_error",
         "soft_timeout",
         "hard_timeout",
-        "l1",
         "consistency",
     ],
 };
@@ -86,6 +86,8 @@ pub(crate) struct Args {
     pub(crate) local: bool,
     pub(crate) stale_while_revalidate: Option<(Ident, Window)>,
     pub(crate) refresh_ahead: Option<(Ident, Ahead)>,
+    /// `l1 = ..`, as written.
+    pub(crate) l1: Option<LitBool>,
 }
 
 impl Args {
@@ -122,6 +124,7 @@ impl Args {
                 self.refresh_ahead = Some((name.clone(), ahead::ahead(name, input)?));
             }
             "skip" => self.skip = skip(name, input)?,
+            "l1" => self.l1 = Some(l1(name, input)?),
             "companion" => self.companion = companion(name, input)?,
             "shared" => {
                 options::flag(name, input)?;
@@ -233,6 +236,14 @@ fn skip(name: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
         return Err(syn::Error::new(name.span(), message));
     }
     Ok(names.into_iter().collect())
+}
+
+fn l1(name: &Ident, input: ParseStream<'_>) -> syn::Result<LitBool> {
+    let message = "`l1` is `false` or `true`; how long copies live is said to `CacheBuilder::local`";
+    match options::value::<Expr>(name, "false", input)? {
+        Expr::Lit(ExprLit { lit: Lit::Bool(yes), .. }) => Ok(yes),
+        other => Err(syn::Error::new_spanned(other, message)),
+    }
 }
 
 fn companion(name: &Ident, input: ParseStream<'_>) -> syn::Result<Companion> {

@@ -24,6 +24,10 @@ pub(super) fn check(function: &Function, args: &Args, errors: &mut Errors) {
     if let Some(shared) = args.shared.as_ref().filter(|_| function.receiver().is_none()) {
         errors.at(shared.span(), "`shared` is for methods, and this function has no `self`");
     }
+    if let Some(l1) = args.l1.as_ref().filter(|_| args.local) {
+        let message = "a `local` value stays in this process, so there is nothing that `l1` could keep a copy of; remove one of them";
+        errors.at(l1.span(), message);
+    }
     if let Some(Key::Expr(expr)) = &args.key {
         let used = mentions::words(expr.to_token_stream());
         nothing_left_out(function, args, &used, "use it in `key`", errors);

@@ -217,7 +217,8 @@ fn ask(arg: &PatType) -> Option<Asked> {
 
 fn policy_of(args: &Args, ttl: &Ttl) -> TokenStream {
     let (more, constant) = ahead::policy(args);
-    policy_with(ttl, args.negative_ttl.as_ref(), &more, constant)
+    let l1 = args.l1.iter().map(|yes| quote!(.l1(#yes)));
+    policy_with(ttl, args.negative_ttl.as_ref(), &quote!(#(#l1)* #more), constant)
 }
 
 pub(crate) fn policy(ttl: &Ttl, negative: Option<&Ttl>) -> TokenStream {

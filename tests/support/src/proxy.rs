@@ -63,16 +63,19 @@ pub struct Proxy {
 
 #[derive(Debug)]
 pub(crate) struct Hub {
-    upstream: u16,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    upstream: u16,
     commands: Vec<Command>,
     gates: Vec<Arc<Gate>>,
-    links: Vec<[TcpStream; 2]>,
+    links: Vec<(usize, [TcpStream; 2])>,
+    /// Connections that asked to be told of changes.
+    trackers: Vec<usize>,
     connections: usize,
+    forgetful: bool,
     refusing: bool,
     stopped: bool,
 }
@@ -86,7 +89,8 @@ impl Proxy {
     pub fn start(upstream: u16) -> Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free loopback port");
         let port = listener.local_addr().expect("the port just bound").port();
-        let hub = Arc::new(Hub { upstream, state: Mutex::default() });
+        let state = State { upstream, ..State::default() };
+        let hub = Arc::new(Hub { state: Mutex::new(state) });
         let accepting = Arc::clone(&hub);
         thread::spawn(move || accept(&accepting, &listener));
         Proxy { port, hub }
@@ -122,17 +126,77 @@ impl Proxy {
         self.rule(Act::Delay(delay), Box::new(picks))
     }
 
+    /// Lets the server carry the picked commands out, and passes their replies on after `delay`.
+    pub fn delay_replies(
+        &self,
+        delay: Duration,
+        picks: impl Fn(&Command) -> bool + Send + Sync + 'static,
+    ) -> Rule {
+        self.rule(Act::DelayReply(delay), Box::new(picks))
+    }
+
     fn rule(&self, act: Act, matches: Matcher) -> Rule {
         let gate = Arc::new(Gate::new(act, matches));
         self.hub.lock().gates.push(Arc::clone(&gate));
         Rule::new(Arc::clone(&self.hub), gate)
     }
 
+    /// Keeps pushes from their clients until they are released. What the server says after one on the same connection
+    /// waits behind it.
+    pub fn hold_pushes(&self) -> Rule {
+        self.push_rule(Act::Hold)
+    }
+
+    /// Passes pushes on after `delay`, one after the other.
+    pub fn delay_pushes(&self, delay: Duration) -> Rule {
+        self.push_rule(Act::Delay(delay))
+    }
+
+    fn push_rule(&self, act: Act) -> Rule {
+        let gate = Arc::new(Gate::of_pushes(act));
+        self.hub.lock().gates.push(Arc::clone(&gate));
+        Rule::new(Arc::clone(&self.hub), gate)
+    }
+
     /// Cuts every connection; commands on their way to the server still arrive there.
     pub fn cut(&self) {
-        for link in self.hub.lock().links.drain(..) {
+        for (_, link) in self.hub.lock().links.drain(..) {
             close(&link);
         }
+    }
+
+    /// Cuts the connections that asked to be told of changes (`CLIENT TRACKING`), and says how many there were.
+    pub fn cut_trackers(&self) -> usize {
+        self.cut_some(true)
+    }
+
+    /// Cuts every other connection.
+    pub fn cut_all_but_trackers(&self) -> usize {
+        self.cut_some(false)
+    }
+
+    fn cut_some(&self, trackers: bool) -> usize {
+        let mut state = self.hub.lock();
+        let State { links, trackers: known, .. } = &mut *state;
+        let (cut, kept) = std::mem::take(links)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(connection, _)| known.contains(connection) == trackers);
+        *links = kept;
+        known.retain(|connection| links.iter().any(|(kept, _)| kept == connection));
+        cut.iter().for_each(|(_, link)| close(link));
+        cut.len()
+    }
+
+    /// Leads connections that are made from now on to another port of this host.
+    pub fn lead_to(&self, upstream: u16) {
+        self.hub.lock().upstream = upstream;
+    }
+
+    /// From now on keeps no record of commands: for long runs.
+    pub fn forget(&self) {
+        let mut state = self.hub.lock();
+        state.forgetful = true;
+        state.commands.clear();
     }
 
     /// From now on closes new connections at once, or takes them again.
@@ -179,8 +243,18 @@ impl Hub {
     fn note(&self, command: Command) -> Option<Arc<Gate>> {
         let mut state = self.lock();
         let gate = state.gates.iter().rev().find(|gate| gate.picks(&command)).cloned();
-        state.commands.push(command);
+        if command.is("CLIENT") && command.args.get(1).is_some_and(|arg| arg == b"TRACKING") {
+            state.trackers.push(command.connection);
+        }
+        if !state.forgetful {
+            state.commands.push(command);
+        }
         gate
+    }
+
+    /// The rule that a push falls under: the newest one for pushes.
+    fn push_gate(&self) -> Option<Arc<Gate>> {
+        self.lock().gates.iter().rev().find(|gate| gate.is_of_pushes()).cloned()
     }
 }
 
@@ -193,11 +267,11 @@ fn accept(hub: &Arc<Hub>, listener: &TcpListener) {
         if state.refusing {
             continue;
         }
-        let Ok(server) = TcpStream::connect(("127.0.0.1", hub.upstream)) else { continue };
+        let Ok(server) = TcpStream::connect(("127.0.0.1", state.upstream)) else { continue };
         let connection = state.connections;
         state.connections += 1;
         let (Ok(near), Ok(far)) = (client.try_clone(), server.try_clone()) else { continue };
-        state.links.push([near, far]);
+        state.links.push((connection, [near, far]));
         drop(state);
         serve(hub, connection, client, server);
     }
@@ -207,13 +281,13 @@ fn serve(hub: &Arc<Hub>, connection: usize, client: TcpStream, server: TcpStream
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (Ok(answered), Ok(answering)) = (client.try_clone(), server.try_clone()) else { return };
     let (gates, passed) = channel();
-    let hub = Arc::clone(hub);
+    let (hub, replying) = (Arc::clone(hub), Arc::clone(hub));
     thread::spawn(move || {
         let _ = requests(&hub, connection, &client, &server, &gates);
         let _ = server.shutdown(Shutdown::Write);
     });
     thread::spawn(move || {
-        let _ = replies(&answering, &answered, &passed);
+        let _ = replies(&replying, &answering, &answered, &passed);
         close(&[answering, answered]);
     });
 }
@@ -240,6 +314,7 @@ fn requests(
 }
 
 fn replies(
+    hub: &Hub,
     server: &TcpStream,
     mut client: &TcpStream,
     gates: &Receiver<Option<Arc<Gate>>>,
@@ -249,7 +324,11 @@ fn replies(
         let mut raw = Vec::new();
         frames::reply(&mut server, &mut raw)?;
         let is_push = raw.first() == Some(&b'>');
-        if !is_push && let Ok(Some(gate)) = gates.recv() {
+        if is_push {
+            if let Some(gate) = hub.push_gate() {
+                gate.before_request();
+            }
+        } else if let Ok(Some(gate)) = gates.recv() {
             gate.before_reply()?;
         }
         client.write_all(&raw)?;
@@ -301,6 +380,31 @@ mod tests {
         drop(held);
         let stored = || redis.call(&["GET", "k"]).bytes() == Some(b"v".to_vec());
         assert!(wait_until(PATIENCE, stored));
+    }
+
+    #[test]
+    fn pushes_are_held_and_their_connection_alone_is_cut() {
+        let server = RedisServer::start();
+        let proxy = Proxy::start(server.port());
+        let mut tracker = TcpStream::connect(("127.0.0.1", proxy.port)).unwrap();
+        tracker.write_all(b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n").unwrap();
+        let tracking = b"*4\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n$5\r\nBCAST\r\n";
+        tracker.write_all(tracking).unwrap();
+        let mut redis = connect(&proxy);
+        let held = proxy.hold_pushes();
+        let told = || {
+            redis.call(&["SET", "k", "v"]);
+            held.waiting() == 1
+        };
+        assert!(wait_until(PATIENCE, told));
+        assert_eq!(redis.call(&["GET", "k"]).bytes(), Some(b"v".to_vec()));
+        drop(held);
+        assert_eq!(proxy.cut_trackers(), 1);
+        assert!(io::copy(&mut tracker, &mut io::sink()).is_ok_and(|heard| heard > 0));
+        assert_eq!(redis.call(&["PING"]), Reply::Simple("PONG".to_owned()));
+        proxy.forget();
+        redis.call(&["PING"]);
+        assert_eq!(proxy.commands(), []);
     }
 
     #[test]

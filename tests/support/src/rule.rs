@@ -15,12 +15,14 @@ pub(crate) enum Act {
     HoldReply,
     LoseReply,
     Delay(Duration),
+    DelayReply(Duration),
 }
 
 /// Where picked commands wait.
 pub(crate) struct Gate {
     act: Act,
-    matches: Matcher,
+    /// None: pushes, and no command.
+    matches: Option<Matcher>,
     state: Mutex<State>,
     moved: Condvar,
 }
@@ -35,18 +37,26 @@ struct State {
 
 impl Gate {
     pub(crate) fn new(act: Act, matches: Matcher) -> Gate {
-        Gate { act, matches, state: Mutex::default(), moved: Condvar::new() }
+        Gate { act, matches: Some(matches), state: Mutex::default(), moved: Condvar::new() }
+    }
+
+    pub(crate) fn of_pushes(act: Act) -> Gate {
+        Gate { act, matches: None, state: Mutex::default(), moved: Condvar::new() }
+    }
+
+    pub(crate) fn is_of_pushes(&self) -> bool {
+        self.matches.is_none()
     }
 
     pub(crate) fn picks(&self, command: &Command) -> bool {
-        (self.matches)(command)
+        self.matches.as_ref().is_some_and(|matches| matches(command))
     }
 
     pub(crate) fn before_request(&self) {
         match self.act {
             Act::Hold => self.wait(),
             Act::Delay(delay) => self.pause(delay),
-            Act::HoldReply | Act::LoseReply => {}
+            Act::HoldReply | Act::LoseReply | Act::DelayReply(_) => {}
         }
     }
 
@@ -58,6 +68,7 @@ impl Gate {
                 self.lock().met += 1;
                 return Err(io::ErrorKind::ConnectionAborted.into());
             }
+            Act::DelayReply(delay) => self.pause(delay),
             Act::Hold | Act::Delay(_) => {}
         }
         Ok(())

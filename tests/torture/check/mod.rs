@@ -2,7 +2,8 @@
 //!
 //! A read must return no version older than that of any write that returned before the read began.
 //! A write whose invalidation is pending binds the readers of its own process only. A write that
-//! never returned binds nobody, and may be seen or not.
+//! never returned binds nobody, and may be seen or not. Where processes keep copies, a write binds the readers of
+//! other processes only some time after it returned.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,6 +14,7 @@ use crate::history::{Call, Event};
 
 mod overtaken;
 mod summary;
+mod visibility;
 
 #[cfg(test)]
 mod brute;
@@ -21,6 +23,7 @@ mod tests;
 
 use overtaken::Overtaken;
 pub use summary::Summary;
+pub use visibility::Visibility;
 
 /// A read that a regular register would not have answered so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +39,7 @@ pub struct Violation {
 pub enum Fault {
     /// A newer version's write had returned before the read began.
     Stale {
-        /// How long before, in nanoseconds.
+        /// How long before, in nanoseconds, less what reads may be behind.
         age: u64,
     },
     /// No write of this version had begun when the read returned.
@@ -46,9 +49,16 @@ pub enum Fault {
 /// All violations in the history, in its order.
 #[must_use]
 pub fn violations(history: &[Event]) -> Vec<Violation> {
+    violations_within(0, history)
+}
+
+/// The same where reads may be behind the writes of other processes by `bound` nanoseconds; behind those of their own
+/// process they may never be.
+#[must_use]
+pub fn violations_within(bound: u64, history: &[Event]) -> Vec<Violation> {
     let registers = registers(history);
     let fault = |(read, event): (usize, &Event)| {
-        let fault = registers.get(&event.key)?.fault(event)?;
+        let fault = registers.get(&event.key)?.fault(event, bound)?;
         Some(Violation { read, fault })
     };
     history.iter().enumerate().filter_map(fault).collect()
@@ -143,10 +153,11 @@ impl Register {
         register
     }
 
-    fn fault(&self, event: &Event) -> Option<Fault> {
+    fn fault(&self, event: &Event, bound: u64) -> Option<Fault> {
         let Call::Read { version, .. } = event.call else { return None };
         let own = self.own.get(&event.process).and_then(|own| own.since(version));
-        let since = [self.applied.since(version), own].into_iter().flatten().min();
+        let applied = self.applied.since(version).map(|since| since.saturating_add(bound));
+        let since = [applied, own].into_iter().flatten().min();
         if let Some(since) = since.filter(|since| *since < event.invoked) {
             return Some(Fault::Stale { age: event.invoked - since });
         }

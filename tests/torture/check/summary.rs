@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use super::{Fault, Violation, inversions, violations};
+use super::{Fault, Violation, inversions, violations_within};
 use crate::history::{Call, Event, Source};
 
 /// Counts of a history and what the checker says of it.
@@ -30,8 +30,15 @@ impl Summary {
     /// Counts and checks a history.
     #[must_use]
     pub fn of(history: &[Event]) -> Summary {
+        Summary::within(Duration::ZERO, history)
+    }
+
+    /// The same where reads may be behind the writes of other processes by `bound`.
+    #[must_use]
+    pub fn within(bound: Duration, history: &[Event]) -> Summary {
+        let bound = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
         let mut summary = Summary {
-            violations: violations(history),
+            violations: violations_within(bound, history),
             inversions: inversions(history),
             ..Summary::default()
         };

@@ -12,7 +12,7 @@ use tokio::{task::JoinSet, time};
 
 use crate::{args::Args, items::Loader, parent, subject::Subject};
 
-/// Longest delay of a loader, and longest pause of a writer.
+/// Longest delay of a loader.
 const DELAY_US: u64 = 20_000;
 
 /// What every loop of this process shares.
@@ -21,6 +21,10 @@ struct Run {
     process: u32,
     keys: u32,
     until: u64,
+    /// The pause after each read.
+    pace: Duration,
+    /// The longest pause of a writer.
+    pause_us: u64,
     subject: Subject,
     database: Database,
 }
@@ -34,7 +38,9 @@ pub(crate) async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     parent::ready().await?;
     let until = clock::now() + args.get::<u64>("seconds")? * 1_000_000_000;
     let keys = args.get("keys")?;
-    let run = Run { process: u32::try_from(process)?, keys, until, subject, database };
+    let pace = Duration::from_micros(args.get("pace_us")?);
+    let (process, pause_us) = (u32::try_from(process)?, args.get("pause_us")?);
+    let run = Run { process, keys, until, pace, pause_us, subject, database };
     let mut loops = JoinSet::new();
     for _ in 0..args.get("readers")? {
         loops.spawn(run.clone().reads(seeds.fork()));
@@ -63,6 +69,9 @@ impl Run {
                 None => Call::LostRead,
             };
             history.push(self.event(key, invoked, call));
+            if !self.pace.is_zero() {
+                time::sleep(self.pace).await;
+            }
         }
         history
     }
@@ -70,7 +79,7 @@ impl Run {
     async fn writes(self, mut rng: Rng) -> Vec<Event> {
         let mut history = Vec::new();
         while clock::now() < self.until {
-            time::sleep(Duration::from_micros(rng.u64(..DELAY_US))).await;
+            time::sleep(Duration::from_micros(rng.u64(..self.pause_us))).await;
             let key = rng.u32(..self.keys);
             let limit = leaves(&mut rng).map(|limit| limit / 10);
             let invoked = clock::now();

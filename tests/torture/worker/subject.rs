@@ -2,7 +2,7 @@
 
 use std::{error::Error, time::Duration};
 
-use cachekit::{Cache, Outcome, Status, with_receipt, with_status};
+use cachekit::{Cache, CacheBuilder, LocalTier, Outcome, Status, with_receipt, with_status};
 use cachekit_torture::{database::Database, history::Source};
 use redis::{AsyncTypedCommands as _, aio::MultiplexedConnection};
 
@@ -31,6 +31,12 @@ impl Subject {
         let url = args.text("redis")?;
         match args.text("subject")? {
             "cachekit" => Ok(Subject::Cachekit(install(url).await?)),
+            "local" => {
+                let bound = Duration::from_millis(args.get("bound_ms")?);
+                let local = LocalTier::new().staleness(bound);
+                let builder = Cache::builder().local(local);
+                Ok(Subject::Cachekit(install_as(builder, url).await?))
+            }
             "plain" => {
                 let client = redis::Client::open(url)?;
                 Ok(Subject::Plain(client.get_multiplexed_async_connection().await?))
@@ -92,7 +98,11 @@ impl Subject {
 
 /// The cache of this process, installed.
 pub(crate) async fn install(url: &str) -> Result<Cache, cachekit::Error> {
-    let builder = Cache::builder().namespace("torture").shutdown_timeout(Duration::from_secs(30));
+    install_as(Cache::builder(), url).await
+}
+
+async fn install_as(builder: CacheBuilder, url: &str) -> Result<Cache, cachekit::Error> {
+    let builder = builder.namespace("torture").shutdown_timeout(Duration::from_secs(30));
     let cache = builder.redis(url).await?.build()?;
     cache.clone().install()?;
     Ok(cache)

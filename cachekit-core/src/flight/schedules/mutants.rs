@@ -89,3 +89,18 @@ fn a_single_local_invalidation_is_caught() {
 fn inserting_without_a_ticket_is_caught() {
     catch(Mutant::InsertWithoutTicket, Scenario { writers: 1, ..EMBEDDED }, "stale");
 }
+
+/// Copies that nobody but their own process voids: it has to do so itself, and twice.
+const COPIES: Scenario =
+    Scenario { copies: true, writers: 2, foreign_writers: 0, fickle: 0, ..STORE };
+
+#[test]
+fn a_copy_made_without_a_ticket_is_caught() {
+    catch(Mutant::InsertWithoutTicket, COPIES, "stale");
+}
+
+/// Every invalidation is waited for, so that only a copy can be stale.
+#[test]
+fn a_copy_made_between_the_first_invalidation_and_the_unlink_is_caught() {
+    catch(Mutant::SingleLocalInvalidation, COPIES, "stale");
+}

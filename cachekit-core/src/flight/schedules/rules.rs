@@ -174,3 +174,16 @@ fn everything_at_once_serves_nobody_what_is_old() {
     };
     explore(scenario, MANY);
 }
+
+#[test]
+fn a_process_s_copies_are_never_older_than_what_it_wrote() {
+    let scenario = Scenario { copies: true, writers: 2, foreign_writers: 0, ..STORE };
+    explore(Scenario { manners: ALL, reaper: true, ..scenario }, MANY);
+}
+
+#[test]
+fn a_process_s_copies_are_never_older_than_what_it_wrote_when_commands_fail() {
+    let faults = Faults { lost: 15, refused: 5, full: 5, down: 5 };
+    let scenario = Scenario { copies: true, writers: 2, foreign_writers: 0, ..STORE };
+    explore(Scenario { faults, impatient: true, bystanders: 1, queue_limit: 1, ..scenario }, MANY);
+}

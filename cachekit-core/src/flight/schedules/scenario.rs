@@ -18,6 +18,8 @@ pub(super) struct Scenario {
     pub(super) processes: usize,
     /// Whether they share a store; else there is one process and its own tier.
     pub(super) store: bool,
+    /// Whether processes keep copies of what the store has, which nobody tells them about.
+    pub(super) copies: bool,
     pub(super) faults: Faults,
     /// Whether reads must not go back in time.
     pub(super) atomic: bool,
@@ -60,6 +62,7 @@ pub(super) struct Scenario {
 pub(super) const EMBEDDED: Scenario = Scenario {
     processes: 1,
     store: false,
+    copies: false,
     faults: Faults { lost: 0, refused: 0, full: 0, down: 0 },
     atomic: false,
     impatient: false,

@@ -6,7 +6,7 @@ use crate::{
     cache::Ask,
     entry::{Id, Stamp, Stamps},
     key::Tag,
-    store::{Fill, Found, Probe, StoreError},
+    store::{Fill, Found, Probe, StoreError, With},
 };
 
 impl Double {
@@ -16,6 +16,7 @@ impl Double {
         id: Id,
         ask: &Ask,
         tags: &[Tag],
+        _: bool,
     ) -> Result<(Probe, Stamps), StoreError> {
         self.admit()?;
         let stamps = self.generations(tags, true).await;
@@ -29,9 +30,9 @@ impl Double {
         key: &str,
         ask: &Ask,
         tags: &[Tag],
-        get: bool,
+        with: With,
     ) -> Result<(Option<Found>, Stamps), StoreError> {
-        if !get {
+        if with != With::Get {
             self.admit()?;
         }
         let stamps = self.generations(tags, false).await;

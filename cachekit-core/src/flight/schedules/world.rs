@@ -51,7 +51,7 @@ impl World {
                 };
                 Cache::builder()
                     .clock(Clock::manual(clock.clone()))
-                    .double(store, scenario.limits())
+                    .double(store, scenario.limits(), scenario.copies)
                     .build()
                     .unwrap()
             })

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     audit::Sites,
-    cache::{Answer, Lifetime, Limits, Looks, Policy},
+    cache::{Answer, Lifetime, Limits, Looks, Policy, Turns},
     clock::Clock,
     entry::{Id, Stamp},
     key::{Key, KeyRef, StoredKey},
@@ -29,6 +29,7 @@ pub(crate) struct Engine {
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
     pub(crate) loads: Arc<Semaphore>,
+    pub(crate) turns: Turns,
     pub(crate) queue: Queue,
     pub(crate) reporter: Reporter,
     pub(crate) replaced: Replaced,
@@ -118,6 +119,12 @@ impl Engine {
 
     /// Why reads of this key may not use the cache now.
     pub(crate) fn barred(&self, key: &Key) -> Option<&'static str> {
+        let all = self.all_barred();
+        all.or_else(|| self.registry.is_dirty(&key.as_ref()).then_some("dirty"))
+    }
+
+    /// Why no read may use the cache now.
+    pub(crate) fn all_barred(&self) -> Option<&'static str> {
         if self.bypass_all.load(Ordering::Acquire) {
             return Some("queue_full");
         }
@@ -125,7 +132,7 @@ impl Engine {
         if self.sql.doubts.are_too_many() {
             return Some("too_many_doubts");
         }
-        self.registry.is_dirty(&key.as_ref()).then_some("dirty")
+        None
     }
 
     /// Which keys in the shared store, and which rows of an outbox, are this cache's; empty where it

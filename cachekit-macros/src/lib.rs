@@ -64,6 +64,8 @@ mod writes_through;
 /// | `companion = false`, `= name`, or `companion` | no companion, one of another name, or one where there would be none |
 /// | `outside_tx` | a promise that no transaction is open on what the function is given |
 /// | `local` | the value stays in this process, and needs no serde |
+/// | `hard_timeout = "2s"` | how long a call waits, all in all, before it gets an error of kind `Timeout`; for functions whose error can hold a `cachekit::Error` (`E: From<cachekit::Error>`). A load that nobody else waits for is cancelled |
+/// | `max_loads = 8` | how many loads of this template run at once in this process; the others wait for a turn |
 /// | `crate = "path"` | where to find cachekit, if not at `::cachekit` |
 ///
 /// `key` and `ttl` must be given. An argument that is plain data (numbers, text, ids, collections of them) must be in

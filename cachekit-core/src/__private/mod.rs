@@ -1,5 +1,6 @@
 //! What expansions call. Not for use by hand: it changes without notice.
 
+mod fail;
 mod form;
 mod lifetime;
 mod probe;
@@ -13,8 +14,8 @@ mod write;
 mod write_shape;
 
 pub use self::{
-    form::*, lifetime::*, probe::*, probes::*, read::*, recorder::*, shape::*, site::*, tx::*,
-    write::*, write_shape::*,
+    fail::*, form::*, lifetime::*, probe::*, probes::*, read::*, recorder::*, shape::*, site::*,
+    tx::*, write::*, write_shape::*,
 };
 pub use crate::{
     cache::{Cache, Policy},

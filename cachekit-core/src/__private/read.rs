@@ -4,15 +4,18 @@ use std::{
     fmt,
     pin::Pin,
     task::{Context as TaskContext, Poll},
+    time::Duration,
 };
 
 use tracing::Instrument as _;
 
 use super::{Form, Site};
 use crate::{
-    cache::{Answer, Cache, Policy, Start, Step, Way},
+    cache::{Answer, Cache, Policy, Start, Status, Step, Way},
+    error::Error,
     flight::Verdict,
     key::KeyBuf,
+    sync,
 };
 
 /// Who reads, and through which cache.
@@ -51,18 +54,45 @@ where
             None => Way::past_the_cache(&call, "type"),
         },
     };
+    // Where nobody can be told that time is up, it never is.
+    let limit = form.fail.zip(policy.time_limit());
     let span = way.span();
-    Read(State::Pending(Box::pin(go(way, form, body).instrument(span))))
+    Read(State::Pending(Box::pin(go(way, form, limit, body).instrument(span))))
 }
 
-/// Goes the way to its end. The body runs at most once: it may consume what it borrows.
-async fn go<R, F, Fut>(mut way: Box<Way>, form: Form<R>, body: F) -> R
+/// Goes the way to its end, or until time is up.
+async fn go<R, F, Fut>(mut way: Box<Way>, form: Form<R>, limit: Option<Limit<R>>, body: F) -> R
 where
     F: FnOnce() -> Fut,
     Fut: Future<Output = R>,
 {
-    let mut body = Some(body);
-    let mut own = None;
+    let (mut body, mut own) = (Some(body), None);
+    let answer = answer(&mut way, &form, &mut body, &mut own);
+    let Some((fail, limit)) = limit else { return answer.await };
+    if let Some(out) = sync::at_most(Some(limit), Box::pin(answer)).await {
+        return out;
+    }
+    let error = way.time_is_up(limit);
+    let verdict = if own.is_some() { Verdict::Own(Status::Loaded) } else { Verdict::Refused };
+    way.report(&verdict);
+    // What it has loaded and could not fill in time is an answer all the same.
+    own.unwrap_or_else(|| fail(error))
+}
+
+/// How to tell that time is up, and when it is.
+type Limit<R> = (fn(Error) -> R, Duration);
+
+/// Finds an answer. The body runs at most once: it may consume what it borrows.
+async fn answer<R, F, Fut>(
+    way: &mut Box<Way>,
+    form: &Form<R>,
+    body: &mut Option<F>,
+    own: &mut Option<R>,
+) -> R
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = R>,
+{
     loop {
         let verdict = match way.next().await {
             Step::Done(verdict) => verdict,
@@ -71,7 +101,7 @@ where
                 let out = way.body_context().scope(body()).await;
                 let split = way.is_shared().then(|| (form.split)(&out));
                 // Moved before the await: nothing there may refer to it, since it need not be `Sync`.
-                own = Some(out);
+                *own = Some(out);
                 let settled = way.settle(split).await;
                 match settled {
                     Some(verdict) => verdict,
@@ -80,8 +110,12 @@ where
             }
         };
         way.report(&verdict);
-        if let Some(out) = from_verdict(&form, verdict, &mut own) {
+        let refused = matches!(verdict, Verdict::Refused);
+        if let Some(out) = from_verdict(form, verdict, own) {
             return out;
+        }
+        if let (true, Some(fail)) = (refused, form.fail) {
+            return fail(way.is_crowded_out());
         }
         // Another type is stored under this key, or another error was shared: the caller's own
         // output if it has one, else its own body.
@@ -97,7 +131,7 @@ fn from_verdict<R>(form: &Form<R>, verdict: Verdict, own: &mut Option<R>) -> Opt
         Verdict::Own(_) => own.take(),
         Verdict::Answer(answer, _) => from_answer(form, answer),
         Verdict::Error(error) => form.error.and_then(|make| make(&error)),
-        Verdict::Alone => None,
+        Verdict::Alone | Verdict::Refused => None,
     }
 }
 

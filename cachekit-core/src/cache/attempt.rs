@@ -6,7 +6,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 #[cfg(any(feature = "redis", shuttle))]
 use super::load::Leased;
-use super::{Answer, Policy, Status};
+use super::{
+    Answer, Policy, Status,
+    turns::{Crowded, Turn as LoadTurn},
+};
 use crate::{
     __private::{Codec, Split},
     engine::{Engine, LocalFill},
@@ -80,12 +83,14 @@ pub(crate) struct Attempt {
     pub(super) ask: Ask,
     /// Why this caller, should it lead, goes past the cache.
     past: Option<&'static str>,
+    /// Leave to load, while it loads or is about to.
+    turn: Option<LoadTurn>,
 }
 
 impl Attempt {
     pub(crate) fn new(engine: &Arc<Engine>, key: Key, ask: Ask) -> Self {
         let member = Member::join(engine, key);
-        Self { load: None, role: None, member, engine: engine.clone(), ask, past: None }
+        Self { load: None, role: None, member, engine: engine.clone(), ask, past: None, turn: None }
     }
 
     /// Goes past the cache if it comes to lead: it has waited for the store in vain.
@@ -111,6 +116,9 @@ impl Attempt {
                     Turn::Lead(role) => role,
                     Turn::Given(Verdict::Alone) => {
                         let permit = self.permit().await;
+                        if self.line_up().await.is_err() {
+                            return Step::Done(Verdict::Refused);
+                        }
                         self.load = Some(Load::Alone { _permit: permit });
                         return Step::Load;
                     }
@@ -123,7 +131,7 @@ impl Attempt {
                     return Step::Load;
                 }
                 Lead::Given(verdict) => return Step::Done(verdict),
-                Lead::Over => {}
+                Lead::Over => self.turn = None,
             }
         }
     }
@@ -135,6 +143,8 @@ impl Attempt {
     /// Dropped in mid-way together with the attempt, the fill may or may not have been accepted;
     /// its flight goes on and probes.
     pub(crate) async fn settle(&mut self, split: Split) -> Option<Verdict> {
+        // Others may load while this is filled.
+        self.turn = None;
         match self.load.take()? {
             Load::Alone { .. } => Some(Verdict::Own(Status::Bypassed)),
             Load::Direct { role, _permit } => self.settle_direct(&role, split),
@@ -152,7 +162,10 @@ impl Attempt {
             return Box::pin(self.go_direct(role, reason)).await;
         }
         match &self.engine.store {
-            crate::store::Store::Embedded => self.lead_embedded(role).await,
+            crate::store::Store::Embedded => match self.line_up().await {
+                Ok(()) => self.lead_embedded(role).await,
+                Err(Crowded) => Lead::Given(Verdict::Refused),
+            },
             #[cfg(any(feature = "redis", shuttle))]
             _ if self.ask.codec.is_none() => Box::pin(self.go_direct(role, "local")).await,
             #[cfg(any(feature = "redis", shuttle))]
@@ -186,11 +199,25 @@ impl Attempt {
             return Lead::Over;
         }
         self.engine.reporter.bypass(self.key().template(), reason);
+        // First: who waits for it must not keep others from their turn.
         let permit = self.permit().await;
+        if self.line_up().await.is_err() {
+            return Lead::Given(Verdict::Refused);
+        }
         match role.load_begins(Phase::Direct) {
             Some(()) => Lead::Load(Load::Direct { role, _permit: permit }),
             None => Lead::Over,
         }
+    }
+
+    /// Waits for its turn to load. With the role in hand: nobody joins what has not begun, so
+    /// callers that come meanwhile share the load.
+    pub(super) async fn line_up(&mut self) -> Result<(), Crowded> {
+        if self.turn.is_some() {
+            return Ok(());
+        }
+        self.turn = self.ask.turn(&self.engine, self.member.key()).await?;
+        Ok(())
     }
 
     async fn permit(&self) -> Option<OwnedSemaphorePermit> {

@@ -2,11 +2,13 @@
 
 mod answer;
 mod attempt;
+mod bounds;
 mod builder;
 mod call;
 mod context;
 mod get_or_load;
 mod handle;
+mod health;
 #[cfg(any(feature = "redis", shuttle))]
 mod load;
 mod look;
@@ -20,6 +22,8 @@ mod refresh;
 mod remote;
 mod scope;
 mod start;
+mod timeout;
+mod turns;
 
 pub(crate) use answer::Answer;
 pub use answer::Status;
@@ -29,6 +33,7 @@ pub(crate) use builder::Limits;
 pub use call::{bypass, inherit, refresh, with_receipt, with_status};
 pub(crate) use context::{Context, Mode};
 pub use handle::Cache;
+pub use health::{Health, StoreChange};
 pub(crate) use look::Looks;
 pub use peek::Peek;
 pub(crate) use policy::Lifetime;
@@ -38,3 +43,4 @@ pub use receipt::{Outcome, Receipt};
 pub(crate) use refresh::Refresh;
 pub use scope::Scope;
 pub(crate) use start::{Start, Way};
+pub(crate) use turns::Turns;

@@ -2,7 +2,7 @@
 
 use std::{any::Any, time::Duration};
 
-use super::Answer;
+use super::{Answer, bounds::Bounds};
 use crate::ttl::Ttl;
 
 /// How long an absence is kept where nothing else is said, unless values live even shorter.
@@ -33,6 +33,7 @@ pub struct Policy {
     in_process: bool,
     stale_while_revalidate_ms: u64,
     stale_if_error_ms: u64,
+    pub(super) bounds: Bounds,
 }
 
 /// How long an answer is good, and how long it is kept for those who may use one that is out of date.
@@ -99,6 +100,7 @@ impl Policy {
             in_process: true,
             stale_while_revalidate_ms: 0,
             stale_if_error_ms: 0,
+            bounds: Bounds::NONE,
         }
     }
 
@@ -178,7 +180,12 @@ impl Policy {
     }
 }
 
-const fn millis(time: Duration) -> u64 {
+pub(super) const fn millis(time: Duration) -> u64 {
     let millis = time.as_millis();
     if millis > u64::MAX as u128 { u64::MAX } else { millis as u64 }
+}
+
+/// 0 stands for none where a time is optional.
+pub(super) const fn at_least_1(millis: u64) -> u64 {
+    if millis == 0 { 1 } else { millis }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     entry::Id,
-    flight::{Phase, Role},
+    flight::{Phase, Role, Verdict},
     mutant::{self, Mutant},
     store::{Probe, StoreError},
     sync,
@@ -73,6 +73,9 @@ impl Attempt {
 
     async fn begin_load(&mut self, role: Role, lease: Id) -> Lead {
         let hold = self.engine.store.hold(self.key().as_str(), lease);
+        if Box::pin(self.line_up()).await.is_err() {
+            return Lead::Given(Verdict::Refused);
+        }
         if role.load_begins(Phase::Loading).is_none() {
             return Lead::Over;
         }

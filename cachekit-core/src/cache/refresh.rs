@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Answer, Ask, Lifetime, Status, Step, attempt::answer_of};
+use super::{
+    Answer, Ask, Lifetime, Status, Step,
+    attempt::answer_of,
+    turns::{Crowded, Turn},
+};
 use crate::{
     __private::Split,
     engine::{Engine, LocalFill},
@@ -23,6 +27,8 @@ pub(crate) struct Refresh {
     pub(super) key: Key,
     ask: Ask,
     place: Place,
+    /// Leave to load, while it loads.
+    turn: Option<Turn>,
     /// An id that this caller sent and that may be, or become, a lease of its key.
     #[cfg(any(feature = "redis", shuttle))]
     sent: Option<Id>,
@@ -50,6 +56,7 @@ impl Refresh {
             key,
             ask,
             place: Place::Unknown,
+            turn: None,
             #[cfg(any(feature = "redis", shuttle))]
             sent: None,
             began_ms: 0,
@@ -57,6 +64,10 @@ impl Refresh {
     }
 
     pub(crate) async fn next(&mut self) -> Step {
+        match self.ask.turn(&self.engine, &self.key).await {
+            Ok(turn) => self.turn = turn,
+            Err(Crowded) => return Step::Done(Verdict::Refused),
+        }
         self.place = self.find_place().await;
         self.began_ms = self.engine.clock.now_ms();
         Step::Load
@@ -91,6 +102,7 @@ impl Refresh {
     }
 
     pub(crate) async fn settle(&mut self, split: Split) -> Option<Verdict> {
+        self.turn = None;
         let answer = answer_of(split).ok();
         let lifetime = answer.as_ref().and_then(|answer| self.ask.policy.draw_lifetime(answer));
         if let (Some(answer), Some(lifetime)) = (answer, lifetime) {

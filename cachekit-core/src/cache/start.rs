@@ -25,7 +25,7 @@ pub(crate) enum Start {
 #[derive(Debug)]
 pub(crate) struct Way {
     kind: Kind,
-    site: &'static Site,
+    pub(super) site: &'static Site,
     /// The caller's own.
     context: Context,
     #[cfg(feature = "metrics")]
@@ -129,12 +129,11 @@ impl Way {
 
     pub(crate) fn go_past_other_type(&mut self) {
         self.warn_of_other_type("type");
-        let subject = self.subject().map(|(engine, key)| (engine.clone(), key.clone()));
-        self.kind = Kind::Direct(subject);
+        self.leave();
     }
 
     /// The cache and the key, if this read has to do with a cache at all.
-    fn subject(&self) -> Option<(&Arc<Engine>, &Key)> {
+    pub(super) fn subject(&self) -> Option<(&Arc<Engine>, &Key)> {
         match &self.kind {
             Kind::Flight(attempt) => Some((&attempt.engine, attempt.key())),
             Kind::Look(look) => Some((&look.engine, &look.key)),
@@ -151,6 +150,12 @@ impl Way {
                 "another type is cached under the same key; give each function a template of its own"
             );
         }
+    }
+
+    /// Leaves what it was about: another caller goes on with it.
+    pub(super) fn leave(&mut self) {
+        let subject = self.subject().map(|(engine, key)| (engine.clone(), key.clone()));
+        self.kind = Kind::Direct(subject);
     }
 
     /// The span of everything that is no hit in this process.
@@ -201,6 +206,7 @@ impl Way {
             Verdict::Own(status) | Verdict::Answer(_, status) => *status,
             Verdict::Error(_) => Status::Joined,
             Verdict::Alone => Status::Bypassed,
+            Verdict::Refused => Status::Refused,
         };
         tracing::Span::current().record("outcome", status.as_str());
         if let Some(cell) = &self.context.status {

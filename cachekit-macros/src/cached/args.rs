@@ -6,6 +6,7 @@ use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::{Expr, Ident, LitBool, LitStr, Token, parenthesized};
 
+use super::bounds::Bounds;
 use crate::duration::{self, Millis};
 use crate::errors::Errors;
 use crate::krate::Root;
@@ -22,6 +23,8 @@ const NAMES: Names = Names {
         "companion",
         "outside_tx",
         "local",
+        "hard_timeout",
+        "max_loads",
         "crate",
     ],
     later: &[
@@ -31,7 +34,6 @@ const NAMES: Names = Names {
         "refresh_ahead",
         "stale_if_error",
         "soft_timeout",
-        "hard_timeout",
         "l1",
         "consistency",
     ],
@@ -80,6 +82,7 @@ pub(crate) struct Args {
     pub(crate) companion: Companion,
     pub(crate) outside_tx: bool,
     pub(crate) local: bool,
+    pub(crate) bounds: Bounds,
 }
 
 impl Args {
@@ -100,6 +103,9 @@ impl Args {
 
     /// Reads the value of one option.
     pub(crate) fn option(&mut self, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+        if self.bounds.option(name, input)? {
+            return Ok(());
+        }
         match name.to_string().as_str() {
             "key" => self.key = Some(key(options::value(name, "\"user:<id>\"", input)?)),
             "ttl" => self.ttl = Some(ttl(options::value(name, "\"30m\"", input)?)?),

@@ -7,6 +7,7 @@ use syn::{Expr, Ident, PatType, Type};
 
 use super::BoundKey;
 use super::args::{Args, Ttl};
+use super::bounds::Bounds;
 use crate::mentions;
 use crate::signature::{self, Function};
 use crate::template;
@@ -18,7 +19,7 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
     let form = form(function, args);
     let cache = cache(function, args.cache.as_ref());
     let (asked, in_tx) = in_transaction(function, args);
-    let policy = policy(ttl, args.negative_ttl.as_ref());
+    let policy = policy(ttl, args.negative_ttl.as_ref(), &args.bounds);
     let key = key_of(key);
     let load = function.load(&quote!(__ck));
     let cache_value = cache_value(args.cache.as_ref());
@@ -74,6 +75,10 @@ pub(crate) fn form(function: &Function, args: &Args) -> TokenStream {
         let shape = at_output("__ck_shape");
         quote!(__ck::can_be_absent(#shape);)
     });
+    let fail = args.bounds.hard_timeout.as_ref().map(|_| {
+        let shape = at_output("__ck_shape");
+        quote!(let __ck_form = __ck::can_time_out(#shape, __ck_form);)
+    });
     // A probe does not see lifetimes: it would share an error that borrows, and then not compile.
     let error = match signature::borrows(output) {
         true => quote!(__ck_shape.error()),
@@ -85,6 +90,7 @@ pub(crate) fn form(function: &Function, args: &Args) -> TokenStream {
         let __ck_error = #error.ck_error();
         let __ck_form = __ck::#make(&__ck_shape, #stored, &__ck_error);
         #absent
+        #fail
     }
 }
 
@@ -177,7 +183,7 @@ fn ask(arg: &PatType) -> Option<Asked> {
     Some(Asked { place, by_name, at })
 }
 
-pub(crate) fn policy(ttl: &Ttl, negative: Option<&Ttl>) -> TokenStream {
+pub(crate) fn policy(ttl: &Ttl, negative: Option<&Ttl>, bounds: &Bounds) -> TokenStream {
     let constant = |ttl: &Ttl| matches!(ttl, Ttl::Literal(_));
     let negative_value = match negative {
         Some(negative) => {
@@ -187,8 +193,9 @@ pub(crate) fn policy(ttl: &Ttl, negative: Option<&Ttl>) -> TokenStream {
         None => quote!(::core::option::Option::None),
     };
     let value = ttl_value(ttl);
-    let policy = quote!(__ck::Policy::from_parts(#value, #negative_value));
-    if constant(ttl) && negative.is_none_or(constant) {
+    let more = bounds.on_policy();
+    let policy = quote!(__ck::Policy::from_parts(#value, #negative_value)#more);
+    if constant(ttl) && negative.is_none_or(constant) && bounds.are_constant() {
         return quote! {
             const __CK_POLICY: __ck::Policy = #policy;
             let __ck_policy = __CK_POLICY;

@@ -1,9 +1,11 @@
 //! `#[cached]`: parse, check, expand.
 
 pub(crate) mod args;
+pub(crate) mod bounds;
 mod check;
 mod companion;
 pub(crate) mod expand;
+mod times;
 
 use proc_macro2::TokenStream;
 use quote::quote;

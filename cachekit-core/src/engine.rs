@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     audit::Sites,
-    cache::{Answer, Lifetime, Limits, Looks, Policy, Turns},
+    cache::{Answer, LastKnown, Lifetime, Limits, Looks, Marks, Policy, Renewals, Turns},
     clock::Clock,
     entry::{Id, Stamp},
     key::{Key, KeyRef, StoredKey},
@@ -30,10 +30,13 @@ pub(crate) struct Engine {
     pub(crate) limits: Limits,
     pub(crate) loads: Arc<Semaphore>,
     pub(crate) turns: Turns,
+    pub(crate) last_known: LastKnown,
     pub(crate) queue: Queue,
     pub(crate) reporter: Reporter,
     pub(crate) replaced: Replaced,
     pub(crate) looks: Looks,
+    pub(crate) marks: Marks,
+    pub(crate) renewals: Renewals,
     pub(crate) sites: Sites,
     /// Set while more keys wait for their invalidation than the queue may hold.
     pub(crate) bypass_all: AtomicBool,
@@ -44,10 +47,10 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// What the in-process tier has for this key. The whole of a hit: no lock of ours, no
-    /// allocation, one clock read.
+    /// What the in-process tier has for this key, and what time it is. The whole of a hit: no lock of
+    /// ours, no allocation, one clock read. An entry with an extra may be out of date.
     #[inline]
-    pub(crate) fn local_hit(&self, key: &KeyRef<'_>) -> Option<Answer> {
+    pub(crate) fn local(&self, key: &KeyRef<'_>) -> Option<(Entry, u64)> {
         let tier = self.tier.as_ref()?;
         let entry = tier.get(key)?;
         let now_ms = self.clock.now_ms();
@@ -55,11 +58,7 @@ impl Engine {
             drop(tier.remove_entry(key, &entry));
             return None;
         }
-        match entry.extra() {
-            None => Some(entry.into_answer()),
-            Some(extra) if extra.is_stale(now_ms) => None,
-            Some(_) => Some(entry.into_answer()),
-        }
+        Some((entry, now_ms))
     }
 
     /// Puts a loaded answer into the in-process tier, unless an invalidation came since the
@@ -170,6 +169,6 @@ impl LocalFill<'_> {
         let stale_ms = (soft_ttl_ms > 0).then(|| now_ms.saturating_add(soft_ttl_ms.into()));
         let (load_cost_ms, stamps) = (self.load_cost_ms, self.stamps.clone());
         let plain = stale_ms.is_none() && stamps.is_none();
-        (!plain).then(|| Extra { id: None, stale_ms, load_cost_ms, stamps })
+        (!plain).then(|| Extra { id: None, stale_ms, soft_ttl_ms, load_cost_ms, stamps })
     }
 }

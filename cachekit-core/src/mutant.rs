@@ -33,6 +33,8 @@ pub(crate) enum Mutant {
     LookWhileDirty,
     /// A value enters the in-process tier without a ticket.
     InsertWithoutTicket,
+    /// A load in the background replaces whatever is there when it ends.
+    RenewWhateverIsThere,
 }
 
 #[cfg(not(shuttle))]

@@ -3,6 +3,7 @@
 mod fail;
 mod form;
 mod lifetime;
+mod plan;
 mod probe;
 pub mod probes;
 mod read;
@@ -14,7 +15,7 @@ mod write;
 mod write_shape;
 
 pub use self::{
-    fail::*, form::*, lifetime::*, probe::*, probes::*, read::*, recorder::*, shape::*, site::*,
+    fail::*, form::*, lifetime::*, plan::*, probe::*, probes::*, read::*, recorder::*, shape::*, site::*,
     tx::*, write::*, write_shape::*,
 };
 pub use crate::{

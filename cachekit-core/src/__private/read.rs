@@ -9,9 +9,9 @@ use std::{
 
 use tracing::Instrument as _;
 
-use super::{Form, Site};
+use super::{Form, Plain, Plan, Site};
 use crate::{
-    cache::{Answer, Cache, Policy, Start, Status, Step, Way},
+    cache::{Answer, Cache, Context, Policy, Start, Status, Step, Way},
     error::Error,
     flight::Verdict,
     key::KeyBuf,
@@ -47,68 +47,125 @@ where
     F: FnOnce() -> Fut,
     Fut: Future<Output = R>,
 {
-    let way = match Start::of(&call, key, policy, form.codec, form.absent.is_some()) {
-        Start::Way(way) => way,
-        Start::Hit(answer) => match from_answer(&form, answer) {
+    read_by(call, key, policy, form, Plain::new(body))
+}
+
+/// [`read`] for a caller that can also load in the background, once an entry is old.
+pub fn read_ahead<R, P, Fut>(
+    call: Call<'_>,
+    key: &KeyBuf,
+    policy: Policy,
+    form: Form<R>,
+    plan: P,
+) -> Read<R, impl Future<Output = R> + use<R, P, Fut>>
+where
+    P: Plan<R, Load = Fut>,
+    Fut: Future<Output = R>,
+{
+    read_by(call, key, policy.in_background(), form, plan)
+}
+
+/// [`read`] by a plan.
+// The load's type is a parameter: whether the future is `Send` would else be asked of a projection, for lifetimes that
+// nobody wrote.
+#[inline]
+pub fn read_by<R, P, Fut>(
+    call: Call<'_>,
+    key: &KeyBuf,
+    policy: Policy,
+    form: Form<R>,
+    plan: P,
+) -> Read<R, impl Future<Output = R> + use<R, P, Fut>>
+where
+    P: Plan<R, Load = Fut>,
+    Fut: Future<Output = R>,
+{
+    let answer = match Start::of(&call, key, policy, form.codec, form.absent.is_some()) {
+        Start::Hit(answer) => Ok(answer),
+        Start::Due(answer, renewal) => {
+            if let Some(job) = plan.job(renewal.old().value()) {
+                renewal.spawn(job, &Context::current());
+            }
+            Ok(answer)
+        }
+        Start::Way(way) => Err(way),
+    };
+    let way = match answer {
+        Ok(answer) => match from_answer(&form, answer) {
             Some(out) => return Read(State::Ready(Some(out))),
             None => Way::past_the_cache(&call, "type"),
         },
+        Err(way) => way,
     };
     // Where nobody can be told that time is up, it never is.
     let limit = form.fail.zip(policy.time_limit());
     let span = way.span();
-    Read(State::Pending(Box::pin(go(way, form, limit, body).instrument(span))))
+    Read(State::Pending(Box::pin(go(way, form, limit, plan).instrument(span))))
 }
 
 /// Goes the way to its end, or until time is up.
-async fn go<R, F, Fut>(mut way: Box<Way>, form: Form<R>, limit: Option<Limit<R>>, body: F) -> R
+async fn go<R, P, Fut>(mut way: Box<Way>, form: Form<R>, limit: Option<Limit<R>>, mut plan: P) -> R
 where
-    F: FnOnce() -> Fut,
+    P: Plan<R, Load = Fut>,
     Fut: Future<Output = R>,
 {
-    let (mut body, mut own) = (Some(body), None);
-    let answer = answer(&mut way, &form, &mut body, &mut own);
+    let mut own = None;
+    let answer = answer(&mut way, &form, &mut plan, &mut own);
     let Some((fail, limit)) = limit else { return answer.await };
     if let Some(out) = sync::at_most(Some(limit), Box::pin(answer)).await {
         return out;
     }
     let error = way.time_is_up(limit);
-    let verdict = if own.is_some() { Verdict::Own(Status::Loaded) } else { Verdict::Refused };
+    let verdict = match own.is_some() {
+        // What it has loaded and could not fill in time is an answer all the same.
+        true => Verdict::Own(Status::Loaded),
+        false => way.fall_back_soon().await.unwrap_or(Verdict::Refused),
+    };
     way.report(&verdict);
-    // What it has loaded and could not fill in time is an answer all the same.
-    own.unwrap_or_else(|| fail(error))
+    from_verdict(&form, verdict, &mut own).unwrap_or_else(|| fail(error))
 }
 
 /// How to tell that time is up, and when it is.
 type Limit<R> = (fn(Error) -> R, Duration);
 
 /// Finds an answer. The body runs at most once: it may consume what it borrows.
-async fn answer<R, F, Fut>(
+async fn answer<R, P, Fut>(
     way: &mut Box<Way>,
     form: &Form<R>,
-    body: &mut Option<F>,
+    plan: &mut P,
     own: &mut Option<R>,
 ) -> R
 where
-    F: FnOnce() -> Fut,
+    P: Plan<R, Load = Fut>,
     Fut: Future<Output = R>,
 {
+    let mut failed = false;
     loop {
-        let verdict = match way.next().await {
+        let mut verdict = match way.next().await {
             Step::Done(verdict) => verdict,
             Step::Load => {
-                let body = body.take().expect("a body runs at most once a call");
-                let out = way.body_context().scope(body()).await;
+                let load: Fut = plan.load(way.old());
+                let out = way.body_context().scope(load).await;
                 let split = way.is_shared().then(|| (form.split)(&out));
+                let ttl = split.as_ref().and_then(|_| plan.ttl(&out));
+                failed = way.note(split.as_ref());
                 // Moved before the await: nothing there may refer to it, since it need not be `Sync`.
                 *own = Some(out);
-                let settled = way.settle(split).await;
+                let settled = way.settle(split, ttl).await;
                 match settled {
                     Some(verdict) => verdict,
                     None => continue,
                 }
             }
         };
+        way.renew(|old| plan.job(old));
+        way.note_answer(&verdict);
+        if way.may_do_better(&verdict, failed) {
+            match Box::pin(way.do_better(verdict)).await {
+                Some(better) => verdict = better,
+                None => continue,
+            }
+        }
         way.report(&verdict);
         let refused = matches!(verdict, Verdict::Refused);
         if let Some(out) = from_verdict(form, verdict, own) {

@@ -11,6 +11,16 @@ pub(crate) enum Answer {
     Absent,
 }
 
+impl Answer {
+    /// The value, if it is one.
+    pub(crate) fn value(&self) -> Option<Shared> {
+        match self {
+            Self::Value(value) => Some(value.clone()),
+            Self::Absent => None,
+        }
+    }
+}
+
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 #[cfg(any(feature = "redis", shuttle))]
 use super::load::Leased;
 use super::{
-    Answer, Policy, Status,
+    Age, Answer, Mark, Old, Policy, Renewal, Status, Use,
     turns::{Crowded, Turn as LoadTurn},
 };
 use crate::{
@@ -44,14 +44,23 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(super) enum Load {
     /// Its value enters the in-process tier if nothing happens to the key meanwhile.
-    Embedded { role: Role, ticket: Ticket, began_ms: u64 },
-    /// Its value is filled under a lease.
+    Embedded { role: Role, lease: Ticketed },
+    /// Its value is filled under a lease, or in the place of an entry that is out of date.
     #[cfg(any(feature = "redis", shuttle))]
     Leased { role: Role, lease: Leased },
     /// Nothing is filled.
     Direct { role: Role, _permit: Option<OwnedSemaphorePermit> },
     /// Nothing is filled, and nobody else is served.
     Alone { _permit: Option<OwnedSemaphorePermit> },
+}
+
+/// The ticket a load runs under.
+#[derive(Debug)]
+pub(super) struct Ticketed {
+    pub(super) ticket: Ticket,
+    /// What is there meanwhile.
+    pub(super) old: Option<Old>,
+    pub(super) began_ms: u64,
 }
 
 /// What became of a turn at the lead.
@@ -85,12 +94,15 @@ pub(crate) struct Attempt {
     past: Option<&'static str>,
     /// Leave to load, while it loads or is about to.
     turn: Option<LoadTurn>,
+    /// A load in the background that is due.
+    pub(super) renewal: Option<Box<Renewal>>,
 }
 
 impl Attempt {
     pub(crate) fn new(engine: &Arc<Engine>, key: Key, ask: Ask) -> Self {
         let member = Member::join(engine, key);
-        Self { load: None, role: None, member, engine: engine.clone(), ask, past: None, turn: None }
+        let engine = engine.clone();
+        Self { load: None, role: None, member, engine, ask, past: None, turn: None, renewal: None }
     }
 
     /// Goes past the cache if it comes to lead: it has waited for the store in vain.
@@ -116,7 +128,7 @@ impl Attempt {
                     Turn::Lead(role) => role,
                     Turn::Given(Verdict::Alone) => {
                         let permit = self.permit().await;
-                        if self.line_up().await.is_err() {
+                        if self.line_up(false).await.is_err() {
                             return Step::Done(Verdict::Refused);
                         }
                         self.load = Some(Load::Alone { _permit: permit });
@@ -148,9 +160,7 @@ impl Attempt {
         match self.load.take()? {
             Load::Alone { .. } => Some(Verdict::Own(Status::Bypassed)),
             Load::Direct { role, _permit } => self.settle_direct(&role, split),
-            Load::Embedded { role, ticket, began_ms } => {
-                self.settle_embedded(role, (&ticket, began_ms), split)
-            }
+            Load::Embedded { role, lease } => self.settle_embedded(role, lease, split),
             #[cfg(any(feature = "redis", shuttle))]
             Load::Leased { role, lease } => self.settle_leased(role, lease, split).await,
         }
@@ -162,9 +172,9 @@ impl Attempt {
             return Box::pin(self.go_direct(role, reason)).await;
         }
         match &self.engine.store {
-            crate::store::Store::Embedded => match self.line_up().await {
+            crate::store::Store::Embedded => match self.line_up(self.has_old()).await {
                 Ok(()) => self.lead_embedded(role).await,
-                Err(Crowded) => Lead::Given(Verdict::Refused),
+                Err(Crowded) => Box::pin(self.crowded_out(role)).await,
             },
             #[cfg(any(feature = "redis", shuttle))]
             _ if self.ask.codec.is_none() => Box::pin(self.go_direct(role, "local")).await,
@@ -182,14 +192,68 @@ impl Attempt {
             return Box::pin(self.go_direct(role, "dirty")).await;
         };
         // The flight before this one may have filled the tier since the caller looked.
-        if let Some(answer) = self.engine.local_hit(&self.key().as_ref()) {
-            return role.hit(answer, Status::Hit).into();
+        let mut old = None;
+        if let Some((entry, now_ms)) = self.engine.local(&self.key().as_ref()) {
+            old = Old::of_local(&entry, now_ms);
+            match old.as_ref().map_or(Use::Answer(Status::Hit), |old| self.use_of(&old.age)) {
+                Use::Answer(status) => return role.hit(entry.into_answer(), status).into(),
+                Use::Renew(status) => {
+                    let age = old.map(|old| old.age);
+                    self.renewal = age.and_then(|age| self.renewal(age, entry.answer()));
+                    return role.hit(entry.into_answer(), status).into();
+                }
+                Use::Load { .. } if kept => {
+                    return role.hit(entry.into_answer(), Status::Stale).into();
+                }
+                Use::Load { others_wait } => self.begin_anew(&role, old.as_mut(), others_wait),
+            }
         }
         if role.serve_kept() != Some(true) || role.load_begins(Phase::Loading).is_none() {
             return Lead::Over;
         }
         let began_ms = self.engine.clock.now_ms();
-        Lead::Load(Load::Embedded { role, ticket, began_ms })
+        Lead::Load(Load::Embedded { role, lease: Ticketed { ticket, old, began_ms } })
+    }
+
+    /// What to do with an entry that the leader found.
+    pub(super) fn use_of(&self, age: &Age) -> Use {
+        Use::of(&self.engine, &self.key().as_ref(), &self.ask.policy, age)
+    }
+
+    /// A load in the background for an entry that the leader found.
+    pub(super) fn renewal(&self, age: Age, answer: &Answer) -> Option<Box<Renewal>> {
+        Renewal::begin(&self.engine, self.key(), &self.ask, age, answer)
+    }
+
+    /// Its caller's time is up, which is a failure of its load.
+    pub(super) fn gives_up(&mut self) {
+        let mut old = match self.load.as_mut() {
+            Some(Load::Embedded { lease, .. }) => lease.old.take(),
+            #[cfg(any(feature = "redis", shuttle))]
+            Some(Load::Leased { lease, .. }) => lease.old.take(),
+            _ => None,
+        };
+        self.pauses_after_failure(&mut old);
+    }
+
+    /// What is there while the caller loads.
+    pub(super) fn old(&self) -> Option<&Answer> {
+        let old = match self.load.as_ref()? {
+            Load::Embedded { lease, .. } => lease.old.as_ref(),
+            #[cfg(any(feature = "redis", shuttle))]
+            Load::Leased { lease, .. } => lease.old.as_ref(),
+            Load::Direct { .. } | Load::Alone { .. } => None,
+        };
+        old.map(|old| &old.answer)
+    }
+
+    /// A load that replaces what is there begins, in this process and in the sight of its others.
+    fn begin_anew(&self, role: &Role, old: Option<&mut Old>, others_wait: bool) {
+        let Some(old) = old else { return };
+        old.mark = Mark::take(&self.engine, self.key(), true);
+        if !others_wait {
+            role.serve_others(&old.answer, Status::Stale);
+        }
     }
 
     /// Loads without the cache, for everybody present. A value that was refused earlier is still
@@ -198,10 +262,13 @@ impl Attempt {
         if role.serve_kept() != Some(true) {
             return Lead::Over;
         }
+        if let Some(answer) = self.known_while_failing() {
+            return role.hit(answer, Status::Stale).into();
+        }
         self.engine.reporter.bypass(self.key().template(), reason);
         // First: who waits for it must not keep others from their turn.
         let permit = self.permit().await;
-        if self.line_up().await.is_err() {
+        if self.line_up(false).await.is_err() {
             return Lead::Given(Verdict::Refused);
         }
         match role.load_begins(Phase::Direct) {
@@ -210,13 +277,12 @@ impl Attempt {
         }
     }
 
-    /// Waits for its turn to load. With the role in hand: nobody joins what has not begun, so
-    /// callers that come meanwhile share the load.
-    pub(super) async fn line_up(&mut self) -> Result<(), Crowded> {
-        if self.turn.is_some() {
-            return Ok(());
+    /// Waits for its turn to load. Callers that come meanwhile share the load. One that has an old answer for its load to
+    /// fall back on does not wait.
+    pub(super) async fn line_up(&mut self, has_old: bool) -> Result<(), Crowded> {
+        if self.turn.is_none() {
+            self.turn = self.ask.turn(&self.engine, self.member.key(), has_old).await?;
         }
-        self.turn = self.ask.turn(&self.engine, self.member.key()).await?;
         Ok(())
     }
 
@@ -232,13 +298,8 @@ impl Attempt {
         own_if_deposed(done, Status::Bypassed)
     }
 
-    fn settle_embedded(
-        &mut self,
-        role: Role,
-        (ticket, began_ms): (&Ticket, u64),
-        split: Split,
-    ) -> Option<Verdict> {
-        let answer = match self.loaded(&role, split) {
+    fn settle_embedded(&mut self, role: Role, mut lease: Ticketed, split: Split) -> Option<Verdict> {
+        let answer = match self.loaded(&role, &mut lease.old, split) {
             Ok(answer) => answer,
             Err(verdict) => return verdict,
         };
@@ -247,10 +308,10 @@ impl Attempt {
             return self.after(settled, role);
         };
         let policy = &self.ask.policy;
-        let cost = self.engine.clock.now_ms().saturating_sub(began_ms);
+        let cost = self.engine.clock.now_ms().saturating_sub(lease.began_ms);
         let load_cost_ms = cost.try_into().unwrap_or(u32::MAX);
         let fill = LocalFill { answer: &answer, policy, lifetime, load_cost_ms, stamps: None };
-        if self.engine.local_fill(ticket, self.key(), fill) {
+        if self.engine.local_fill(&lease.ticket, self.key(), fill) {
             return own_if_deposed(role.accepted(&answer, Status::Loaded), Status::Loaded);
         }
         self.engine.reporter.fill_refused(self.key().template());
@@ -259,8 +320,15 @@ impl Attempt {
     }
 
     /// What a load that is to be filled brought; a failure is settled with the flight right here.
-    pub(super) fn loaded(&self, role: &Role, split: Split) -> Result<Answer, Option<Verdict>> {
+    pub(super) fn loaded(
+        &self,
+        role: &Role,
+        old: &mut Option<Old>,
+        split: Split,
+    ) -> Result<Answer, Option<Verdict>> {
         answer_of(split).map_err(|error| {
+            // The next one to lead finds the old answer, for all that are left.
+            let error = if self.pauses_after_failure(old) { None } else { error };
             own_if_deposed(role.failed(error, self.engine.limits.load_limit), Status::Loaded)
         })
     }

@@ -11,10 +11,21 @@ pub(crate) struct Bounds {
     pub(super) hard_timeout_ms: u64,
     /// 0: as many as the cache allows.
     pub(super) max_loads: usize,
+    /// 0: none.
+    pub(super) soft_timeout_ms: u64,
+    /// 0: the default.
+    pub(super) retry_after_ms: u64,
+    pub(super) even_invalidated: bool,
 }
 
 impl Bounds {
-    pub(super) const NONE: Self = Self { hard_timeout_ms: 0, max_loads: 0 };
+    pub(super) const NONE: Self = Self {
+        hard_timeout_ms: 0,
+        max_loads: 0,
+        soft_timeout_ms: 0,
+        retry_after_ms: 0,
+        even_invalidated: false,
+    };
 }
 
 impl Policy {

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::{Cache, Looks, StoreChange, Turns};
+use super::{Cache, LastKnown, Looks, Marks, Renewals, StoreChange, Turns};
 use crate::{
     audit::Sites,
     clock::Clock,
@@ -33,6 +33,8 @@ pub(crate) struct Limits {
     pub(crate) max_loads: usize,
     pub(crate) load_queue: usize,
     pub(crate) load_wait: Duration,
+    pub(crate) last_known: usize,
+    pub(crate) refresh_limit: usize,
     pub(crate) invalidate_wait: Duration,
     pub(crate) quick_tries: u32,
     pub(crate) queue_limit: usize,
@@ -49,6 +51,8 @@ impl Default for Limits {
             max_loads: 256,
             load_queue: 1024,
             load_wait: Duration::from_secs(5),
+            last_known: 10_000,
+            refresh_limit: 32,
             invalidate_wait: Duration::from_millis(200),
             quick_tries: 3,
             queue_limit: 100_000,
@@ -145,6 +149,13 @@ impl CacheBuilder {
         self
     }
 
+    /// How many loads may run in the background at once, over all keys; 32 by default, 0 for none. A load that finds
+    /// no room is left to a later read of its key.
+    pub fn refresh_limit(mut self, loads: usize) -> Self {
+        self.limits.refresh_limit = loads;
+        self
+    }
+
     /// How long a lease is kept up for a load; 30 s by default. A slower load still answers its
     /// callers, and its value is not kept. Over Redis say it before `redis(..)`.
     pub fn load_timeout(mut self, timeout: Duration) -> Self {
@@ -236,10 +247,13 @@ impl CacheBuilder {
             limits: self.limits,
             loads: Arc::new(Semaphore::new(self.limits.load_limit)),
             turns: Turns::new(self.limits),
+            last_known: LastKnown::new(self.limits.last_known),
             queue: Queue::new(self.limits, self.hook),
             reporter: Reporter::default(),
             replaced: Replaced::default(),
             looks: Looks::new(),
+            marks: Marks::new(),
+            renewals: Renewals::new(self.limits.refresh_limit),
             sites: Sites::default(),
             bypass_all: AtomicBool::new(false),
             generation: AtomicU32::new(0),

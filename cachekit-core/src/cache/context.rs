@@ -1,6 +1,9 @@
 //! What a task carries along: the cache in scope, what a wrapper asked for, the loads it is in.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use super::{Cache, Receipts, Status, scope::Collector};
 use crate::{engine::Engine, key::Key, sync::task_local};
@@ -26,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) cache: Option<Cache>,
     pub(crate) mode: Mode,
     pub(crate) status: Option<Arc<OnceLock<Status>>>,
+    /// Set once something out of date was answered inside.
+    pub(crate) stale: Option<Arc<AtomicBool>>,
     pub(crate) receipts: Option<Receipts>,
     pub(crate) collector: Option<Collector>,
     pub(super) loading: Option<Arc<Loading>>,
@@ -79,6 +84,19 @@ impl Context {
         INSTALLED.set(cache)
     }
 
+    /// Tells the wrappers around a call how that got its answer.
+    #[inline]
+    pub(crate) fn tell(&self, status: Status) {
+        if let Some(cell) = &self.status {
+            let _first = cell.set(status);
+        }
+        if status == Status::Stale
+            && let Some(stale) = &self.stale
+        {
+            stale.store(true, Ordering::Release);
+        }
+    }
+
     /// The context of a body: wrappers around the call do not reach the calls inside it.
     pub(crate) fn inside(&self) -> Self {
         Self { mode: Mode::Normal, status: None, ..self.clone() }
@@ -89,6 +107,13 @@ impl Context {
         let outer = self.loading.clone();
         let loading = Loading { engine: identity(engine), key, outer };
         Self { loading: Some(Arc::new(loading)), ..self.inside() }
+    }
+
+    /// The context of a load of `key` that outlives its caller: it keeps no cache alive, and nobody is told of what
+    /// it invalidates.
+    pub(crate) fn in_background(&self, engine: &Arc<Engine>, key: Key) -> Self {
+        let cache = self.cache.as_ref().map(Cache::unowned);
+        Self { cache, receipts: None, collector: None, ..self.loading(engine, key) }
     }
 
     /// Whether this task is inside a load of that key, and so must not wait for one.

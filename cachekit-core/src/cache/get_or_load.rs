@@ -1,8 +1,8 @@
 //! Cache-aside without attributes.
 
-use super::{Cache, Policy};
+use super::{Brought, Cache, Job, Policy};
 use crate::{
-    __private::{self, Call, Form, Site},
+    __private::{self, Call, Form, Owning, Site},
     error::Error,
     key::{Key, KeyBuf},
     value::Value,
@@ -107,5 +107,70 @@ impl Cache {
         let form = Form::<Result<Option<T>, E>>::optional();
         let form = Form { fail: Some(|error| Err(error.into())), ..form };
         __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
+    }
+
+    /// [`get_or_load`](Self::get_or_load) for loads that can also run in the background: callers are answered at once
+    /// with a value that is soon, or already, out of date, while one load for all brings the next.
+    ///
+    /// A value that is still good is refreshed ahead of its end, by chance the earlier the longer its load takes, or
+    /// as [`Policy::refresh_ahead`] says. One that is past its TTL is answered within the policy's
+    /// [`stale_while_revalidate`](Policy::stale_while_revalidate), as [`Status::Stale`](crate::Status::Stale).
+    ///
+    /// `load` is called for each load, in this task or for one in the background; what its future needs it has to
+    /// own. A load in the background runs in a task of its own, in the caller's scope, and ends with the cache; how
+    /// many there may be is the builder's [`refresh_limit`](crate::CacheBuilder::refresh_limit). Its value takes the
+    /// place of the very entry that was found old, or is dropped: an invalidation in between refuses it. When it
+    /// fails or panics the entry stays, and for a second this process does not try again.
+    ///
+    /// # Errors
+    ///
+    /// What `load` returns, where the caller had to wait for it, as with [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_load`](Self::get_or_load); a load in the background goes on.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cachekit::{Cache, Policy, key};
+    ///
+    /// # #[derive(Clone)] struct Db;
+    /// # impl Db { async fn name(&self, id: u64) -> Result<String, std::io::Error> { Ok(format!("user {id}")) } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let db = Db;
+    /// let cache = Cache::builder().build()?;
+    /// let policy = Policy::new(Duration::from_secs(60))
+    ///     .refresh_ahead_percent(20)
+    ///     .stale_while_revalidate(Duration::from_secs(600));
+    /// let id = 7;
+    /// let load = || {
+    ///     let db = db.clone();
+    ///     async move { db.name(id).await }
+    /// };
+    /// assert_eq!(cache.get_or_refresh(key!("name:<id>"), &policy, load).await?, "user 7");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn get_or_refresh<T, E, F, Fut>(
+        &self,
+        key: Key,
+        policy: &Policy,
+        load: F,
+    ) -> Result<T, E>
+    where
+        T: Value,
+        E: 'static,
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let call = Call { site: &SITE, cache: Some(self), in_transaction: false };
+        let form = Form::<Result<T, E>>::result();
+        let job = |load: &F| -> Job {
+            let (load, split) = (load(), form.split);
+            Box::pin(async move { Brought(split(&load.await), None) })
+        };
+        let plan = Owning::new(load, |load: F| load(), job);
+        __private::read_ahead(call, &KeyBuf::from(key), *policy, form, plan).await
     }
 }

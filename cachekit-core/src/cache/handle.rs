@@ -46,7 +46,8 @@ pub struct Cache {
 #[derive(Clone)]
 struct Live {
     engine: Arc<Engine>,
-    _owner: Arc<Owner>,
+    /// None in work that is to end with the cache.
+    _owner: Option<Arc<Owner>>,
 }
 
 /// Tells background work that no handle is left.
@@ -54,6 +55,7 @@ struct Owner(Arc<Engine>);
 
 impl Drop for Owner {
     fn drop(&mut self) {
+        self.0.renewals.end();
         self.0.queue.close();
     }
 }
@@ -73,8 +75,14 @@ impl Cache {
 
     pub(super) fn from_engine(engine: Engine) -> Self {
         let engine = Arc::new(engine);
-        let owner = Arc::new(Owner(engine.clone()));
+        let owner = Some(Arc::new(Owner(engine.clone())));
         Self { live: Some(Live { engine, _owner: owner }) }
+    }
+
+    /// The same cache, which ends without regard to this handle.
+    pub(super) fn unowned(&self) -> Self {
+        let engine = self.engine().cloned();
+        Self { live: engine.map(|engine| Live { engine, _owner: None }) }
     }
 
     #[inline]
@@ -156,6 +164,7 @@ impl Cache {
     /// Dropped in mid-way the cache goes on as before; call it again.
     pub async fn shutdown(&self) -> Result<(), Error> {
         let Some(engine) = self.engine() else { return Ok(()) };
+        engine.renewals.end();
         let left = engine.queue.drain(engine.limits.shutdown_timeout).await;
         engine.store.shutdown().await;
         match left {

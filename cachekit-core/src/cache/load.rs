@@ -1,20 +1,22 @@
 //! What becomes of a value that was loaded under a lease.
 
 use super::{
-    Answer, Lifetime, Status,
+    Answer, Lifetime, Old, Status,
     attempt::{Attempt, own_if_deposed},
 };
 use crate::{
     __private::Split,
-    entry::Id,
     flight::{Role, Settled, Verdict},
     store::{Expected, Fill, Hold, StoreError},
 };
 
-/// The lease a load runs under. While it is held the watchdog extends it.
+/// What a load's value may take the place of: a lease, which the watchdog extends while it is held, or an entry that
+/// is out of date.
 #[derive(Debug)]
 pub(super) struct Leased {
-    pub(super) id: Id,
+    pub(super) expected: Expected,
+    /// What is there meanwhile.
+    pub(super) old: Option<Old>,
     pub(super) _hold: Option<Hold>,
     pub(super) began_ms: u64,
 }
@@ -23,10 +25,10 @@ impl Attempt {
     pub(super) async fn settle_leased(
         &mut self,
         role: Role,
-        lease: Leased,
+        mut lease: Leased,
         split: Split,
     ) -> Option<Verdict> {
-        let answer = match self.loaded(&role, split) {
+        let answer = match self.loaded(&role, &mut lease.old, split) {
             Ok(answer) => answer,
             Err(verdict) => return verdict,
         };
@@ -50,7 +52,7 @@ impl Attempt {
         let codec = self.ask.codec.ok_or(StoreError::Unencodable)?;
         let cost = self.engine.clock.now_ms().saturating_sub(lease.began_ms);
         let fill = Fill {
-            expected: Expected::Lease(lease.id),
+            expected: lease.expected,
             answer,
             codec,
             lifetime,

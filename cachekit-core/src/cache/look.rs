@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU8, Ordering},
 };
 
-use super::{Ask, Attempt};
+use super::{Age, Answer, Ask, Attempt, Renewal, Status, Use};
 use crate::{
     engine::Engine,
     key::Key,
@@ -17,6 +17,9 @@ use crate::{
 const MOST: u8 = 4;
 /// Places for keys: enough that a thousand callers rarely share one by chance.
 const PLACES: usize = 1024;
+
+/// What a look found, and what is to be done behind it.
+pub(super) type Seen = (Answer, Status, Option<Box<Renewal>>);
 
 /// A caller that looks, while most keys of its cache are there, before it joins a flight.
 #[derive(Debug)]
@@ -41,16 +44,32 @@ impl Look {
     /// # Cancel safety
     ///
     /// It leaves nothing behind.
-    pub(super) async fn look(&self) -> Result<Found, Attempt> {
+    pub(super) async fn look(&self) -> Result<Seen, Attempt> {
         let found = match self.engine.looks.take(&self.key) {
             Some(_place) => self.read().await,
             None => Ok(None),
         };
         match found {
-            Ok(Some(found)) if !found.is_stale() => Ok(found),
+            Ok(Some(found)) if found.fresh_for_ms.is_none() => {
+                Ok((found.answer, Status::Hit, None))
+            }
+            Ok(Some(found)) => self.aged(found).ok_or_else(|| self.join()),
             // A probe could wait for as long once more.
             Err(StoreError::Unknown) => Err(self.join().past(StoreError::Unknown.reason())),
             Ok(_) | Err(_) => Err(self.join()),
+        }
+    }
+
+    /// What is under the key, if it is an answer at its age.
+    fn aged(&self, found: Found) -> Option<Seen> {
+        let (engine, key, age) = (&self.engine, &self.key, Age::of(&found));
+        match Use::of(engine, &key.as_ref(), &self.ask.policy, &age) {
+            Use::Answer(status) => Some((found.answer, status, None)),
+            Use::Renew(status) => {
+                let renewal = Renewal::begin(engine, key, &self.ask, age, &found.answer);
+                Some((found.answer, status, renewal))
+            }
+            Use::Load { .. } => None,
         }
     }
 

@@ -1,17 +1,24 @@
 //! The cache: its handle, how it is built, and how a read finds its way.
 
+mod aging;
+mod ahead;
+#[cfg(any(feature = "redis", shuttle))]
+mod anew;
 mod answer;
 mod attempt;
 mod bounds;
 mod builder;
 mod call;
 mod context;
+mod fallback;
+mod freshness;
 mod get_or_load;
 mod handle;
 mod health;
 #[cfg(any(feature = "redis", shuttle))]
 mod load;
 mod look;
+mod marks;
 mod peek;
 mod policy;
 #[cfg(any(feature = "redis", shuttle))]
@@ -20,11 +27,14 @@ mod receipt;
 mod refresh;
 #[cfg(feature = "redis")]
 mod remote;
+mod renewal;
 mod scope;
 mod start;
 mod timeout;
+mod tolerance;
 mod turns;
 
+pub(crate) use aging::{Age, Old, Use};
 pub(crate) use answer::Answer;
 pub use answer::Status;
 pub(crate) use attempt::{Ask, Attempt, Step};
@@ -32,15 +42,20 @@ pub use builder::CacheBuilder;
 pub(crate) use builder::Limits;
 pub use call::{bypass, inherit, refresh, with_receipt, with_status};
 pub(crate) use context::{Context, Mode};
+pub(crate) use fallback::LastKnown;
+pub use freshness::{Freshness, with_freshness};
 pub use handle::Cache;
 pub use health::{Health, StoreChange};
 pub(crate) use look::Looks;
+pub(crate) use marks::{Mark, Marks};
 pub use peek::Peek;
 pub(crate) use policy::Lifetime;
-pub use policy::{Policy, Weigh};
+pub use policy::{HasTtl, Policy, Weigh};
 pub(crate) use receipt::Receipts;
 pub use receipt::{Outcome, Receipt};
 pub(crate) use refresh::Refresh;
+pub use renewal::{Brought, Job};
+pub(crate) use renewal::{Renewal, Renewals, Renewed};
 pub use scope::Scope;
 pub(crate) use start::{Start, Way};
 pub(crate) use turns::Turns;

@@ -40,8 +40,8 @@ impl Cache {
         let Some(engine) = self.engine() else { return Peek::Miss };
         let policy = Policy::from_parts(Ttl::from_millis(1, 0), None);
         let ask = Ask { policy, codec: Some(T::CODEC), optional: true, nested: false };
-        let found = match engine.local_hit(&key.as_ref()) {
-            Some(found) => Some(found),
+        let found = match engine.local(&key.as_ref()) {
+            Some((entry, _)) => Some(entry.into_answer()),
             None => {
                 engine.store.look(key.as_str(), &ask).await.ok().flatten().map(|found| found.answer)
             }

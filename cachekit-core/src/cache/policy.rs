@@ -2,13 +2,14 @@
 
 use std::{any::Any, time::Duration};
 
-use super::{Answer, bounds::Bounds};
+use super::{Age, Answer, ahead::Ahead, bounds::Bounds};
 use crate::ttl::Ttl;
 
 /// How long an absence is kept where nothing else is said, unless values live even shorter.
 const NEGATIVE_TTL: Duration = Duration::from_secs(30);
 
 type Weigher = fn(&(dyn Any + Send + Sync)) -> u32;
+type TtlOf = fn(&(dyn Any + Send + Sync)) -> Option<Ttl>;
 
 /// How the answers of one function are kept.
 ///
@@ -32,8 +33,13 @@ pub struct Policy {
     weigher: Option<Weigher>,
     in_process: bool,
     stale_while_revalidate_ms: u64,
-    stale_if_error_ms: u64,
+    pub(super) stale_if_error_ms: u64,
     pub(super) bounds: Bounds,
+    revalidate_within_ms: u64,
+    ahead: Option<Ahead>,
+    /// Whether the caller can load in the background.
+    background: bool,
+    ttl_of: Option<TtlOf>,
 }
 
 /// How long an answer is good, and how long it is kept for those who may use one that is out of date.
@@ -41,12 +47,14 @@ pub struct Policy {
 pub(crate) struct Lifetime {
     pub(crate) fresh_ms: u64,
     pub(crate) kept_ms: u64,
+    /// Whether an entry says of itself how old it is although it is good to its end.
+    pub(crate) told: bool,
 }
 
 impl Lifetime {
-    /// What an entry says of it: 0 where it is good to its end.
+    /// What an entry says of it: 0 where only its end counts.
     pub(crate) fn soft_ttl_ms(self) -> u32 {
-        if self.kept_ms > self.fresh_ms {
+        if self.told || self.kept_ms > self.fresh_ms {
             self.fresh_ms.clamp(1, u32::MAX.into()) as u32
         } else {
             0
@@ -101,6 +109,10 @@ impl Policy {
             stale_while_revalidate_ms: 0,
             stale_if_error_ms: 0,
             bounds: Bounds::NONE,
+            revalidate_within_ms: 0,
+            ahead: None,
+            background: false,
+            ttl_of: None,
         }
     }
 
@@ -136,16 +148,16 @@ impl Policy {
         Self { in_process: kept, ..self }
     }
 
-    /// Keeps values for this long after their TTL: they are answered while one caller loads anew.
+    /// Keeps values for this long after their TTL, and answers them as [`Status::Stale`](crate::Status::Stale) while
+    /// one load is under way; nothing is by default.
+    ///
+    /// That load runs in the background under an attribute and under
+    /// [`get_or_refresh`](crate::Cache::get_or_refresh); otherwise one of the callers runs it, and the others are
+    /// given the old value meanwhile. It is one for each key and process, and with Redis, as a rule, one for all
+    /// processes. A value that was invalidated is never answered: this is about time alone.
     #[must_use]
     pub const fn stale_while_revalidate(self, window: Duration) -> Self {
         Self { stale_while_revalidate_ms: millis(window), ..self }
-    }
-
-    /// Keeps values for this long after their TTL: they are answered if the load fails.
-    #[must_use]
-    pub const fn stale_if_error(self, window: Duration) -> Self {
-        Self { stale_if_error_ms: millis(window), ..self }
     }
 
     pub(crate) fn is_in_process(&self) -> bool {
@@ -156,13 +168,17 @@ impl Policy {
     pub(crate) fn draw_lifetime(&self, answer: &Answer) -> Option<Lifetime> {
         let fresh_ms = self.draw_ttl_ms(answer)?;
         let stale_ms = self.stale_while_revalidate_ms.max(self.stale_if_error_ms);
-        Some(Lifetime { fresh_ms, kept_ms: fresh_ms.saturating_add(stale_ms) })
+        let kept_ms = fresh_ms.saturating_add(stale_ms.max(self.revalidate_within_ms));
+        Some(Lifetime { fresh_ms, kept_ms, told: self.background || self.ahead.is_some() })
     }
 
     /// A TTL for this answer in milliseconds, drawn anew; `None` if it is not to be kept.
     fn draw_ttl_ms(&self, answer: &Answer) -> Option<u64> {
         match (answer, self.negative) {
-            (Answer::Value(_), _) => Some(self.ttl.sample_ms()),
+            (Answer::Value(value), _) => {
+                let own = self.ttl_of.and_then(|ttl_of| ttl_of(value.as_ref()));
+                Some(own.unwrap_or(self.ttl).sample_ms())
+            }
             (Answer::Absent, Negative::Kept(ttl)) => Some(ttl.sample_ms()),
             (Answer::Absent, Negative::Default) => {
                 Some(self.ttl.sample_ms().min(NEGATIVE_TTL.as_millis() as u64))
@@ -178,6 +194,88 @@ impl Policy {
             _ => 1,
         }
     }
+}
+
+/// What a load behind the callers' backs goes by.
+impl Policy {
+    /// Loads anew when less than `margin` of the TTL is left; a margin of more than half of the TTL counts as half.
+    ///
+    /// The caller that finds an entry so old is answered with it at once, and the load runs in the background: under
+    /// an attribute, or under [`get_or_refresh`](crate::Cache::get_or_refresh). Elsewhere it has no effect on reads.
+    /// Where nothing is said, those begin the earlier the longer the load takes: before its last moments an entry is
+    /// refreshed with a probability of `e^-(left / cost)` a read (XFetch), so that of many readers one comes first.
+    #[must_use]
+    pub const fn refresh_ahead(self, margin: Duration) -> Self {
+        Self { ahead: Some(Ahead::Margin(millis(margin))), ..self }
+    }
+
+    /// [`refresh_ahead`](Self::refresh_ahead) with the margin as a share of the TTL, 1 to 50 %.
+    #[must_use]
+    pub const fn refresh_ahead_percent(self, percent: u8) -> Self {
+        let percent = if percent == 0 { 1 } else { percent };
+        Self { ahead: Some(Ahead::Percent(percent)), ..self }
+    }
+
+    /// Keeps values for this long after their TTL, for loads that only ask whether they still hold; see
+    /// [`get_or_revalidate`](crate::Cache::get_or_revalidate). By itself it lets nobody be answered with them.
+    #[must_use]
+    pub const fn revalidate_within(self, window: Duration) -> Self {
+        Self { revalidate_within_ms: millis(window), ..self }
+    }
+
+    /// Lets values of type `T` say how long they are good; what was given to [`new`](Self::new) goes for values of
+    /// other types.
+    #[must_use]
+    pub fn ttl_from<T: HasTtl + Send + Sync + 'static>(self) -> Self {
+        let ttl_of: TtlOf = |value| value.downcast_ref::<T>().map(HasTtl::ttl);
+        Self { ttl_of: Some(ttl_of), ..self }
+    }
+
+    /// For a caller that can load in the background.
+    pub(crate) const fn in_background(self) -> Self {
+        Self { background: true, ..self }
+    }
+
+    pub(crate) const fn is_in_background(&self) -> bool {
+        self.background
+    }
+
+    /// With another TTL, which the value at hand asked for.
+    pub(crate) const fn with_ttl(self, ttl: Ttl) -> Self {
+        Self { ttl, ttl_of: None, ..self }
+    }
+
+    /// Whether an entry that has been out of date for so long is answered while a load is under way.
+    pub(crate) const fn revalidates(&self, for_ms: u64) -> bool {
+        for_ms < self.stale_while_revalidate_ms
+    }
+
+    /// Whether an entry that is good for `left_ms` more should be loaded anew.
+    pub(crate) fn is_due(&self, left_ms: u64, age: &Age) -> bool {
+        self.background && self.ahead.unwrap_or(Ahead::ByCost).is_due(left_ms, age)
+    }
+}
+
+/// Says how long a value is good.
+///
+/// ```
+/// use std::time::Duration;
+/// use cachekit_core::{HasTtl, Policy, Ttl};
+///
+/// struct Quote { open: bool }
+///
+/// impl HasTtl for Quote {
+///     fn ttl(&self) -> Ttl {
+///         Duration::from_secs(if self.open { 1 } else { 3600 }).into()
+///     }
+/// }
+///
+/// let policy = Policy::new(Duration::from_secs(60)).ttl_from::<Quote>();
+/// # let _ = policy;
+/// ```
+pub trait HasTtl {
+    /// The time to live, asked for once when the value was loaded. Never called under a lock.
+    fn ttl(&self) -> Ttl;
 }
 
 pub(super) const fn millis(time: Duration) -> u64 {

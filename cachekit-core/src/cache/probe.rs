@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use super::{
-    Answer,
+    Answer, Status,
     attempt::{Attempt, Lead, Load},
     load::Leased,
 };
 use crate::{
     entry::Id,
-    flight::{Phase, Role, Verdict},
+    flight::{Phase, Role},
     mutant::{self, Mutant},
-    store::{Probe, StoreError},
+    store::{Expected, Probe, StoreError},
     sync,
 };
 
@@ -19,9 +19,11 @@ use crate::{
 const RETRIES: u32 = 8;
 
 /// What came of one probe.
-enum Next {
+pub(super) enum Next {
     /// There is an answer, in the place of this id.
-    Hit(Id, Answer),
+    Hit(Id, Answer, Status),
+    /// There is an entry that is out of date, and this leader loads anew.
+    Renew(Box<Leased>),
     /// The key holds our lease with this id.
     Granted(Id),
     /// Everybody has an answer, or this leader was deposed.
@@ -48,8 +50,10 @@ impl Attempt {
         }
         let mut patience = Patience::new();
         loop {
-            match self.probe(&role).await {
-                Next::Hit(id, answer) => return role.hit_by(id, answer).into(),
+            let patient = patience.waited < self.engine.limits.lease_wait;
+            match self.probe(&role, patient).await {
+                Next::Hit(id, answer, status) => return role.hit_by(id, answer, status).into(),
+                Next::Renew(lease) => return self.begin(role, *lease).await,
                 Next::Granted(lease) => {
                     return match role.granted(lease) {
                         Some(true) => self.begin_load(role, lease).await,
@@ -59,9 +63,7 @@ impl Attempt {
                 Next::Over => return Lead::Over,
                 Next::Direct(reason) => return Box::pin(self.go_direct(role, reason)).await,
                 Next::Again if patience.retry() => {}
-                Next::Wait if patience.waited < self.engine.limits.lease_wait => {
-                    Box::pin(patience.pause()).await;
-                }
+                Next::Wait if patient => Box::pin(patience.pause()).await,
                 Next::Again => return Box::pin(self.go_direct(role, "contended")).await,
                 Next::Wait => return Box::pin(self.go_direct(role, "lease_wait")).await,
             }
@@ -73,17 +75,24 @@ impl Attempt {
 
     async fn begin_load(&mut self, role: Role, lease: Id) -> Lead {
         let hold = self.engine.store.hold(self.key().as_str(), lease);
-        if Box::pin(self.line_up()).await.is_err() {
-            return Lead::Given(Verdict::Refused);
+        let expected = Expected::Lease(lease);
+        self.begin(role, Leased { expected, old: None, _hold: hold, began_ms: 0 }).await
+    }
+
+    async fn begin(&mut self, role: Role, lease: Leased) -> Lead {
+        let has_old = lease.old.as_ref().is_some_and(|old| self.may_fall_back_on(&old.age));
+        if Box::pin(self.line_up(has_old)).await.is_err() {
+            drop(lease);
+            return Box::pin(self.crowded_out(role)).await;
         }
         if role.load_begins(Phase::Loading).is_none() {
             return Lead::Over;
         }
         let began_ms = self.engine.clock.now_ms();
-        Lead::Load(Load::Leased { role, lease: Leased { id: lease, _hold: hold, began_ms } })
+        Lead::Load(Load::Leased { role, lease: Leased { began_ms, ..lease } })
     }
 
-    async fn probe(&self, role: &Role) -> Next {
+    async fn probe(&mut self, role: &Role, patient: bool) -> Next {
         let Some(id) = self.probe_id(role) else { return Next::Direct("down") };
         if role.probe_sent(id).is_none() {
             return Next::Over;
@@ -91,7 +100,10 @@ impl Attempt {
         match self.engine.store.probe(self.key().as_str(), id, &self.ask).await {
             Ok(Probe::Granted) => Next::Granted(id),
             Ok(Probe::Lease(found)) => self.lease_found(role, id, found),
-            Ok(Probe::Hit(found)) => Next::Hit(id, found.answer),
+            Ok(Probe::Hit(found)) if found.fresh_for_ms.is_none() => {
+                Next::Hit(id, found.answer, Status::Hit)
+            }
+            Ok(Probe::Hit(found)) => Box::pin(self.aged(role, id, found, patient)).await,
             // Boxed like all that is no hit: the future of every read would be as large.
             Ok(found) => {
                 role.forget(id);
@@ -168,7 +180,7 @@ impl Attempt {
         if error == StoreError::OutOfMemory
             && let Ok(Some(found)) = self.engine.store.look(self.key().as_str(), &self.ask).await
         {
-            return Next::Hit(id, found.answer);
+            return Next::Hit(id, found.answer, Status::Hit);
         }
         Next::Direct(error.reason())
     }

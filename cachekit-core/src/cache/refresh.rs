@@ -25,7 +25,7 @@ use crate::{
 pub(crate) struct Refresh {
     pub(super) engine: Arc<Engine>,
     pub(super) key: Key,
-    ask: Ask,
+    pub(super) ask: Ask,
     place: Place,
     /// Leave to load, while it loads.
     turn: Option<Turn>,
@@ -64,7 +64,7 @@ impl Refresh {
     }
 
     pub(crate) async fn next(&mut self) -> Step {
-        match self.ask.turn(&self.engine, &self.key).await {
+        match self.ask.turn(&self.engine, &self.key, false).await {
             Ok(turn) => self.turn = turn,
             Err(Crowded) => return Step::Done(Verdict::Refused),
         }

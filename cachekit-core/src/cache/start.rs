@@ -3,20 +3,25 @@
 use std::sync::Arc;
 
 use super::{
-    Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Status, Step, look::Look,
+    Age, Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Renewal, Status, Step, Use,
+    look::Look,
 };
 use crate::{
-    __private::{Call, Codec, Site, Split},
+    __private::{Call, Codec, Job, Shared, Site, Split},
     engine::Engine,
     flight::Verdict,
     key::{Key, KeyBuf},
     store::Store,
+    tier::Entry,
+    ttl::Ttl,
 };
 
 /// The beginning of a read.
 #[derive(Debug)]
 pub(crate) enum Start {
     Hit(Answer),
+    /// A hit behind which a load is due.
+    Due(Answer, Box<Renewal>),
     /// Boxed by itself: held twice by the future that consumes it, it would be copied time and again.
     Way(Box<Way>),
 }
@@ -25,9 +30,13 @@ pub(crate) enum Start {
 #[derive(Debug)]
 pub(crate) struct Way {
     kind: Kind,
+    /// What the caller wants, if it is of a cache.
+    pub(super) ask: Option<Ask>,
     pub(super) site: &'static Site,
     /// The caller's own.
     context: Context,
+    /// A load in the background that is due.
+    renewal: Option<Box<Renewal>>,
     #[cfg(feature = "metrics")]
     began: std::time::Instant,
 }
@@ -55,19 +64,64 @@ impl Start {
             let cache = call.cache.or_else(|| Context::ambient(context));
             let plain =
                 !call.in_transaction && context.is_none_or(|context| context.mode == Mode::Normal);
+            let ask = Ask { policy, codec, optional, nested: false };
             if plain
                 && let Some(engine) = cache.and_then(Cache::engine)
-                && let Some(answer) = engine.local_hit(&key.as_ref())
+                && let Some((entry, now_ms)) = engine.local(&key.as_ref())
             {
-                engine.reporter.local_hit();
-                if let Some(status) = context.and_then(|context| context.status.as_ref()) {
-                    let _first = status.set(Status::Hit);
+                if entry.extra().is_none() {
+                    engine.reporter.local_hit();
+                    told(context, Status::Hit);
+                    return Self::Hit(entry.into_answer());
                 }
-                return Self::Hit(answer);
+                if let Some(start) = Self::aged(engine, key, &ask, (entry, now_ms), context) {
+                    return start;
+                }
             }
-            let ask = Ask { policy, codec, optional, nested: false };
             Self::Way(Way::find(call, cache, key, ask))
         })
+    }
+
+    /// A hit on an entry that says how old it is.
+    #[cold]
+    fn aged(
+        engine: &Arc<Engine>,
+        key: &KeyBuf,
+        ask: &Ask,
+        (entry, now_ms): (Entry, u64),
+        context: Option<&Context>,
+    ) -> Option<Self> {
+        let age = Age::of_local(entry.extra()?, now_ms);
+        let waits = ask.policy.patience_with_old().is_some();
+        let (status, renews) = match Use::of(engine, &key.as_ref(), &ask.policy, &age) {
+            Use::Answer(status) => (status, false),
+            Use::Renew(status) => (status, !engine.marks.is_taken(&key.as_ref(), now_ms)),
+            Use::Load { .. } => return None,
+        };
+        // What does not wait is found right here.
+        if status == Status::Stale && waits && !engine.marks.is_failing(&key.as_ref(), now_ms) {
+            return None;
+        }
+        match status {
+            Status::Hit => engine.reporter.local_hit(),
+            status => engine.reporter.read(key.template().as_str(), "local", status),
+        }
+        told(context, status);
+        let answer = entry.into_answer();
+        let renewal =
+            renews.then(|| Renewal::begin(engine, &key.to_key(), ask, age, &answer)).flatten();
+        Some(match renewal {
+            Some(renewal) => Self::Due(answer, renewal),
+            None => Self::Hit(answer),
+        })
+    }
+}
+
+/// Tells a wrapper around the call how that got its answer.
+#[inline]
+fn told(context: Option<&Context>, status: Status) {
+    if let Some(context) = context {
+        context.tell(status);
     }
 }
 
@@ -75,8 +129,10 @@ impl Way {
     fn new(kind: Kind, site: &'static Site, context: Context) -> Box<Self> {
         Box::new(Self {
             kind,
+            ask: None,
             site,
             context,
+            renewal: None,
             #[cfg(feature = "metrics")]
             began: std::time::Instant::now(),
         })
@@ -107,7 +163,11 @@ impl Way {
             _ if Look::is_worth_it(engine, &ask) => Kind::Look(Look::new(engine, key, ask)),
             _ => Kind::Flight(Attempt::new(engine, key, ask)),
         };
-        Self::new(kind, call.site, context)
+        // Who asks for a new value gets no old one.
+        let asked = (context.mode != Mode::Refresh).then_some(ask);
+        let mut way = Self::new(kind, call.site, context);
+        way.ask = asked;
+        way
     }
 
     fn without_cache(call: &Call<'_>, context: Context, none: bool) -> Box<Self> {
@@ -152,8 +212,18 @@ impl Way {
         }
     }
 
+    /// Goes for another answer.
+    pub(super) fn begin_again(&mut self) {
+        if let (Some(ask), Some((engine, key))) = (self.ask, self.subject()) {
+            self.kind = Kind::Flight(Attempt::new(engine, key.clone(), ask));
+        }
+    }
+
     /// Leaves what it was about: another caller goes on with it.
     pub(super) fn leave(&mut self) {
+        if let Kind::Flight(attempt) = &mut self.kind {
+            attempt.gives_up();
+        }
         let subject = self.subject().map(|(engine, key)| (engine.clone(), key.clone()));
         self.kind = Kind::Direct(subject);
     }
@@ -175,12 +245,19 @@ impl Way {
     pub(crate) async fn next(&mut self) -> Step {
         if let Kind::Look(look) = &self.kind {
             match look.look().await {
-                Ok(found) => return Step::Done(Verdict::Answer(found.answer, Status::Hit)),
+                Ok((answer, status, renewal)) => {
+                    self.renewal = renewal;
+                    return Step::Done(Verdict::Answer(answer, status));
+                }
                 Err(flight) => self.kind = Kind::Flight(flight),
             }
         }
         match &mut self.kind {
-            Kind::Flight(attempt) => attempt.next().await,
+            Kind::Flight(attempt) => {
+                let step = attempt.next().await;
+                self.renewal = attempt.renewal.take();
+                step
+            }
             Kind::Refresh(refresh) => Box::pin(refresh.next()).await,
             Kind::Look(_) | Kind::Direct(_) => Step::Load,
         }
@@ -191,12 +268,44 @@ impl Way {
         !matches!(self.kind, Kind::Direct(_))
     }
 
-    /// Takes what the body brought.
-    pub(crate) async fn settle(&mut self, split: Option<Split>) -> Option<Verdict> {
+    /// What is there while the body runs.
+    pub(crate) fn old(&self) -> Option<Shared> {
+        match &self.kind {
+            Kind::Flight(attempt) => attempt.old().and_then(Answer::value),
+            _ => None,
+        }
+    }
+
+    /// Begins the load in the background that is due, if `job` can be had for it.
+    pub(crate) fn renew(&mut self, job: impl FnOnce(Option<Shared>) -> Option<Job>) {
+        if let Some(renewal) = self.renewal.take()
+            && let Some(job) = job(renewal.old().value())
+        {
+            renewal.spawn(job, &self.context);
+        }
+    }
+
+    /// Takes what the body brought, and how long that is good if it says so.
+    pub(crate) async fn settle(
+        &mut self,
+        split: Option<Split>,
+        ttl: Option<Ttl>,
+    ) -> Option<Verdict> {
+        if let (Some(ask), Some(ttl)) = (self.ask(), ttl) {
+            ask.policy = ask.policy.with_ttl(ttl);
+        }
         match (&mut self.kind, split) {
             (Kind::Flight(attempt), Some(split)) => Box::pin(attempt.settle(split)).await,
             (Kind::Refresh(refresh), Some(split)) => Box::pin(refresh.settle(split)).await,
             _ => Some(Verdict::Own(Status::Bypassed)),
+        }
+    }
+
+    fn ask(&mut self) -> Option<&mut Ask> {
+        match &mut self.kind {
+            Kind::Flight(attempt) => Some(&mut attempt.ask),
+            Kind::Refresh(refresh) => Some(&mut refresh.ask),
+            Kind::Look(_) | Kind::Direct(_) => None,
         }
     }
 
@@ -209,9 +318,7 @@ impl Way {
             Verdict::Refused => Status::Refused,
         };
         tracing::Span::current().record("outcome", status.as_str());
-        if let Some(cell) = &self.context.status {
-            let _first = cell.set(status);
-        }
+        self.context.tell(status);
         if let Some((engine, key)) = self.subject() {
             engine.reporter.read(key.template(), engine.store.tier_name(), status);
             #[cfg(feature = "metrics")]

@@ -43,6 +43,8 @@ pub(crate) enum Patience {
     Long,
     /// It can be told that there is no turn for it.
     Bounded,
+    /// It has something else to answer with.
+    None,
 }
 
 /// No turn for this caller: too many wait, or it has waited too long.
@@ -52,11 +54,17 @@ pub(crate) struct Crowded;
 impl Ask {
     /// Leave to load `key`, when it is this caller's turn. A load inside another one needs none: parents that hold
     /// all passes would wait for their children.
-    pub(super) async fn turn(&self, engine: &Engine, key: &Key) -> Result<Option<Turn>, Crowded> {
+    pub(super) async fn turn(
+        &self,
+        engine: &Engine,
+        key: &Key,
+        has_old: bool,
+    ) -> Result<Option<Turn>, Crowded> {
         if self.nested {
             return Ok(None);
         }
         let patience = match self.policy.time_limit() {
+            _ if has_old => Patience::None,
             Some(_) => Patience::Bounded,
             None => Patience::Long,
         };
@@ -96,18 +104,21 @@ impl Turns {
         if let Some(pass) = gate.pass() {
             return Ok(Some(pass));
         }
+        if patience == Patience::None {
+            return Err(Crowded);
+        }
         let Some(_place) = Place::take(gate, patience, self.limits.load_queue) else {
             return Err(Crowded);
         };
         let wait = match patience {
             Patience::Long => self.limits.load_timeout,
-            Patience::Bounded => self.limits.load_wait,
+            Patience::Bounded | Patience::None => self.limits.load_wait,
         };
         let pass = sync::within(wait, gate.passes.clone().acquire_owned()).await;
         match (pass.and_then(Result::ok), patience) {
             (Some(permit), _) => Ok(Some(Pass::new(permit))),
             (None, Patience::Long) => Ok(None),
-            (None, Patience::Bounded) => Err(Crowded),
+            (None, _) => Err(Crowded),
         }
     }
 

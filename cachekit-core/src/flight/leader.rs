@@ -130,8 +130,8 @@ impl Role {
 
     /// Ends the flight with an answer that a probe found in the place of its own id.
     #[cfg(any(feature = "redis", shuttle))]
-    pub(crate) fn hit_by(self, id: Id, answer: Answer) -> Option<Verdict> {
-        self.hit_after(answer, Status::Hit, |state| state.forget(id))
+    pub(crate) fn hit_by(self, id: Id, answer: Answer, status: Status) -> Option<Verdict> {
+        self.hit_after(answer, status, |state| state.forget(id))
     }
 
     /// Ends the flight with an answer that a command found, and gives the leader its own verdict.
@@ -149,11 +149,20 @@ impl Role {
             before(state);
             state.leave_out(self.member);
             let kept = state.kept.take();
-            let wakers = state.finish(|_| Verdict::Answer(answer.clone(), Status::Joined));
+            let others = if status == Status::Stale { status } else { Status::Joined };
+            let wakers = state.finish(|_| Verdict::Answer(answer.clone(), others));
             (drop_later(kept), wakers)
         });
         self.done = done.is_some();
         done.map(|_| Verdict::Answer(answer, status))
+    }
+
+    /// Gives everybody present but the leader an answer that it found, before it loads.
+    pub(crate) fn serve_others(&self, answer: &Answer, status: Status) -> Option<()> {
+        self.with(|state| {
+            let verdict = || Verdict::Answer(answer.clone(), status);
+            ((), state.give(|id| (id != self.member).then(verdict)))
+        })
     }
 
     /// Ends the flight with the leader's own answer, whose fill used the lease up.

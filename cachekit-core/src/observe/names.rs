@@ -9,6 +9,9 @@ pub const BYPASSES: &str = "cachekit_bypass_total";
 pub const FILLS_REFUSED: &str = "cachekit_fills_refused_total";
 /// Counter: loaded values whose fill failed or is unknown, by `template` and `reason`.
 pub const FILLS_FAILED: &str = "cachekit_fills_failed_total";
+/// Counter: loads in the background of what was still there, by `template` and `outcome` (`filled`, `refused`,
+/// `elsewhere`, `failed`, `panicked`, `timed_out`, `no_room`).
+pub const REFRESHES: &str = "cachekit_refreshes_total";
 /// Counter: invalidations, by `template` and `outcome` (`applied`, `pending`).
 pub const INVALIDATIONS: &str = "cachekit_invalidations_total";
 /// Histogram, seconds: from the end of a write to the store's acknowledgement of its
@@ -19,6 +22,10 @@ pub const DEAD_LETTERS: &str = "cachekit_dead_letters_total";
 /// Counter: reads that were given an error of the cache's own, by `template` and `reason` (`hard_timeout`,
 /// `overloaded`).
 pub const REFUSED: &str = "cachekit_refused_total";
+/// Counter: old values that were answered in the place of a load, by `template` and `reason` (`error`,
+/// `hard_timeout`, `soft_timeout`, `crowded`, `last_known`). Those answered while no load is tried again count
+/// as reads with the outcome `stale` only.
+pub const STALE: &str = "cachekit_stale_total";
 /// Gauge: loads of this process that run, except those inside another one.
 pub const LOADS_RUNNING: &str = "cachekit_loads_running";
 /// Gauge: callers of this process that wait for a turn to load.

@@ -1,6 +1,6 @@
 //! Where the engine reports to.
 
-use crate::cache::{Outcome, Status};
+use crate::cache::{Outcome, Renewed, Status};
 
 /// Counts and events of one cache.
 #[derive(Debug, Default)]
@@ -57,6 +57,16 @@ impl Reporter {
         tracing::trace!(template, reason, "read past the cache");
     }
 
+    /// An old value was answered in the place of a load.
+    pub(crate) fn stale(&self, template: &str, reason: &'static str) {
+        #[cfg(feature = "metrics")]
+        {
+            let labels = [("template", template.to_owned()), ("reason", reason.to_owned())];
+            metrics::counter!(super::names::STALE, &labels).increment(1);
+        }
+        tracing::debug!(template, reason, "answered with an old value");
+    }
+
     /// A read was given an error of the cache's own.
     pub(crate) fn refused(&self, template: &str, reason: &'static str) {
         #[cfg(feature = "metrics")]
@@ -89,6 +99,35 @@ impl Reporter {
             metrics::counter!(super::names::FILLS_FAILED, &labels).increment(1);
         }
         tracing::debug!(template, reason, "a loaded value could not be stored");
+    }
+
+    /// A load in the background ended.
+    pub(crate) fn refreshed(&self, template: &str, renewed: Renewed) {
+        self.refresh(template, renewed.as_str());
+        match renewed {
+            Renewed::Panicked => tracing::error!(template, "a load in the background panicked"),
+            Renewed::Failed | Renewed::TimedOut => {
+                let outcome = renewed.as_str();
+                tracing::warn!(template, outcome, "a load in the background came to nothing");
+            }
+            Renewed::Refused => self.fill_refused(template),
+            Renewed::Filled | Renewed::Elsewhere | Renewed::Crowded => {}
+        }
+    }
+
+    /// As many loads run in the background as may.
+    pub(crate) fn no_room_to_refresh(&self, template: &str) {
+        self.refresh(template, "no_room");
+    }
+
+    #[allow(clippy::unused_self)]
+    fn refresh(&self, template: &str, outcome: &'static str) {
+        #[cfg(feature = "metrics")]
+        {
+            let labels = [("template", template.to_owned()), ("outcome", outcome.to_owned())];
+            metrics::counter!(super::names::REFRESHES, &labels).increment(1);
+        }
+        tracing::trace!(template, outcome, "refreshed in the background");
     }
 
     pub(crate) fn invalidation(&self, template: &str, outcome: Outcome) {

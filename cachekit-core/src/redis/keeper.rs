@@ -19,11 +19,13 @@ const BATCH: usize = 256;
 /// Leases waiting to be given up, while the link is down as well; one more is dropped, and runs out by itself.
 const QUEUE: usize = 4096;
 
-/// A lease, or an entry, to be removed if it is still there.
+/// A lease, an entry or a mark, to be removed if it is still there.
 #[derive(Clone)]
 pub(super) struct GiveUp {
     key: Box<str>,
     id: Id,
+    /// Whether it is the mark of the key.
+    mark: bool,
 }
 
 /// Where give-ups are left: never blocks and needs no runtime, so `Drop` may call it.
@@ -40,7 +42,15 @@ impl GiveUps {
     }
 
     pub(super) fn push(&self, key: &str, id: Id) {
-        if self.queue.try_send(GiveUp { key: key.into(), id }).is_err() {
+        self.send(GiveUp { key: key.into(), id, mark: false });
+    }
+
+    pub(super) fn push_mark(&self, key: &str, id: Id) {
+        self.send(GiveUp { key: key.into(), id, mark: true });
+    }
+
+    fn send(&self, item: GiveUp) {
+        if self.queue.try_send(item).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -91,7 +101,10 @@ impl Keeper {
     /// Sends the batch, and keeps it when the link fails: another connection will send it.
     async fn give_up(&self, batch: &mut Vec<GiveUp>) {
         let ids = batch.iter().map(|item| [&item.id.0[..]]).collect::<Vec<_>>();
-        let keys = batch.iter().map(|item| self.names.key(&item.key));
+        let keys = batch.iter().map(|item| match item.mark {
+            true => self.names.mark(&item.key),
+            false => self.names.key(&item.key),
+        });
         let calls = keys.zip(ids.iter().map(|id| &id[..])).collect::<Vec<_>>();
         // Whatever Redis says to each of them: a lease that stays runs out by itself.
         if script::CAS_DEL.run_all(&self.link, &calls).await.is_ok() {

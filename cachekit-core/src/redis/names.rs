@@ -7,15 +7,18 @@ use redis::{RedisWrite, ToRedisArgs};
 
 use crate::{Error, ErrorKind};
 
-/// The namespace's keys in Redis: `ck:<namespace>:<key text>`.
+/// The namespace's keys in Redis: `ck:<namespace>:<key text>`, and `ck~r:<namespace>:<key text>` for the marks of
+/// those who load them anew.
 pub(super) struct Names {
     prefix: String,
+    mark: String,
 }
 
 impl Names {
     pub(super) fn new(namespace: &str) -> Result<Names, Error> {
         check("namespace", namespace)?;
-        Ok(Names { prefix: format!("ck:{namespace}:") })
+        let (prefix, mark) = (format!("ck:{namespace}:"), format!("ck~r:{namespace}:"));
+        Ok(Names { prefix, mark })
     }
 
     #[cfg(any(feature = "_sqlx", feature = "events"))]
@@ -29,6 +32,11 @@ impl Names {
 
     pub(super) fn key<'a>(&'a self, text: &'a str) -> StoreKey<'a> {
         StoreKey { prefix: &self.prefix, text }
+    }
+
+    /// Where it is said that somebody loads the key anew.
+    pub(super) fn mark<'a>(&'a self, text: &'a str) -> StoreKey<'a> {
+        StoreKey { prefix: &self.mark, text }
     }
 }
 

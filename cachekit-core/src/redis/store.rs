@@ -159,6 +159,19 @@ impl RedisStore {
         self.inner.give_ups.push(key, id);
     }
 
+    /// Marks the key with `id` for `px` ms, unless it is marked. An id must be sent once at most.
+    pub(crate) async fn mark(&self, key: &str, id: Id, px: u64) -> Result<bool, StoreError> {
+        let (key, px) = (self.inner.names.mark(key), px.max(1).to_string());
+        let mark = entry::lease_bytes(id);
+        let sending = self.inner.link.send_short(|out| probe::write_entry(out, key, &mark, &px));
+        Ok(matches!(probe::parse(sending.await?)?, Probe::Granted))
+    }
+
+    /// Removes the mark with that id some time soon. Never blocks; when too many wait it is left to run out.
+    pub(crate) fn unmark(&self, key: &str, id: Id) {
+        self.inner.give_ups.push_mark(key, id);
+    }
+
     /// How many give-ups were dropped.
     #[cfg(test)]
     pub(crate) fn dropped_give_ups(&self) -> u64 {

@@ -15,6 +15,8 @@ pub(crate) struct Found {
     /// How long until it is out of date, less than nothing if it is; `None` if only its end counts.
     /// By wall clocks: nothing that is promised may hang on it.
     pub(crate) fresh_for_ms: Option<i64>,
+    /// How long it is good in all; 0 where only its end counts.
+    pub(crate) soft_ttl_ms: u32,
     pub(crate) load_cost_ms: u32,
     /// The tags it was loaded under.
     pub(crate) stamps: Option<Arc<[Stamp]>>,
@@ -26,11 +28,14 @@ impl Found {
     /// An entry that says nothing but its answer.
     #[cfg(shuttle)]
     pub(crate) fn plain(answer: Answer, id: Id) -> Self {
-        Self { answer, id, fresh_for_ms: None, load_cost_ms: 0, stamps: None, local: true }
-    }
-
-    /// Whether it is out of date although nothing voided it.
-    pub(crate) fn is_stale(&self) -> bool {
-        self.fresh_for_ms.is_some_and(|left| left <= 0)
+        Self {
+            answer,
+            id,
+            fresh_for_ms: None,
+            soft_ttl_ms: 0,
+            load_cost_ms: 0,
+            stamps: None,
+            local: true,
+        }
     }
 }

@@ -241,6 +241,13 @@ impl Store {
         remote!(self, store => store.shutdown().await, embedded => {})
     }
 
+    /// Takes back a mark of this id. Fire and forget.
+    pub(crate) fn unmark(&self, key: &str, id: Id) {
+        remote!(self, store => store.unmark(key, id), embedded => {
+            let _ = (key, id);
+        });
+    }
+
     /// Gives up a lease, if the key still holds it. Fire and forget.
     pub(crate) fn give_up(&self, key: &str, id: Id) {
         remote!(self, store => store.give_up(key, id), embedded => {
@@ -293,6 +300,11 @@ impl Store {
     /// Puts a lease in the place of the entry with that id. `Ok(false)`: it is gone.
     pub(crate) async fn replace(&self, key: &str, seen: Id, fresh: Id) -> Result<bool, StoreError> {
         remote!(self, store => Box::pin(store.replace(key, seen, fresh)).await, embedded => Err(StoreError::Down))
+    }
+
+    /// Says to all processes for `px` ms that one of them loads the key anew. `Ok(false)`: another does.
+    pub(crate) async fn mark(&self, key: &str, id: Id, px: u64) -> Result<bool, StoreError> {
+        remote!(self, store => Box::pin(store.mark(key, id, px)).await, embedded => Ok(true))
     }
 
     /// Deletes what is not ours.

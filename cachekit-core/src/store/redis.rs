@@ -127,6 +127,14 @@ impl Redis {
         Ok(self.store.cas_lease(key, seen, fresh).await?)
     }
 
+    pub(crate) async fn mark(&self, key: &str, id: Id, px: u64) -> Result<bool, StoreError> {
+        Ok(self.store.mark(key, id, px).await?)
+    }
+
+    pub(crate) fn unmark(&self, key: &str, id: Id) {
+        self.store.unmark(key, id);
+    }
+
     pub(crate) async fn remove_foreign(&self, key: &str) -> Result<(), StoreError> {
         self.store.unlink_foreign(key).await?;
         Ok(())
@@ -288,14 +296,14 @@ impl From<redis::StoreError> for StoreError {
 }
 
 fn found(answer: Answer, id: Id, flags: u8, times: (u64, u32), load_cost_ms: u32) -> Found {
-    let (as_of, soft_ttl) = times;
-    let fresh_for_ms = (soft_ttl > 0).then(|| {
-        let until = as_of.saturating_add(u64::from(soft_ttl));
+    let (as_of, soft_ttl_ms) = times;
+    let fresh_for_ms = (soft_ttl_ms > 0).then(|| {
+        let until = as_of.saturating_add(u64::from(soft_ttl_ms));
         let until = i64::try_from(until).unwrap_or(i64::MAX);
         until.saturating_sub(i64::try_from(wall_clock_ms()).unwrap_or(i64::MAX))
     });
     let local = flags & entry::flags::NO_L1 == 0;
-    Found { answer, id, fresh_for_ms, load_cost_ms, stamps: None, local }
+    Found { answer, id, fresh_for_ms, soft_ttl_ms, load_cost_ms, stamps: None, local }
 }
 
 /// For people who look at entries, and for soft expiry; nothing that is promised is decided by it.

@@ -25,6 +25,8 @@ pub(crate) struct Extra {
     pub(crate) id: Option<Id>,
     /// From when on it is out of date, although nothing voided it.
     pub(crate) stale_ms: Option<u64>,
+    /// How long it is good in all; 0 where only its end counts.
+    pub(crate) soft_ttl_ms: u32,
     /// How long its load took.
     pub(crate) load_cost_ms: u32,
     /// The tags it was loaded under.
@@ -55,6 +57,10 @@ impl Entry {
         self.weight
     }
 
+    pub(crate) fn answer(&self) -> &Answer {
+        &self.answer
+    }
+
     pub(crate) fn into_answer(self) -> Answer {
         self.answer
     }
@@ -67,11 +73,5 @@ impl Entry {
                 (Answer::Absent, Answer::Absent) => true,
                 _ => false,
             }
-    }
-}
-
-impl Extra {
-    pub(crate) fn is_stale(&self, now_ms: u64) -> bool {
-        self.stale_ms.is_some_and(|stale| stale <= now_ms)
     }
 }

@@ -80,6 +80,18 @@ impl Double {
         self.ask("fill", move |keys| keys.fill(&key, expected, entry)).await
     }
 
+    pub(crate) async fn mark(&self, key: &str, id: Id, _: u64) -> Result<bool, StoreError> {
+        self.admit()?;
+        let key = key.to_owned();
+        self.ask("mark", move |keys| keys.mark(&key, id)).await
+    }
+
+    pub(crate) fn unmark(&self, key: &str, id: Id) {
+        let key = key.to_owned();
+        let (command, _) = command("give_up", move |keys| keys.unmark(&key, id));
+        self.server.send(command);
+    }
+
     pub(crate) async fn remove_foreign(&self, key: &str) -> Result<(), StoreError> {
         self.admit()?;
         let key = key.to_owned();

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::server::percent;
 use crate::{
     cache::{Answer, Ask},
     entry::Id,
@@ -35,6 +36,7 @@ pub(super) struct Keys {
     held: HashMap<String, Held>,
     ids: u128,
     given_up: HashSet<Id>,
+    marks: HashMap<String, Id>,
     /// Leases that were given up before they were granted: nothing ends them but their TTL.
     orphans: Vec<(String, Id)>,
 }
@@ -126,6 +128,25 @@ impl Keys {
             self.grant(key, fresh);
         }
         replaced
+    }
+
+    /// `SET mark id NX GET PX`: its TTL may be over at any time.
+    pub(super) fn mark(&mut self, key: &str, id: Id) -> bool {
+        if self.given_up.contains(&id) {
+            return true;
+        }
+        let free = !self.marks.contains_key(key) || percent() < 10;
+        if free {
+            self.marks.insert(key.to_owned(), id);
+        }
+        free
+    }
+
+    pub(super) fn unmark(&mut self, key: &str, id: Id) {
+        self.given_up.insert(id);
+        if self.marks.get(key) == Some(&id) {
+            self.marks.remove(key);
+        }
     }
 
     /// `CAS_DEL`.

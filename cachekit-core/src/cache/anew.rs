@@ -1,0 +1,77 @@
+//! A leader that finds an entry which is out of date: it loads with the old answer at hand.
+
+use super::{Age, Mark, Old, Status, Use, attempt::Attempt, load::Leased, probe::Next};
+use crate::{
+    entry::Id,
+    flight::Role,
+    store::{Expected, Found},
+};
+
+impl Attempt {
+    /// What to do with an entry that says how old it is.
+    pub(super) async fn aged(
+        &mut self,
+        role: &Role,
+        sent: Id,
+        found: Found,
+        patient: bool,
+    ) -> Next {
+        let age = Age::of(&found);
+        match self.use_of(&age) {
+            Use::Answer(status) => Next::Hit(sent, found.answer, status),
+            Use::Renew(status) => {
+                self.renewal = self.renewal(age, &found.answer);
+                Next::Hit(sent, found.answer, status)
+            }
+            // What was refused is older than what is there.
+            Use::Load { .. } if role.has_kept() != Some(false) => {
+                Next::Hit(sent, found.answer, Status::Stale)
+            }
+            Use::Load { others_wait } => {
+                let old = Old { answer: found.answer, age, mark: None };
+                self.renew(role, (sent, found.id), old, others_wait, patient).await
+            }
+        }
+    }
+
+    /// Loads anew unless another process does: then the callers are given the old answer, or wait.
+    async fn renew(
+        &self,
+        role: &Role,
+        (sent, seen): (Id, Id),
+        mut old: Old,
+        others_wait: bool,
+        patient: bool,
+    ) -> Next {
+        if !self.mark(&mut old).await {
+            if !others_wait {
+                return Next::Hit(sent, old.answer, Status::Stale);
+            }
+            if patient {
+                return role.waits_for_lease(sent).map_or(Next::Over, |()| Next::Wait);
+            }
+        }
+        role.forget(sent);
+        // Whoever had the mark before may have filled since the probe.
+        match self.engine.store.read(self.key().as_str(), &self.ask).await {
+            Ok(Some(found)) if found.id == seen => {}
+            Ok(_) => return Next::Again,
+            Err(error) => return Next::Direct(error.reason()),
+        }
+        if !others_wait {
+            role.serve_others(&old.answer, Status::Stale);
+        }
+        let expected = Expected::Entry(seen);
+        Next::Renew(Box::new(Leased { expected, old: Some(old), _hold: None, began_ms: 0 }))
+    }
+
+    /// Whether nobody else is known to load. That nothing can be found out is no reason to wait.
+    async fn mark(&self, old: &mut Old) -> bool {
+        let Some(mut mark) = Mark::take(&self.engine, self.key(), true) else { return false };
+        let alone = mark.spread(old.age.load_cost_ms).await.unwrap_or(true);
+        if alone {
+            old.mark = Some(mark);
+        }
+        alone
+    }
+}

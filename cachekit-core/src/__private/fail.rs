@@ -45,6 +45,22 @@ where
     Form { fail: Some(<Shape<K, R, T, E> as CanTimeOut<R>>::FAIL), ..form }
 }
 
+/// Demanded by `stale_if_error`: there are errors that an old value could be answered for.
+#[diagnostic::on_unimplemented(
+    message = "`stale_if_error` has no effect on a function that cannot fail",
+    label = "returns no `Result`, so it knows no error",
+    note = "for a source that is slow, add `soft_timeout`"
+)]
+pub trait CanErr {}
+
+#[diagnostic::do_not_recommend]
+impl<T, E> CanErr for Shape<IsResult, Result<T, E>, T, E> {}
+#[diagnostic::do_not_recommend]
+impl<T, E> CanErr for Shape<IsResultOption, Result<Option<T>, E>, T, E> {}
+
+/// Fails to compile where the shape has no error.
+pub fn can_err<S: CanErr>(_: &S) {}
+
 fn fail<K: ShapeKind<R, T, E>, R, T, E: From<Error>>(error: Error) -> R {
     let failed = K::FAILED.expect("a shape with an error can say so");
     failed(E::from(error))

@@ -15,8 +15,8 @@ mod write;
 mod write_shape;
 
 pub use self::{
-    fail::*, form::*, lifetime::*, plan::*, probe::*, probes::*, read::*, recorder::*, shape::*, site::*,
-    tx::*, write::*, write_shape::*,
+    fail::*, form::*, lifetime::*, plan::*, probe::*, probes::*, read::*, recorder::*, shape::*,
+    site::*, tx::*, write::*, write_shape::*,
 };
 pub use crate::{
     cache::{Cache, Policy},

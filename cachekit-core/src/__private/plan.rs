@@ -73,8 +73,9 @@ pub struct Owning<A, F, J> {
 
 impl<A, F, J> Owning<A, F, J> {
     /// `load` is given the arguments; `job` looks at them before that, and takes copies.
-    pub fn new(args: A, load: F, job: J) -> Self
+    pub fn new<Fut>(args: A, load: F, job: J) -> Self
     where
+        F: FnOnce(A) -> Fut,
         J: Fn(&A) -> Job,
     {
         Self { args: Some(args), load: Some(load), job }
@@ -131,10 +132,10 @@ impl<R, P: Plan<R>, L: Fn(&R) -> Option<Ttl>> Plan<R> for Timed<P, L> {
 pub fn ttl_of<K, R, T, E, L, I>(
     _: &Shape<K, R, T, E>,
     ttl: L,
-) -> impl Fn(&R) -> Option<Ttl> + use<K, R, T, E, L, I>
+) -> impl Fn(&R) -> Option<Ttl> + Copy + use<K, R, T, E, L, I>
 where
     K: ShapeKind<R, T, E>,
-    L: Fn(&T) -> I,
+    L: Fn(&T) -> I + Copy,
     I: IntoTtl,
 {
     move |out| match K::open(out) {

@@ -85,7 +85,8 @@ impl Use {
             Aged::Fresh => Self::Answer(Status::Hit),
             Aged::RefreshSoon => Self::Renew(Status::Hit),
             Aged::Stale { for_ms }
-                if policy.tolerates(for_ms) && engine.marks.is_failing(key, engine.clock.now_ms()) =>
+                if policy.tolerates(for_ms)
+                    && engine.marks.is_failing(key, engine.clock.now_ms()) =>
             {
                 Self::Answer(Status::Stale)
             }

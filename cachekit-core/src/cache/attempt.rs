@@ -298,7 +298,12 @@ impl Attempt {
         own_if_deposed(done, Status::Bypassed)
     }
 
-    fn settle_embedded(&mut self, role: Role, mut lease: Ticketed, split: Split) -> Option<Verdict> {
+    fn settle_embedded(
+        &mut self,
+        role: Role,
+        mut lease: Ticketed,
+        split: Split,
+    ) -> Option<Verdict> {
         let answer = match self.loaded(&role, &mut lease.old, split) {
             Ok(answer) => answer,
             Err(verdict) => return verdict,

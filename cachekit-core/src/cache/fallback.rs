@@ -2,10 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{
-    Age, Answer, Ask, Attempt, Mark, Old, Status, Way,
-    attempt::Lead,
-};
+use super::{Age, Answer, Ask, Attempt, Mark, Old, Status, Way, attempt::Lead};
 use crate::{
     __private::Split,
     engine::Engine,
@@ -25,11 +22,7 @@ enum AtHand {
 
 impl AtHand {
     /// A look of the caller's own: what it finds was not invalidated before the caller came.
-    async fn look(
-        engine: &Arc<Engine>,
-        key: &Key,
-        ask: &Ask,
-    ) -> Result<Option<Self>, StoreError> {
+    async fn look(engine: &Arc<Engine>, key: &Key, ask: &Ask) -> Result<Option<Self>, StoreError> {
         if engine.barred(key).is_some() {
             return Ok(None);
         }

@@ -6,12 +6,12 @@ use equivalent::Equivalent as _;
 use hashbrown::{HashTable, hash_table::Entry};
 use tokio::sync::Notify;
 
-use super::Limits;
+#[cfg(any(feature = "redis", shuttle))]
+use crate::store::StoreError;
 use crate::{
     engine::Engine,
     entry::Id,
     key::{Key, KeyRef, StoredKey},
-    store::StoreError,
     sync::{Mutex, lock},
 };
 
@@ -196,7 +196,7 @@ impl Mark {
     pub(crate) async fn spread(&mut self, load_cost_ms: u32) -> Result<bool, StoreError> {
         let store = &self.engine.store;
         let id = store.fresh_id().ok_or(StoreError::Down)?;
-        let Limits { lease_wait, load_timeout, .. } = self.engine.limits;
+        let super::Limits { lease_wait, load_timeout, .. } = self.engine.limits;
         let most = load_timeout.max(lease_wait).as_millis().try_into().unwrap_or(u64::MAX);
         let px = u64::from(load_cost_ms).saturating_mul(4).clamp(SHORTEST_MS.min(most), most);
         // Noted before it is sent: should the caller go away, it is taken back all the same.

@@ -11,17 +11,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tracing::Instrument as _;
 
 use super::{Age, Answer, Ask, Context, Mark, attempt::answer_of};
-#[cfg(any(feature = "redis", shuttle))]
-use crate::store::{Expected, Fill};
 use crate::{
     __private::Split,
     engine::{Engine, LocalFill},
-    entry::Id,
     key::Key,
-    mutant::{self, Mutant},
     slot::Ticket,
     sync,
     ttl::Ttl,
+};
+#[cfg(any(feature = "redis", shuttle))]
+use crate::{
+    entry::Id,
+    mutant::{self, Mutant},
+    store::{Expected, Fill},
 };
 
 /// A load that owns what it needs.

@@ -27,7 +27,8 @@ impl Way {
 
     /// [`fall_back`](Self::fall_back) for a caller whose time is up.
     pub(crate) async fn fall_back_soon(&self) -> Option<Verdict> {
-        let wants = self.ask.is_some_and(|ask| ask.policy.tolerates(0) || ask.policy.serves_invalidated());
+        let wants =
+            self.ask.is_some_and(|ask| ask.policy.tolerates(0) || ask.policy.serves_invalidated());
         if !wants {
             return None;
         }

@@ -4,8 +4,9 @@ use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
-use syn::{Expr, Ident, LitBool, LitStr, Token, parenthesized};
+use syn::{Expr, ExprClosure, Ident, LitBool, LitStr, Token, parenthesized};
 
+use super::ahead::{self, Ahead, Window};
 use super::bounds::Bounds;
 use crate::duration::{self, Millis};
 use crate::errors::Errors;
@@ -23,20 +24,17 @@ const NAMES: Names = Names {
         "companion",
         "outside_tx",
         "local",
+        "stale_while_revalidate",
+        "refresh_ahead",
+        "stale_if_error",
+        "even_invalidated",
+        "retry_after",
+        "soft_timeout",
         "hard_timeout",
         "max_loads",
         "crate",
     ],
-    later: &[
-        "tags",
-        "version",
-        "stale_while_revalidate",
-        "refresh_ahead",
-        "stale_if_error",
-        "soft_timeout",
-        "l1",
-        "consistency",
-    ],
+    later: &["tags", "version", "l1", "consistency"],
 };
 
 /// Where the key comes from.
@@ -53,6 +51,8 @@ pub(crate) enum Ttl {
     Literal(Millis),
     /// An expression over the arguments.
     Expr(Expr),
+    /// A closure over the value.
+    Closure(ExprClosure),
 }
 
 /// Whether there is a companion.
@@ -83,6 +83,8 @@ pub(crate) struct Args {
     pub(crate) outside_tx: bool,
     pub(crate) local: bool,
     pub(crate) bounds: Bounds,
+    pub(crate) stale_while_revalidate: Option<(Ident, Window)>,
+    pub(crate) refresh_ahead: Option<(Ident, Ahead)>,
 }
 
 impl Args {
@@ -110,10 +112,16 @@ impl Args {
             "key" => self.key = Some(key(options::value(name, "\"user:<id>\"", input)?)),
             "ttl" => self.ttl = Some(ttl(options::value(name, "\"30m\"", input)?)?),
             "negative_ttl" => {
-                self.negative_ttl = Some(ttl(options::value(name, "\"30s\"", input)?)?)
+                self.negative_ttl = Some(negative(options::value(name, "\"30s\"", input)?)?);
             }
             "cache" => self.cache = Some(options::value(name, "self.cache", input)?),
             "crate" => self.root = Root::parse(&options::value(name, "\"path\"", input)?)?,
+            "stale_while_revalidate" => {
+                self.stale_while_revalidate = Some((name.clone(), ahead::window(name, input)?));
+            }
+            "refresh_ahead" => {
+                self.refresh_ahead = Some((name.clone(), ahead::ahead(name, input)?));
+            }
             "skip" => self.skip = skip(name, input)?,
             "companion" => self.companion = companion(name, input)?,
             "shared" => {
@@ -130,6 +138,13 @@ impl Args {
             }
         }
         Ok(())
+    }
+
+    /// The option that makes the function load in the background, if one does.
+    pub(crate) fn background(&self) -> Option<&Ident> {
+        let stale = self.stale_while_revalidate.as_ref().map(|(name, _)| name);
+        let ahead = self.refresh_ahead.as_ref().map(|(name, _)| name);
+        stale.or(ahead).or(self.bounds.soft_timeout.as_ref().map(|(name, _)| name))
     }
 
     fn missing(&self, key: bool, ttl: bool, errors: &mut Errors) {
@@ -161,7 +176,22 @@ fn ttl(text: Text) -> syn::Result<Ttl> {
             Ok(millis) => Ok(Ttl::Literal(millis)),
             Err(message) => Err(syn::Error::new(text.span(), message)),
         },
+        Text::Expr(Expr::Closure(closure)) if closure.inputs.len() != 1 => {
+            let message = "the closure of `ttl` is given the value, such as `ttl = |user| ..`";
+            Err(syn::Error::new_spanned(closure, message))
+        }
+        Text::Expr(Expr::Closure(closure)) => Ok(Ttl::Closure(closure)),
         Text::Expr(expr) => Ok(Ttl::Expr(expr)),
+    }
+}
+
+fn negative(text: Text) -> syn::Result<Ttl> {
+    match ttl(text)? {
+        Ttl::Closure(closure) => {
+            let message = "where there is no value, none can be asked; give `negative_ttl` a text or a `Duration`";
+            Err(syn::Error::new_spanned(closure, message))
+        }
+        ttl => Ok(ttl),
     }
 }
 

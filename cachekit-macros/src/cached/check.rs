@@ -6,6 +6,7 @@ use quote::ToTokens as _;
 use syn::{Ident, PatType, Type};
 
 use super::args::{Args, Key};
+use super::{ahead, background, bounds};
 use crate::errors::{self, Errors};
 use crate::mentions;
 use crate::signature::{self, Function};
@@ -18,6 +19,9 @@ pub(super) fn check(function: &Function, args: &Args, errors: &mut Errors) {
     output_can_be_cached(function, errors);
     executors(function, args, errors);
     skips(function, args, errors);
+    background::check(function, args, errors);
+    ahead::check(args, errors);
+    bounds::check(args, errors);
     if let Some(shared) = args.shared.as_ref().filter(|_| function.receiver().is_none()) {
         errors.at(shared.span(), "`shared` is for methods, and this function has no `self`");
     }

@@ -5,9 +5,8 @@ use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Expr, Ident, PatType, Type};
 
-use super::BoundKey;
 use super::args::{Args, Ttl};
-use super::bounds::Bounds;
+use super::{BoundKey, ahead, background};
 use crate::mentions;
 use crate::signature::{self, Function};
 use crate::template;
@@ -19,11 +18,11 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
     let form = form(function, args);
     let cache = cache(function, args.cache.as_ref());
     let (asked, in_tx) = in_transaction(function, args);
-    let policy = policy(ttl, args.negative_ttl.as_ref(), &args.bounds);
+    let policy = policy_of(args, ttl);
     let key = key_of(key);
-    let load = function.load(&quote!(__ck));
+    let (prepared, read, load) = plan(function, args, ttl);
     let cache_value = cache_value(args.cache.as_ref());
-    function.with_body(&quote! {
+    let body = quote! {
         use #ck::{self as __ck, probes::*};
         #site
         #form
@@ -37,10 +36,38 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
                 cache: #cache_value,
                 in_transaction: #in_tx,
             };
-            __ck::read(__ck_call, &__ck_key, __ck_policy, __ck_form, #load)
+            #prepared
+            __ck::#read(__ck_call, &__ck_key, __ck_policy, __ck_form, #load)
         };
         __ck_read.await
-    })
+    };
+    match args.background() {
+        Some(_) => function.with_moving_body(&body),
+        None => function.with_body(&body),
+    }
+}
+
+/// How the body is run: what has to stand before the call, which function that is of, and its last argument.
+fn plan(function: &Function, args: &Args, ttl: &Ttl) -> (TokenStream, TokenStream, TokenStream) {
+    let timed = match ttl {
+        Ttl::Closure(closure) => Some(quote!(let __ck_ttl = __ck::ttl_of(&__ck_shape, #closure);)),
+        Ttl::Literal(_) | Ttl::Expr(_) => None,
+    };
+    let background = args.background().is_some();
+    let plan = match background {
+        true => background::plan(function, timed.is_some()),
+        false => function.load(&quote!(__ck)),
+    };
+    let read = if background { quote!(read_ahead) } else { quote!(read_by) };
+    match (timed, background) {
+        (None, false) => (TokenStream::new(), quote!(read), plan),
+        (None, true) => (quote!(let __ck_plan = #plan;), read, quote!(__ck_plan)),
+        (Some(timed), background) => {
+            let plan = if background { plan } else { quote!(__ck::Plain::new(#plan)) };
+            let prepared = quote!(#timed let __ck_plan = #plan;);
+            (prepared, read, quote!(__ck::Timed::new(__ck_plan, __ck_ttl)))
+        }
+    }
 }
 
 fn site(function: &Function, key: &BoundKey) -> TokenStream {
@@ -79,6 +106,10 @@ pub(crate) fn form(function: &Function, args: &Args) -> TokenStream {
         let shape = at_output("__ck_shape");
         quote!(let __ck_form = __ck::can_time_out(#shape, __ck_form);)
     });
+    let errs = args.bounds.needs_errors().then(|| {
+        let shape = at_output("__ck_shape");
+        quote!(__ck::can_err(#shape);)
+    });
     // A probe does not see lifetimes: it would share an error that borrows, and then not compile.
     let error = match signature::borrows(output) {
         true => quote!(__ck_shape.error()),
@@ -91,6 +122,7 @@ pub(crate) fn form(function: &Function, args: &Args) -> TokenStream {
         let __ck_form = __ck::#make(&__ck_shape, #stored, &__ck_error);
         #absent
         #fail
+        #errs
     }
 }
 
@@ -183,8 +215,24 @@ fn ask(arg: &PatType) -> Option<Asked> {
     Some(Asked { place, by_name, at })
 }
 
-pub(crate) fn policy(ttl: &Ttl, negative: Option<&Ttl>, bounds: &Bounds) -> TokenStream {
-    let constant = |ttl: &Ttl| matches!(ttl, Ttl::Literal(_));
+fn policy_of(args: &Args, ttl: &Ttl) -> TokenStream {
+    let (mut more, constant) = ahead::policy(args);
+    more.extend(args.bounds.on_policy());
+    policy_with(ttl, args.negative_ttl.as_ref(), &more, constant && args.bounds.are_constant())
+}
+
+pub(crate) fn policy(ttl: &Ttl, negative: Option<&Ttl>) -> TokenStream {
+    policy_with(ttl, negative, &TokenStream::new(), true)
+}
+
+/// `more` are calls of methods that change it further.
+fn policy_with(
+    ttl: &Ttl,
+    negative: Option<&Ttl>,
+    more: &TokenStream,
+    more_is_constant: bool,
+) -> TokenStream {
+    let constant = |ttl: &Ttl| !matches!(ttl, Ttl::Expr(_));
     let negative_value = match negative {
         Some(negative) => {
             let negative = ttl_value(negative);
@@ -193,9 +241,8 @@ pub(crate) fn policy(ttl: &Ttl, negative: Option<&Ttl>, bounds: &Bounds) -> Toke
         None => quote!(::core::option::Option::None),
     };
     let value = ttl_value(ttl);
-    let more = bounds.on_policy();
-    let policy = quote!(__ck::Policy::from_parts(#value, #negative_value)#more);
-    if constant(ttl) && negative.is_none_or(constant) && bounds.are_constant() {
+    let policy = quote!(__ck::Policy::from_parts(#value, #negative_value) #more);
+    if more_is_constant && constant(ttl) && negative.is_none_or(constant) {
         return quote! {
             const __CK_POLICY: __ck::Policy = #policy;
             let __ck_policy = __CK_POLICY;
@@ -215,6 +262,8 @@ fn ttl_value(ttl: &Ttl) -> TokenStream {
             let at = Span::call_site().located_at(expr.span());
             quote_spanned!(at=> __ck::ttl(#expr))
         }
+        // Every value says its own.
+        Ttl::Closure(_) => quote!(__ck::Ttl::from_millis(30_000, 0)),
     }
 }
 

@@ -1,7 +1,9 @@
 //! `#[cached]`: parse, check, expand.
 
+mod ahead;
 pub(crate) mod args;
-pub(crate) mod bounds;
+mod background;
+mod bounds;
 mod check;
 mod companion;
 pub(crate) mod expand;

@@ -1,5 +1,6 @@
 //! The function an attribute stands on: parsed with its body left alone, and asked questions.
 
+mod receiver;
 mod types;
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
@@ -188,9 +189,42 @@ impl Function {
         quote!(move || async move { #run })
     }
 
+    /// The body as the block of an async closure of the function's output, with another name for `self`.
+    pub(crate) fn run_with_self(&self, name: &TokenStream) -> TokenStream {
+        let Some(body) = &self.body else { return TokenStream::new() };
+        let body = receiver::rename(body, name);
+        match self.flavor {
+            Some(Flavor::Boxed | Flavor::Impl) => quote!({
+                let __ck_inner = move || #body;
+                __ck_inner().await
+            }),
+            _ => body,
+        }
+    }
+
     /// The function with another body, which may await.
     pub(crate) fn with_body(&self, body: &TokenStream) -> TokenStream {
-        let Function { attrs, vis, sig, .. } = self;
+        self.with(&self.sig, body)
+    }
+
+    /// The same where the new body moves the arguments on before anybody changes them.
+    pub(crate) fn with_moving_body(&self, body: &TokenStream) -> TokenStream {
+        let mut sig = self.sig.clone();
+        for arg in &mut sig.inputs {
+            match arg {
+                FnArg::Receiver(receiver) => receiver.mutability = None,
+                FnArg::Typed(arg) => {
+                    if let Pat::Ident(pat) = &mut *arg.pat {
+                        pat.mutability = None;
+                    }
+                }
+            }
+        }
+        self.with(&sig, body)
+    }
+
+    fn with(&self, sig: &Signature, body: &TokenStream) -> TokenStream {
+        let Function { attrs, vis, .. } = self;
         let body = match self.flavor {
             Some(Flavor::Boxed) => quote!(::std::boxed::Box::pin(async move { #body })),
             Some(Flavor::Impl) => quote!(async move { #body }),

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 
-use crate::cached::args::Args;
+use crate::cached::args::{Args, Ttl};
 use crate::errors::Errors;
 use crate::options::{self, Names, Seen};
 
@@ -16,11 +16,19 @@ pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Args {
         let name = seen.name(input, &NAMES)?;
         key |= name == "key";
         ttl |= name == "ttl";
-        args.option(&name, input)
+        args.option(&name, input)?;
+        refuse_closure(&args)
     });
     if errors.is_empty() && !(key && ttl) {
         let message = "`#[writes_through]` needs the key and the ttl of the read it affects: `#[writes_through(key = \"…\", ttl = \"…\")]`";
         errors.at(Span::call_site(), message);
     }
     args
+}
+
+fn refuse_closure(args: &Args) -> syn::Result<()> {
+    let Some(Ttl::Closure(closure)) = &args.ttl else { return Ok(()) };
+    let message =
+        "a written value has no ttl of its own; give a text, or an expression over the arguments";
+    Err(syn::Error::new_spanned(closure, message))
 }

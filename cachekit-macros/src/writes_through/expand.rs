@@ -15,7 +15,7 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
     let form = form(function, args);
     let cache = cache(function, args.cache.as_ref());
     let cache_value = cache_value(args.cache.as_ref());
-    let policy = policy(ttl, None, &args.bounds);
+    let policy = policy(ttl, None);
     let key = key_of(key);
     let load = function.load(&quote!(__ck));
     function.with_body(&quote! {

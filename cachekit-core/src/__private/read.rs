@@ -80,6 +80,8 @@ where
     P: Plan<R, Load = Fut>,
     Fut: Future<Output = R>,
 {
+    // Where nobody can be told that time is up, it never is.
+    let policy = if form.fail.is_some() { policy } else { policy.untimed() };
     let answer = match Start::of(&call, key, policy, form.codec, form.absent.is_some()) {
         Start::Hit(answer) => Ok(answer),
         Start::Due(answer, renewal) => {
@@ -97,7 +99,6 @@ where
         },
         Err(way) => way,
     };
-    // Where nobody can be told that time is up, it never is.
     let limit = form.fail.zip(policy.time_limit());
     let span = way.span();
     Read(State::Pending(Box::pin(go(way, form, limit, plan).instrument(span))))

@@ -72,7 +72,7 @@ impl Policy {
     }
 
     /// The same for callers that can be given no error of ours.
-    pub(super) const fn untimed(mut self) -> Self {
+    pub(crate) const fn untimed(mut self) -> Self {
         self.bounds.hard_timeout_ms = 0;
         self
     }

@@ -114,6 +114,8 @@ impl Way {
     ///
     /// It leaves nothing behind.
     pub(crate) async fn do_better(&mut self, verdict: Verdict) -> Option<Verdict> {
+        // Its flight is over, and the next one cannot start before all have left it.
+        self.leave();
         match verdict {
             Verdict::Answer(old, _) => {
                 let answer = self.wait_for_new(old).await;

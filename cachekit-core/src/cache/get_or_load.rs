@@ -31,7 +31,7 @@ impl Cache {
     {
         let call = Call { site: &SITE, cache: Some(self), in_transaction: false };
         let form = Form::<Result<T, E>>::result();
-        __private::read(call, &KeyBuf::from(key), policy.untimed(), form, move || load()).await
+        __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
     }
 
     /// [`get_or_load`](Self::get_or_load) for loads that may find nothing. An absence is kept for
@@ -56,7 +56,7 @@ impl Cache {
     {
         let call = Call { site: &SITE, cache: Some(self), in_transaction: false };
         let form = Form::<Result<Option<T>, E>>::optional();
-        __private::read(call, &KeyBuf::from(key), policy.untimed(), form, move || load()).await
+        __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
     }
 
     /// [`get_or_load`](Self::get_or_load) for errors that one of the cache's can become: it keeps to

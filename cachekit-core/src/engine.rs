@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     audit::Sites,
-    cache::{Answer, Lifetime, Limits, Looks, Marks, Policy, Renewals},
+    cache::{Answer, LastKnown, Lifetime, Limits, Looks, Marks, Policy, Renewals, Turns},
     clock::Clock,
     entry::{Id, Stamp},
     key::{Key, KeyRef, StoredKey},
@@ -35,6 +35,8 @@ pub(crate) struct Engine {
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
     pub(crate) loads: Arc<Semaphore>,
+    pub(crate) turns: Turns,
+    pub(crate) last_known: LastKnown,
     pub(crate) queue: Queue,
     pub(crate) reporter: Reporter,
     pub(crate) replaced: Replaced,
@@ -156,7 +158,7 @@ impl Engine {
     }
 
     /// Why no read may use the cache now.
-    fn all_barred(&self) -> Option<&'static str> {
+    pub(crate) fn all_barred(&self) -> Option<&'static str> {
         if self.bypass_all.load(Ordering::Acquire) {
             return Some("queue_full");
         }

@@ -42,8 +42,11 @@ pub enum ErrorKind {
     Config,
     /// The store cannot be reached, or refuses commands for now.
     Unavailable,
-    /// The store did not answer in time: whether it did the work is unknown.
+    /// There was no answer in time. Of a store: whether it did the work is unknown. Of a read: its
+    /// `hard_timeout` ran out.
     Timeout,
+    /// Too many loads wait for their turn.
+    Overloaded,
     /// A value could not be encoded or decoded.
     Codec,
     /// A cache is already installed in this process.
@@ -98,7 +101,7 @@ impl Error {
 
     /// Whether the same call may succeed later with nothing changed by the caller.
     pub fn is_transient(&self) -> bool {
-        matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Timeout)
+        matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Overloaded)
     }
 }
 

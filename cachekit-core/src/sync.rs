@@ -1,6 +1,6 @@
 //! The one place that knows whether time, tasks and locks are real or scheduled by shuttle.
 
-use std::sync::PoisonError;
+use std::{pin::Pin, sync::PoisonError, task::Poll};
 
 #[cfg(not(shuttle))]
 mod real {
@@ -180,6 +180,21 @@ mod scheduled {
 pub(crate) use real::*;
 #[cfg(shuttle)]
 pub(crate) use scheduled::*;
+
+/// Waits for `future`; for `limit` at most, where there is one.
+pub(crate) async fn at_most<F: Future + Unpin>(
+    limit: Option<std::time::Duration>,
+    mut future: F,
+) -> Option<F::Output> {
+    let mut end = limit.map(|limit| Box::pin(sleep(limit)));
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(out) = Pin::new(&mut future).poll(cx) {
+            return Poll::Ready(Some(out));
+        }
+        end.as_mut().map_or(Poll::Pending, |end| end.as_mut().poll(cx).map(|()| None))
+    })
+    .await
+}
 
 /// Locks `mutex`, also after a panic elsewhere: no user's code runs under our locks, so what
 /// they guard is never half-changed.

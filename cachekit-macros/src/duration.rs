@@ -42,6 +42,21 @@ pub(crate) fn parse_plain(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Reads the time of the option `name`, which has no jitter.
+pub(crate) fn parse_time(text: &str, name: &str) -> Result<u64, String> {
+    let text = text.trim();
+    if text.contains('±') || text.contains("+-") {
+        return Err(format!(
+            "a jitter has no meaning in `{name}`; write a duration such as `500ms`"
+        ));
+    }
+    match u64::try_from(duration(text)?) {
+        Ok(0) => Err(format!("`{name}` is at least 1 ms")),
+        Ok(millis) if millis <= MAX_MS => Ok(millis),
+        _ => Err(format!("`{name}` is at most 100 years")),
+    }
+}
+
 fn check_base(ms: u128) -> Result<u64, String> {
     if ms == 0 {
         return Err("a ttl is at least 1 ms".into());
@@ -125,5 +140,15 @@ mod tests {
     fn a_plain_duration_has_no_jitter() {
         assert_eq!(parse_plain("500ms"), Ok(500));
         assert!(parse_plain("1s±1ms").is_err());
+    }
+
+    #[test]
+    fn a_time_names_its_option() {
+        let said = |text| parse_time(text, "hard_timeout");
+        assert_eq!(said("1m30s"), Ok(90_000));
+        assert_eq!(said("0s").unwrap_err(), "`hard_timeout` is at least 1 ms");
+        assert_eq!(said("36526d").unwrap_err(), "`hard_timeout` is at most 100 years");
+        assert!(said("1s±10%").unwrap_err().contains("no meaning in `hard_timeout`"));
+        assert!(said("5").unwrap_err().contains("no unit"));
     }
 }

@@ -66,6 +66,12 @@ mod writes_through;
 /// | `outside_tx` | a promise that no transaction is open on what the function is given |
 /// | `local` | the value stays in this process, and needs no serde |
 /// | `l1 = false` | processes with a [local tier](https://docs.rs/cachekit/latest/cachekit/struct.LocalTier.html) keep no copy of it: each read asks Redis. For what must never be behind a write in another process; `true` by default |
+/// | `stale_if_error = "1h"` | how long after its TTL a value is answered in the place of an error, of a time-out, or where too many loads wait; never after an invalidation. `with_status` and `with_freshness` show it |
+/// | `even_invalidated` | lets `stale_if_error` answer with the last value that this process knew, even if it was invalidated, or if Redis is away too |
+/// | `retry_after = "1s"` | how long a load that failed is not tried again here, while there is an old value; doubles with each failure, up to eightfold |
+/// | `soft_timeout = "50ms"` | how long a call waits for a load while there is an old value (`stale_if_error`, `stale_while_revalidate`); the load goes on in the background, with arguments of its own |
+/// | `hard_timeout = "2s"` | how long a call waits, all in all, before it gets an error of kind `Timeout`; for functions whose error can hold a `cachekit::Error` (`E: From<cachekit::Error>`). A load that nobody else waits for is cancelled |
+/// | `max_loads = 8` | how many loads of this template run at once in this process; the others wait for a turn |
 /// | `crate = "path"` | where to find cachekit, if not at `::cachekit` |
 ///
 /// `key` and `ttl` must be given. An argument that is plain data (numbers, text, ids, collections of them) must be in

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::probe::{Kept, Lost, Owned, Whole};
 use super::shape::{Opened, Shape, ShapeKind};
-use crate::Value;
 #[cfg(feature = "redis")]
-use crate::{Error, codec::Format};
+use crate::codec::Format;
+use crate::{Error, Value};
 
 /// A value of any type, shared between the tier, a flight and its callers.
 pub type Shared = Arc<dyn Any + Send + Sync>;
@@ -59,6 +59,8 @@ pub struct Form<R> {
     pub error: Option<fn(&Shared) -> Option<R>>,
     /// `None` for values that stay in this process.
     pub codec: Option<&'static Codec>,
+    /// A result made of an error of the cache's own; `None` where the caller is never given one.
+    pub fail: Option<fn(Error) -> R>,
 }
 
 impl<R> Clone for Form<R> {
@@ -129,6 +131,7 @@ where
             _ => None,
         },
         codec,
+        fail: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What expansions call. Not for use by hand: it changes without notice.
 
+mod fail;
 mod form;
 mod lifetime;
 mod plan;
@@ -14,8 +15,8 @@ mod write;
 mod write_shape;
 
 pub use self::{
-    form::*, lifetime::*, plan::*, probe::*, probes::*, read::*, recorder::*, shape::*, site::*,
-    tx::*, write::*, write_shape::*,
+    fail::*, form::*, lifetime::*, plan::*, probe::*, probes::*, read::*, recorder::*, shape::*,
+    site::*, tx::*, write::*, write_shape::*,
 };
 pub use crate::{
     cache::{Cache, Policy},

@@ -4,15 +4,18 @@ use std::{
     fmt,
     pin::Pin,
     task::{Context as TaskContext, Poll},
+    time::Duration,
 };
 
 use tracing::Instrument as _;
 
 use super::{Form, Plain, Plan, Site};
 use crate::{
-    cache::{Answer, Cache, Context, Policy, Start, Step, Way},
+    cache::{Answer, Cache, Context, Policy, Start, Status, Step, Way},
+    error::Error,
     flight::Verdict,
     key::{KeyBuf, Tag},
+    sync,
 };
 
 /// Who reads, and through which cache.
@@ -79,6 +82,8 @@ where
     P: Plan<R, Load = Fut>,
     Fut: Future<Output = R>,
 {
+    // Where nobody can be told that time is up, it never is.
+    let policy = if form.fail.is_some() { policy } else { policy.untimed() };
     let answer = match Start::of(&call, key, policy, form.codec, form.absent.is_some()) {
         Start::Hit(answer) => Ok(answer),
         Start::Due(answer, renewal) => {
@@ -96,27 +101,59 @@ where
         },
         Err(way) => way,
     };
+    let limit = form.fail.zip(policy.time_limit());
     let span = way.span();
-    Read(State::Pending(Box::pin(go(way, form, plan).instrument(span))))
+    Read(State::Pending(Box::pin(go(way, form, limit, plan).instrument(span))))
 }
 
-/// Goes the way to its end. The body runs at most once: it may consume what it borrows.
-async fn go<R, P, Fut>(mut way: Box<Way>, form: Form<R>, mut plan: P) -> R
+/// Goes the way to its end, or until time is up.
+async fn go<R, P, Fut>(mut way: Box<Way>, form: Form<R>, limit: Option<Limit<R>>, mut plan: P) -> R
 where
     P: Plan<R, Load = Fut>,
     Fut: Future<Output = R>,
 {
     let mut own = None;
+    let answer = answer(&mut way, &form, &mut plan, &mut own);
+    let Some((fail, limit)) = limit else { return answer.await };
+    if let Some(out) = sync::at_most(Some(limit), Box::pin(answer)).await {
+        return out;
+    }
+    let error = way.time_is_up(limit);
+    let verdict = match own.is_some() {
+        // What it has loaded and could not fill in time is an answer all the same.
+        true => Verdict::Own(Status::Loaded),
+        false => way.fall_back_soon().await.unwrap_or(Verdict::Refused),
+    };
+    way.report(&verdict);
+    from_verdict(&form, verdict, &mut own).unwrap_or_else(|| fail(error))
+}
+
+/// How to tell that time is up, and when it is.
+type Limit<R> = (fn(Error) -> R, Duration);
+
+/// Finds an answer. The body runs at most once: it may consume what it borrows.
+async fn answer<R, P, Fut>(
+    way: &mut Box<Way>,
+    form: &Form<R>,
+    plan: &mut P,
+    own: &mut Option<R>,
+) -> R
+where
+    P: Plan<R, Load = Fut>,
+    Fut: Future<Output = R>,
+{
+    let mut failed = false;
     loop {
-        let verdict = match way.next().await {
+        let mut verdict = match way.next().await {
             Step::Done(verdict) => verdict,
             Step::Load => {
                 let load: Fut = plan.load(way.old());
                 let out = way.body_context().scope(load).await;
                 let split = way.is_shared().then(|| (form.split)(&out));
                 let ttl = split.as_ref().and_then(|_| plan.ttl(&out));
+                failed = way.note(split.as_ref());
                 // Moved before the await: nothing there may refer to it, since it need not be `Sync`.
-                own = Some(out);
+                *own = Some(out);
                 let settled = way.settle(split, ttl).await;
                 match settled {
                     Some(verdict) => verdict,
@@ -125,9 +162,20 @@ where
             }
         };
         way.renew(|old| plan.job(old));
+        way.note_answer(&verdict);
+        if way.may_do_better(&verdict, failed) {
+            match Box::pin(way.do_better(verdict)).await {
+                Some(better) => verdict = better,
+                None => continue,
+            }
+        }
         way.report(&verdict);
-        if let Some(out) = from_verdict(&form, verdict, &mut own) {
+        let refused = matches!(verdict, Verdict::Refused);
+        if let Some(out) = from_verdict(form, verdict, own) {
             return out;
+        }
+        if let (true, Some(fail)) = (refused, form.fail) {
+            return fail(way.is_crowded_out());
         }
         // Another type is stored under this key, or another error was shared: the caller's own
         // output if it has one, else its own body.
@@ -143,7 +191,7 @@ fn from_verdict<R>(form: &Form<R>, verdict: Verdict, own: &mut Option<R>) -> Opt
         Verdict::Own(_) => own.take(),
         Verdict::Answer(answer, _) => from_answer(form, answer),
         Verdict::Error(error) => form.error.and_then(|make| make(&error)),
-        Verdict::Alone => None,
+        Verdict::Alone | Verdict::Refused => None,
     }
 }
 

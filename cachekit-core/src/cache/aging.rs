@@ -84,6 +84,13 @@ impl Use {
         match Aged::of(age, policy) {
             Aged::Fresh => Self::Answer(Status::Hit),
             Aged::RefreshSoon => Self::Renew(Status::Hit),
+            Aged::Stale { for_ms }
+                if policy.tolerates(for_ms)
+                    && engine.marks.is_failing(key, engine.clock.now_ms()) =>
+            {
+                Self::Answer(Status::Stale)
+            }
+            Aged::Stale { for_ms } if policy.bridges(for_ms) => Self::Renew(Status::Stale),
             Aged::Stale { for_ms } if !policy.revalidates(for_ms) => {
                 Self::Load { others_wait: true }
             }

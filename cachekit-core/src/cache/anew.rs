@@ -66,18 +66,6 @@ impl Attempt {
         Next::Renew(Box::new(Leased { expected, old: Some(old), _hold: None, began_ms: 0, stamps }))
     }
 
-    /// Whether the entry that a load was to replace is there still. What came between may have voided it: only if
-    /// this says so may the old answer be served after the load began.
-    #[allow(dead_code)] // What is served in place of a load that failed goes by it.
-    pub(super) async fn stands(&self, lease: &Leased) -> bool {
-        let Expected::Entry(seen) = lease.expected else { return false };
-        if self.barred().is_some() {
-            return false;
-        }
-        let found = self.read_again().await;
-        matches!(found, Ok(Some(found)) if found.id == seen)
-    }
-
     /// Whether nobody else is known to load. That nothing can be found out is no reason to wait.
     async fn mark(&self, old: &mut Old) -> bool {
         let Some(mut mark) = Mark::take(&self.engine, self.key(), true) else { return false };

@@ -45,6 +45,8 @@ pub enum Status {
     Joined,
     /// This call ran the function's body without the cache.
     Bypassed,
+    /// This call got an error of the cache's own: time was up, or too many others were loading.
+    Refused,
 }
 
 impl Status {
@@ -60,6 +62,7 @@ impl Status {
             Self::Loaded => "loaded",
             Self::Joined => "joined",
             Self::Bypassed => "bypassed",
+            Self::Refused => "refused",
         }
     }
 }

@@ -6,7 +6,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 #[cfg(any(feature = "redis", shuttle))]
 use super::load::Leased;
-use super::{Age, Answer, Mark, Old, Policy, Renewal, Status, Tags, Use};
+use super::{
+    Age, Answer, Mark, Old, Policy, Renewal, Status, Tags, Use,
+    turns::{Crowded, Turn as LoadTurn},
+};
 use crate::{
     __private::{Codec, Split},
     engine::{Engine, LocalFill},
@@ -94,6 +97,8 @@ pub(crate) struct Attempt {
     pub(super) tags: Tags,
     /// Why this caller, should it lead, goes past the cache.
     past: Option<&'static str>,
+    /// Leave to load, while it loads or is about to.
+    turn: Option<LoadTurn>,
     /// A load in the background that is due.
     pub(super) renewal: Option<Box<Renewal>>,
 }
@@ -102,7 +107,17 @@ impl Attempt {
     pub(crate) fn new(engine: &Arc<Engine>, key: Key, ask: Ask, tags: Tags) -> Self {
         let member = Member::join(engine, key);
         let engine = engine.clone();
-        Self { load: None, role: None, member, engine, ask, tags, past: None, renewal: None }
+        Self {
+            load: None,
+            role: None,
+            member,
+            engine,
+            ask,
+            tags,
+            past: None,
+            turn: None,
+            renewal: None,
+        }
     }
 
     /// Goes past the cache if it comes to lead: it has waited for the store in vain.
@@ -136,6 +151,9 @@ impl Attempt {
                     Turn::Lead(role) => role,
                     Turn::Given(Verdict::Alone) => {
                         let permit = self.permit().await;
+                        if self.line_up(false).await.is_err() {
+                            return Step::Done(Verdict::Refused);
+                        }
                         self.load = Some(Load::Alone { _permit: permit });
                         return Step::Load;
                     }
@@ -148,7 +166,7 @@ impl Attempt {
                     return Step::Load;
                 }
                 Lead::Given(verdict) => return Step::Done(verdict),
-                Lead::Over => {}
+                Lead::Over => self.turn = None,
             }
         }
     }
@@ -160,6 +178,8 @@ impl Attempt {
     /// Dropped in mid-way together with the attempt, the fill may or may not have been accepted;
     /// its flight goes on and probes.
     pub(crate) async fn settle(&mut self, split: Split) -> Option<Verdict> {
+        // Others may load while this is filled.
+        self.turn = None;
         match self.load.take()? {
             Load::Alone { .. } => Some(Verdict::Own(Status::Bypassed)),
             Load::Direct { role, _permit } => self.settle_direct(&role, split),
@@ -175,7 +195,10 @@ impl Attempt {
             return Box::pin(self.go_direct(role, reason)).await;
         }
         match &self.engine.store {
-            crate::store::Store::Embedded => self.lead_embedded(role).await,
+            crate::store::Store::Embedded => match self.line_up(self.has_old()).await {
+                Ok(()) => self.lead_embedded(role).await,
+                Err(Crowded) => Box::pin(self.crowded_out(role)).await,
+            },
             #[cfg(any(feature = "redis", shuttle))]
             _ if self.ask.codec.is_none() => Box::pin(self.go_direct(role, "local")).await,
             #[cfg(any(feature = "redis", shuttle))]
@@ -229,6 +252,17 @@ impl Attempt {
         Renewal::begin(&self.engine, self.key(), (&self.ask, &self.tags), age, answer)
     }
 
+    /// Its caller's time is up, which is a failure of its load.
+    pub(super) fn gives_up(&mut self) {
+        let mut old = match self.load.as_mut() {
+            Some(Load::Embedded { lease, .. }) => lease.old.take(),
+            #[cfg(any(feature = "redis", shuttle))]
+            Some(Load::Leased { lease, .. }) => lease.old.take(),
+            _ => None,
+        };
+        self.pauses_after_failure(&mut old);
+    }
+
     /// What is there while the caller loads.
     pub(super) fn old(&self) -> Option<&Answer> {
         let old = match self.load.as_ref()? {
@@ -255,12 +289,28 @@ impl Attempt {
         if role.serve_kept() != Some(true) {
             return Lead::Over;
         }
+        if let Some(answer) = self.known_while_failing() {
+            return role.hit(answer, Status::Stale).into();
+        }
         self.engine.reporter.bypass(self.key().template(), reason);
+        // First: who waits for it must not keep others from their turn.
         let permit = self.permit().await;
+        if self.line_up(false).await.is_err() {
+            return Lead::Given(Verdict::Refused);
+        }
         match role.load_begins(Phase::Direct) {
             Some(()) => Lead::Load(Load::Direct { role, _permit: permit }),
             None => Lead::Over,
         }
+    }
+
+    /// Waits for its turn to load. Callers that come meanwhile share the load. One that has an old answer for its load to
+    /// fall back on does not wait.
+    pub(super) async fn line_up(&mut self, has_old: bool) -> Result<(), Crowded> {
+        if self.turn.is_none() {
+            self.turn = self.ask.turn(&self.engine, self.member.key(), has_old).await?;
+        }
+        Ok(())
     }
 
     async fn permit(&self) -> Option<OwnedSemaphorePermit> {
@@ -275,8 +325,13 @@ impl Attempt {
         own_if_deposed(done, Status::Bypassed)
     }
 
-    fn settle_embedded(&mut self, role: Role, lease: Ticketed, split: Split) -> Option<Verdict> {
-        let answer = match self.loaded(&role, split) {
+    fn settle_embedded(
+        &mut self,
+        role: Role,
+        mut lease: Ticketed,
+        split: Split,
+    ) -> Option<Verdict> {
+        let answer = match self.loaded(&role, &mut lease.old, split) {
             Ok(answer) => answer,
             Err(verdict) => return verdict,
         };
@@ -314,8 +369,15 @@ impl Attempt {
     }
 
     /// What a load that is to be filled brought; a failure is settled with the flight right here.
-    pub(super) fn loaded(&self, role: &Role, split: Split) -> Result<Answer, Option<Verdict>> {
+    pub(super) fn loaded(
+        &self,
+        role: &Role,
+        old: &mut Option<Old>,
+        split: Split,
+    ) -> Result<Answer, Option<Verdict>> {
         answer_of(split).map_err(|error| {
+            // The next one to lead finds the old answer, for all that are left.
+            let error = if self.pauses_after_failure(old) { None } else { error };
             own_if_deposed(role.failed(error, self.engine.limits.load_limit), Status::Loaded)
         })
     }

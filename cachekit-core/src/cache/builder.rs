@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::{Cache, Looks, Marks, Renewals};
+use super::{Cache, LastKnown, Looks, Marks, Renewals, StoreChange, Turns};
 use crate::{
     audit::Sites,
     clock::Clock,
@@ -27,6 +27,10 @@ pub(crate) struct Limits {
     pub(crate) leader_wait: Duration,
     pub(crate) load_timeout: Duration,
     pub(crate) load_limit: usize,
+    pub(crate) max_loads: usize,
+    pub(crate) load_queue: usize,
+    pub(crate) load_wait: Duration,
+    pub(crate) last_known: usize,
     pub(crate) refresh_limit: usize,
     pub(crate) invalidate_wait: Duration,
     pub(crate) quick_tries: u32,
@@ -41,6 +45,10 @@ impl Default for Limits {
             leader_wait: Duration::from_secs(5),
             load_timeout: Duration::from_secs(30),
             load_limit: 64,
+            max_loads: 256,
+            load_queue: 1024,
+            load_wait: Duration::from_secs(5),
+            last_known: 10_000,
             refresh_limit: 32,
             invalidate_wait: Duration::from_millis(200),
             quick_tries: 3,
@@ -79,6 +87,7 @@ pub struct CacheBuilder {
     bound: Bound,
     pub(super) clock: Option<Clock>,
     hook: Hook<DeadLetter>,
+    pub(super) store_hook: Hook<StoreChange>,
     pub(super) limits: Limits,
     #[cfg(feature = "redis")]
     pub(super) remote: super::remote::Remote,
@@ -94,6 +103,7 @@ impl Default for CacheBuilder {
             bound: Bound::Entries(10_000),
             clock: None,
             hook: Hook::default(),
+            store_hook: Hook::default(),
             limits: Limits::default(),
             #[cfg(feature = "redis")]
             remote: super::remote::Remote::default(),
@@ -125,6 +135,35 @@ impl CacheBuilder {
     /// past a store that is away wait for one another here instead of overwhelming the database.
     pub fn load_limit(mut self, loads: usize) -> Self {
         self.limits.load_limit = loads;
+        self
+    }
+
+    /// How many loads may run at once, over all keys, so that a cold start does not overwhelm the
+    /// database; 256 by default. A good number is that of the connections in its pool.
+    ///
+    /// Who comes later waits for a turn. A load inside another one's takes none, or the two would
+    /// wait for each other; one in a task that was spawned does, unless it was carried over by
+    /// [`inherit`](crate::inherit). Reads past the cache on request, and those inside a
+    /// transaction, do not count.
+    ///
+    /// A function with a `hard_timeout` that finds [`load_queue`](Self::load_queue) callers before
+    /// it, or has waited for [`load_wait`](Self::load_wait), gets an error of kind
+    /// [`Overloaded`](crate::ErrorKind::Overloaded). The others wait for
+    /// [`load_timeout`](Self::load_timeout) and then load all the same.
+    pub fn max_loads(mut self, loads: usize) -> Self {
+        self.limits.max_loads = loads;
+        self
+    }
+
+    /// How many callers that can be refused wait for a turn to load; 1024 by default.
+    pub fn load_queue(mut self, callers: usize) -> Self {
+        self.limits.load_queue = callers;
+        self
+    }
+
+    /// How long a caller that can be refused waits for a turn to load; 5 s by default.
+    pub fn load_wait(mut self, wait: Duration) -> Self {
+        self.limits.load_wait = wait;
         self
     }
 
@@ -217,6 +256,7 @@ impl CacheBuilder {
         let clock = self.clock.clone().unwrap_or_else(|| plan.clock());
         #[cfg(feature = "redis")]
         let follower = self.remote.follower();
+        let store_hook = self.store_hook;
         let cache = Cache::from_engine(Engine {
             registry: Arc::new(Registry::new()),
             tier: plan.bound.map(Map::new).transpose()?,
@@ -226,6 +266,8 @@ impl CacheBuilder {
             clock,
             limits: self.limits,
             loads: Arc::new(Semaphore::new(self.limits.load_limit)),
+            turns: Turns::new(self.limits),
+            last_known: LastKnown::new(self.limits.last_known),
             queue: Queue::new(self.limits, self.hook),
             reporter: Reporter::default(),
             replaced: Replaced::default(),
@@ -242,6 +284,7 @@ impl CacheBuilder {
         if let (Some(follower), Some(engine)) = (follower, cache.engine()) {
             follower.attach(engine);
         }
+        cache.watch_store(store_hook);
         Ok(cache)
     }
 
@@ -265,6 +308,9 @@ impl CacheBuilder {
             |message: &'static str| Err(Error::new(ErrorKind::Config, "build the cache", message));
         if self.limits.load_limit == 0 {
             return refuse("`load_limit` must be at least 1, else nothing could ever be loaded");
+        }
+        if self.limits.max_loads == 0 {
+            return refuse("`max_loads` must be at least 1, else nothing could ever be loaded");
         }
         if self.bound == Bound::Entries(0) {
             return refuse(

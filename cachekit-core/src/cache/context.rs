@@ -1,6 +1,9 @@
 //! What a task carries along: the cache in scope, what a wrapper asked for, the loads it is in.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use super::{Cache, Receipts, Status, scope::Collector};
 use crate::{engine::Engine, key::Key, sync::task_local};
@@ -26,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) cache: Option<Cache>,
     pub(crate) mode: Mode,
     pub(crate) status: Option<Arc<OnceLock<Status>>>,
+    /// Set once something out of date was answered inside.
+    pub(crate) stale: Option<Arc<AtomicBool>>,
     pub(crate) receipts: Option<Receipts>,
     pub(crate) collector: Option<Collector>,
     pub(super) loading: Option<Arc<Loading>>,
@@ -77,6 +82,19 @@ impl Context {
     /// Makes `cache` the one that is used where none is in scope.
     pub(crate) fn install(cache: Cache) -> Result<(), Cache> {
         INSTALLED.set(cache)
+    }
+
+    /// Tells the wrappers around a call how that got its answer.
+    #[inline]
+    pub(crate) fn tell(&self, status: Status) {
+        if let Some(cell) = &self.status {
+            let _first = cell.set(status);
+        }
+        if status == Status::Stale
+            && let Some(stale) = &self.stale
+        {
+            stale.store(true, Ordering::Release);
+        }
     }
 
     /// The context of a body: wrappers around the call do not reach the calls inside it.

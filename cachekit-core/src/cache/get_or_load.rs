@@ -3,6 +3,7 @@
 use super::{Brought, Cache, Job, Policy};
 use crate::{
     __private::{self, Call, Form, Owning, Site},
+    error::Error,
     key::{Key, KeyBuf},
     value::Value,
 };
@@ -55,6 +56,56 @@ impl Cache {
     {
         let call = Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false };
         let form = Form::<Result<Option<T>, E>>::optional();
+        __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
+    }
+
+    /// [`get_or_load`](Self::get_or_load) for errors that one of the cache's can become: it keeps to
+    /// the policy's [`hard_timeout`](Policy::hard_timeout), and is refused where it would wait for a
+    /// turn for too long.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_load`](Self::get_or_load); of kind [`Timeout`](crate::ErrorKind::Timeout) if
+    /// there was no answer in time, and of kind [`Overloaded`](crate::ErrorKind::Overloaded) if too
+    /// many loads wait, see [`max_loads`](crate::CacheBuilder::max_loads).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_load`](Self::get_or_load).
+    pub async fn try_get_or_load<T, E, F>(&self, key: Key, policy: &Policy, load: F) -> Result<T, E>
+    where
+        T: Value,
+        E: From<Error>,
+        F: AsyncFnOnce() -> Result<T, E>,
+    {
+        let call = Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false };
+        let form = Form { fail: Some(|error| Err(error.into())), ..Form::<Result<T, E>>::result() };
+        __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
+    }
+
+    /// [`try_get_or_load`](Self::try_get_or_load) for loads that may find nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_get_or_load`](Self::try_get_or_load).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_load`](Self::get_or_load).
+    pub async fn try_get_or_load_optional<T, E, F>(
+        &self,
+        key: Key,
+        policy: &Policy,
+        load: F,
+    ) -> Result<Option<T>, E>
+    where
+        T: Value,
+        E: From<Error>,
+        F: AsyncFnOnce() -> Result<Option<T>, E>,
+    {
+        let call = Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false };
+        let form = Form::<Result<Option<T>, E>>::optional();
+        let form = Form { fail: Some(|error| Err(error.into())), ..form };
         __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
     }
 

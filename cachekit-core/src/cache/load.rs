@@ -28,10 +28,10 @@ impl Attempt {
     pub(super) async fn settle_leased(
         &mut self,
         role: Role,
-        lease: Leased,
+        mut lease: Leased,
         split: Split,
     ) -> Option<Verdict> {
-        let answer = match self.loaded(&role, split) {
+        let answer = match self.loaded(&role, &mut lease.old, split) {
             Ok(answer) => answer,
             Err(verdict) => return verdict,
         };

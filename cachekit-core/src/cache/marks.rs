@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use equivalent::Equivalent as _;
 use hashbrown::{HashTable, hash_table::Entry};
+use tokio::sync::Notify;
 
 #[cfg(any(feature = "redis", shuttle))]
 use crate::store::StoreError;
@@ -24,6 +25,8 @@ type Shard = HashTable<(StoredKey, Until)>;
 #[derive(Debug)]
 pub(crate) struct Marks {
     shards: Box<[Mutex<Shard>]>,
+    /// Some mark was let go of.
+    let_go: Notify,
 }
 
 /// How long a mark stands.
@@ -33,20 +36,23 @@ enum Until {
     LetGo,
     /// Until then, by the cache's clock: the last try was in vain.
     Ms(u64),
+    /// Until then: so many loads in a row have failed.
+    Failed(u64, u32),
 }
 
 impl Until {
     fn stands(self, now_ms: u64) -> bool {
         match self {
             Self::LetGo => true,
-            Self::Ms(until) => now_ms < until,
+            Self::Ms(until) | Self::Failed(until, _) => now_ms < until,
         }
     }
 }
 
 impl Marks {
     pub(crate) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, let_go: Notify::new() }
     }
 
     fn shard(&self, key: &KeyRef<'_>) -> &Mutex<Shard> {
@@ -59,10 +65,40 @@ impl Marks {
         find(&lock(self.shard(key)), key).is_some_and(|until| until.stands(now_ms))
     }
 
-    fn take(&self, key: &KeyRef<'_>, now_ms: u64, urgent: bool) -> bool {
+    /// Whether loads of the key have failed, the last one so lately that none is tried again yet.
+    pub(crate) fn is_failing(&self, key: &KeyRef<'_>, now_ms: u64) -> bool {
+        let until = find(&lock(self.shard(key)), key);
+        until.is_some_and(|until| matches!(until, Until::Failed(..)) && until.stands(now_ms))
+    }
+
+    fn is_loading(&self, key: &KeyRef<'_>) -> bool {
+        matches!(find(&lock(self.shard(key)), key), Some(Until::LetGo))
+    }
+
+    /// Waits until nobody loads the key anew; `false` if nobody did.
+    ///
+    /// # Cancel safety
+    ///
+    /// It leaves nothing behind.
+    pub(crate) async fn until_let_go(&self, key: &KeyRef<'_>) -> bool {
+        let mut waited = false;
+        loop {
+            // Counted from here, so that what is let go of after the look is seen.
+            let let_go = self.let_go.notified();
+            if !self.is_loading(key) {
+                return waited;
+            }
+            waited = true;
+            let_go.await;
+        }
+    }
+
+    /// Takes the mark, and says how many loads in a row have failed.
+    fn take(&self, key: &KeyRef<'_>, now_ms: u64, urgent: bool) -> Option<u32> {
         let mut shard = lock(self.shard(key));
-        let free = find(&shard, key).is_none_or(|until| match until {
-            Until::Ms(_) if urgent => true,
+        let before = find(&shard, key);
+        let free = before.is_none_or(|until| match until {
+            Until::Ms(_) | Until::Failed(..) if urgent => true,
             until => !until.stands(now_ms),
         });
         if free && shard.len() >= MOST {
@@ -72,11 +108,16 @@ impl Marks {
         if taken {
             set(&mut shard, key, Some(Until::LetGo));
         }
-        taken
+        let failures = match before {
+            Some(Until::Failed(_, failures)) => failures,
+            _ => 0,
+        };
+        taken.then_some(failures)
     }
 
-    fn let_go(&self, key: &KeyRef<'_>, until_ms: Option<u64>) {
-        set(&mut lock(self.shard(key)), key, until_ms.map(Until::Ms));
+    fn let_go(&self, key: &KeyRef<'_>, until: Option<Until>) {
+        set(&mut lock(self.shard(key)), key, until);
+        self.let_go.notify_waiters();
     }
 }
 
@@ -105,6 +146,9 @@ pub(crate) struct Mark {
     fleet: Option<Id>,
     /// How long nobody is to try again.
     pause_ms: Option<u64>,
+    /// How many loads in a row have failed.
+    failures: u32,
+    failed: bool,
 }
 
 impl Mark {
@@ -112,11 +156,13 @@ impl Mark {
     /// load, so no pause is observed.
     pub(crate) fn take(engine: &Arc<Engine>, key: &Key, urgent: bool) -> Option<Self> {
         let taken = engine.marks.take(&key.as_ref(), engine.clock.now_ms(), urgent);
-        taken.then(|| Self {
+        taken.map(|failures| Self {
             engine: engine.clone(),
             key: key.clone(),
             fleet: None,
             pause_ms: None,
+            failures,
+            failed: false,
         })
     }
 
@@ -131,6 +177,17 @@ impl Mark {
     /// Lets nobody of this process try again for a while, unless a caller has to wait for it.
     pub(crate) fn pause(&mut self, pause_ms: u64) {
         self.pause_ms = Some(pause_ms);
+    }
+
+    /// The load failed: nobody of this process tries again for about `pause_ms`, and with each failure in a row for
+    /// twice as long, up to eight times.
+    pub(crate) fn fail(&mut self, pause_ms: u64) {
+        let doubled = pause_ms.saturating_mul(1 << self.failures.min(3));
+        // Processes that failed together are not to try again together.
+        let jittered = doubled.saturating_mul(fastrand::u64(80..=120)) / 100;
+        self.failures = self.failures.saturating_add(1);
+        self.pause_ms = Some(jittered);
+        self.failed = true;
     }
 
     /// Marks the key for all processes, for as long as its load is likely to take. `Ok(false)`: another
@@ -162,6 +219,10 @@ impl Drop for Mark {
             self.engine.store.unmark(self.key.as_str(), id);
         }
         let until = self.pause_ms.map(|pause| self.engine.clock.now_ms().saturating_add(pause));
+        let until = until.map(|until| match self.failed {
+            true => Until::Failed(until, self.failures),
+            false => Until::Ms(until),
+        });
         self.engine.marks.let_go(&self.key.as_ref(), until);
     }
 }

@@ -6,13 +6,17 @@ mod ahead;
 mod anew;
 mod answer;
 mod attempt;
+mod bounds;
 mod builder;
 mod call;
 mod context;
+mod fallback;
 #[cfg(feature = "redis")]
 mod follower;
+mod freshness;
 mod get_or_load;
 mod handle;
+mod health;
 #[cfg(any(feature = "redis", shuttle))]
 mod load;
 #[cfg(feature = "redis")]
@@ -35,6 +39,9 @@ mod stamped_load;
 mod stamps;
 mod start;
 mod tagged;
+mod timeout;
+mod tolerance;
+mod turns;
 
 pub(crate) use aging::{Age, Old, Use};
 pub(crate) use answer::Answer;
@@ -44,7 +51,10 @@ pub use builder::CacheBuilder;
 pub(crate) use builder::Limits;
 pub use call::{bypass, inherit, refresh, with_receipt, with_status};
 pub(crate) use context::{Context, Mode};
+pub(crate) use fallback::LastKnown;
+pub use freshness::{Freshness, with_freshness};
 pub use handle::Cache;
+pub use health::{Health, StoreChange};
 #[cfg(feature = "redis")]
 pub use local::LocalTier;
 pub use local_state::LocalState;
@@ -62,3 +72,4 @@ pub use scope::Scope;
 pub(crate) use stamps::Tags;
 pub(crate) use start::{Start, Way};
 pub use tagged::Tagged;
+pub(crate) use turns::Turns;

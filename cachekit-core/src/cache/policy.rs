@@ -2,7 +2,7 @@
 
 use std::{any::Any, time::Duration};
 
-use super::{Age, Answer, ahead::Ahead};
+use super::{Age, Answer, ahead::Ahead, bounds::Bounds};
 use crate::ttl::Ttl;
 
 /// How long an absence is kept where nothing else is said, unless values live even shorter.
@@ -33,7 +33,8 @@ pub struct Policy {
     weigher: Option<Weigher>,
     in_process: bool,
     stale_while_revalidate_ms: u64,
-    stale_if_error_ms: u64,
+    pub(super) stale_if_error_ms: u64,
+    pub(super) bounds: Bounds,
     revalidate_within_ms: u64,
     ahead: Option<Ahead>,
     /// Whether the caller can load in the background.
@@ -107,6 +108,7 @@ impl Policy {
             in_process: true,
             stale_while_revalidate_ms: 0,
             stale_if_error_ms: 0,
+            bounds: Bounds::NONE,
             revalidate_within_ms: 0,
             ahead: None,
             background: false,
@@ -159,12 +161,6 @@ impl Policy {
         Self { stale_while_revalidate_ms: millis(window), ..self }
     }
 
-    /// Keeps values for this long after their TTL: they are answered if the load fails.
-    #[must_use]
-    pub const fn stale_if_error(self, window: Duration) -> Self {
-        Self { stale_if_error_ms: millis(window), ..self }
-    }
-
     /// The longest that any answer may be kept, as far as that is known before there is one.
     #[cfg_attr(not(feature = "redis"), allow(dead_code))]
     pub(crate) fn longest_ms(&self) -> u64 {
@@ -174,7 +170,7 @@ impl Policy {
             Negative::Default | Negative::NotKept => Duration::ZERO,
         };
         let stale_ms = self.stale_while_revalidate_ms.max(self.stale_if_error_ms);
-        millis(ttl.max(absent)).saturating_add(stale_ms)
+        millis(ttl.max(absent)).saturating_add(stale_ms.max(self.revalidate_within_ms))
     }
 
     /// Whether its values say what they weigh.
@@ -300,7 +296,12 @@ pub trait HasTtl {
     fn ttl(&self) -> Ttl;
 }
 
-const fn millis(time: Duration) -> u64 {
+pub(super) const fn millis(time: Duration) -> u64 {
     let millis = time.as_millis();
     if millis > u64::MAX as u128 { u64::MAX } else { millis as u64 }
+}
+
+/// 0 stands for none where a time is optional.
+pub(super) const fn at_least_1(millis: u64) -> u64 {
+    if millis == 0 { 1 } else { millis }
 }

@@ -53,7 +53,7 @@ impl Attempt {
             let patient = patience.waited < self.engine.limits.lease_wait;
             match self.probe(&role, patient).await {
                 Next::Hit(id, answer, status) => return role.hit_by(id, answer, status).into(),
-                Next::Renew(lease) => return self.begin(role, *lease),
+                Next::Renew(lease) => return self.begin(role, *lease).await,
                 Next::Granted(lease) => {
                     return match role.granted(lease) {
                         Some(true) => self.begin_load(role, lease).await,
@@ -83,10 +83,15 @@ impl Attempt {
             },
         };
         let expected = Expected::Lease(lease);
-        self.begin(role, Leased { expected, old: None, _hold: hold, began_ms: 0, stamps })
+        self.begin(role, Leased { expected, old: None, _hold: hold, began_ms: 0, stamps }).await
     }
 
-    fn begin(&self, role: Role, lease: Leased) -> Lead {
+    async fn begin(&mut self, role: Role, lease: Leased) -> Lead {
+        let has_old = lease.old.as_ref().is_some_and(|old| self.may_fall_back_on(&old.age));
+        if Box::pin(self.line_up(has_old)).await.is_err() {
+            drop(lease);
+            return Box::pin(self.crowded_out(role)).await;
+        }
         if role.load_begins(Phase::Loading).is_none() {
             return Lead::Over;
         }

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Answer, Ask, Lifetime, Status, Step, Tags, attempt::answer_of};
+use super::{
+    Answer, Ask, Lifetime, Status, Step, Tags,
+    attempt::answer_of,
+    turns::{Crowded, Turn},
+};
 use crate::{
     __private::Split,
     engine::{Engine, LocalFill},
@@ -27,6 +31,8 @@ pub(crate) struct Refresh {
     /// The generations of the tags before the load.
     stamps: Option<Stamps>,
     place: Place,
+    /// Leave to load, while it loads.
+    turn: Option<Turn>,
     /// An id that this caller sent and that may be, or become, a lease of its key.
     #[cfg(any(feature = "redis", shuttle))]
     sent: Option<Id>,
@@ -56,6 +62,7 @@ impl Refresh {
             tags,
             stamps: None,
             place: Place::Unknown,
+            turn: None,
             #[cfg(any(feature = "redis", shuttle))]
             sent: None,
             began_ms: 0,
@@ -63,6 +70,10 @@ impl Refresh {
     }
 
     pub(crate) async fn next(&mut self) -> Step {
+        match self.ask.turn(&self.engine, &self.key, false).await {
+            Ok(turn) => self.turn = turn,
+            Err(Crowded) => return Step::Done(Verdict::Refused),
+        }
         self.place = self.find_place().await;
         self.began_ms = self.engine.clock.now_ms();
         Step::Load
@@ -102,6 +113,7 @@ impl Refresh {
     }
 
     pub(crate) async fn settle(&mut self, split: Split) -> Option<Verdict> {
+        self.turn = None;
         let answer = answer_of(split).ok();
         let lifetime = answer.as_ref().and_then(|answer| self.ask.policy.draw_lifetime(answer));
         if let (Some(answer), Some(lifetime)) = (answer, lifetime) {

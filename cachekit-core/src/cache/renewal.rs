@@ -34,8 +34,8 @@ pub type Job = Pin<Box<dyn Future<Output = Brought> + Send>>;
 #[derive(Debug)]
 pub struct Brought(pub Split, pub Option<Ttl>);
 
-/// How long nobody of this process tries again after a load that failed.
-const PAUSE_MS: u64 = 1_000;
+/// How long nobody of this process tries again where there is no turn to load.
+const CROWDED_MS: u64 = 100;
 
 /// Room for loads in the background, and their end.
 #[derive(Debug)]
@@ -83,6 +83,8 @@ pub(crate) enum Renewed {
     Refused,
     /// The load gave an error.
     Failed,
+    /// Too many others load.
+    Crowded,
     /// The load panicked.
     Panicked,
     /// The load took longer than loads may.
@@ -150,7 +152,11 @@ impl Renewal {
             Renewed::Elsewhere => {
                 self.mark.pause(u64::from(self.age.load_cost_ms / 4).clamp(10, 500))
             }
-            Renewed::Failed | Renewed::Panicked | Renewed::TimedOut => self.mark.pause(PAUSE_MS),
+            Renewed::Failed | Renewed::Panicked | Renewed::TimedOut => {
+                self.mark.fail(self.ask.policy.retry_after_ms());
+            }
+            // The others go first: they have nothing to answer with.
+            Renewed::Crowded => self.mark.pause(CROWDED_MS),
         }
         engine.reporter.refreshed(self.mark.key().template(), renewed);
     }
@@ -206,6 +212,9 @@ impl Renewal {
 
     async fn load(&self, place: Place, job: Job) -> Renewed {
         let engine = self.mark.engine();
+        let Ok(_turn) = self.ask.turn(engine, self.mark.key(), true).await else {
+            return Renewed::Crowded;
+        };
         let began_ms = engine.clock.now_ms();
         let loaded = sync::within(engine.limits.load_timeout, caught(job)).await;
         let Brought(split, ttl) = match loaded {
@@ -284,6 +293,7 @@ impl Renewed {
             Self::Elsewhere => "elsewhere",
             Self::Refused => "refused",
             Self::Failed => "failed",
+            Self::Crowded => "crowded",
             Self::Panicked => "panicked",
             Self::TimedOut => "timed_out",
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Age, Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Renewal, Status, Step, Use,
-    look::Look, stamps,
+    Age, Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Renewal, Status, Step, Tags,
+    Use, look::Look, stamps,
 };
 use crate::{
     __private::{Call, Codec, Job, Shared, Site, Split},
@@ -30,7 +30,10 @@ pub(crate) enum Start {
 #[derive(Debug)]
 pub(crate) struct Way {
     kind: Kind,
-    site: &'static Site,
+    /// What the caller wants, if it is of a cache.
+    pub(super) ask: Option<Ask>,
+    tags: Tags,
+    pub(super) site: &'static Site,
     /// The caller's own.
     context: Context,
     /// A load in the background that is due.
@@ -73,7 +76,9 @@ impl Start {
                     told(context, Status::Hit);
                     return Self::Hit(entry.into_answer());
                 }
-                if let Some(start) = Self::aged(engine, key, (&ask, call.tags), (entry, now_ms), context) {
+                if let Some(start) =
+                    Self::aged(engine, key, (&ask, call.tags), (entry, now_ms), context)
+                {
                     return start;
                 }
             }
@@ -91,11 +96,16 @@ impl Start {
         context: Option<&Context>,
     ) -> Option<Self> {
         let age = Age::of_local(entry.extra()?, now_ms);
+        let waits = ask.policy.patience_with_old().is_some();
         let (status, renews) = match Use::of(engine, &key.as_ref(), &ask.policy, &age) {
             Use::Answer(status) => (status, false),
             Use::Renew(status) => (status, !engine.marks.is_taken(&key.as_ref(), now_ms)),
             Use::Load { .. } => return None,
         };
+        // What does not wait is found right here.
+        if status == Status::Stale && waits && !engine.marks.is_failing(&key.as_ref(), now_ms) {
+            return None;
+        }
         match status {
             Status::Hit => engine.reporter.local_hit(),
             status => engine.reporter.read(key.template().as_str(), "local", status),
@@ -117,8 +127,8 @@ impl Start {
 /// Tells a wrapper around the call how that got its answer.
 #[inline]
 fn told(context: Option<&Context>, status: Status) {
-    if let Some(cell) = context.and_then(|context| context.status.as_ref()) {
-        let _first = cell.set(status);
+    if let Some(context) = context {
+        context.tell(status);
     }
 }
 
@@ -126,6 +136,8 @@ impl Way {
     fn new(kind: Kind, site: &'static Site, context: Context) -> Box<Self> {
         Box::new(Self {
             kind,
+            ask: None,
+            tags: None,
             site,
             context,
             renewal: None,
@@ -155,12 +167,17 @@ impl Way {
         }
         let ask = Ask { nested: context.is_nested(engine), ..ask };
         let tags = stamps::own(engine, call.tags);
+        let named = tags.clone();
         let kind = match context.mode {
             Mode::Refresh => Kind::Refresh(Refresh::new(engine, key, ask, tags)),
             _ if Look::is_worth_it(engine, &ask) => Kind::Look(Look::new(engine, key, ask, tags)),
             _ => Kind::Flight(Attempt::new(engine, key, ask, tags)),
         };
-        Self::new(kind, call.site, context)
+        // Who asks for a new value gets no old one.
+        let asked = (context.mode != Mode::Refresh).then_some(ask);
+        let mut way = Self::new(kind, call.site, context);
+        (way.ask, way.tags) = (asked, named);
+        way
     }
 
     fn without_cache(call: &Call<'_>, context: Context, none: bool) -> Box<Self> {
@@ -182,12 +199,11 @@ impl Way {
 
     pub(crate) fn go_past_other_type(&mut self) {
         self.warn_of_other_type("type");
-        let subject = self.subject().map(|(engine, key)| (engine.clone(), key.clone()));
-        self.kind = Kind::Direct(subject);
+        self.leave();
     }
 
     /// The cache and the key, if this read has to do with a cache at all.
-    fn subject(&self) -> Option<(&Arc<Engine>, &Key)> {
+    pub(super) fn subject(&self) -> Option<(&Arc<Engine>, &Key)> {
         match &self.kind {
             Kind::Flight(attempt) => Some((&attempt.engine, attempt.key())),
             Kind::Look(look) => Some((&look.engine, &look.key)),
@@ -204,6 +220,23 @@ impl Way {
                 "another type is cached under the same key; give each function a template of its own"
             );
         }
+    }
+
+    /// Goes for another answer.
+    pub(super) fn begin_again(&mut self) {
+        if let (Some(ask), Some((engine, key))) = (self.ask, self.subject()) {
+            let tags = self.tags.clone();
+            self.kind = Kind::Flight(Attempt::new(engine, key.clone(), ask, tags));
+        }
+    }
+
+    /// Leaves what it was about: another caller goes on with it.
+    pub(super) fn leave(&mut self) {
+        if let Kind::Flight(attempt) = &mut self.kind {
+            attempt.gives_up();
+        }
+        let subject = self.subject().map(|(engine, key)| (engine.clone(), key.clone()));
+        self.kind = Kind::Direct(subject);
     }
 
     /// The span of everything that is no hit in this process.
@@ -293,11 +326,10 @@ impl Way {
             Verdict::Own(status) | Verdict::Answer(_, status) => *status,
             Verdict::Error(_) => Status::Joined,
             Verdict::Alone => Status::Bypassed,
+            Verdict::Refused => Status::Refused,
         };
         tracing::Span::current().record("outcome", status.as_str());
-        if let Some(cell) = &self.context.status {
-            let _first = cell.set(status);
-        }
+        self.context.tell(status);
         if let Some((engine, key)) = self.subject() {
             engine.reporter.read(key.template(), engine.store.tier_name(), status);
             #[cfg(feature = "metrics")]

@@ -24,6 +24,8 @@ pub(crate) enum Verdict {
     Error(Shared),
     /// Run your own loader outside the flight: the leader's error cannot be cloned.
     Alone,
+    /// There is nothing for this caller: time is up, or no turn to load is to be had.
+    Refused,
 }
 
 /// A loaded value whose fill was refused, and who may have it if the key proves absent.

@@ -19,6 +19,19 @@ pub const INVALIDATIONS: &str = "cachekit_invalidations_total";
 pub const INVALIDATION_SECONDS: &str = "cachekit_invalidation_seconds";
 /// Counter: invalidations that did not get through in their quick tries, by `template`.
 pub const DEAD_LETTERS: &str = "cachekit_dead_letters_total";
+/// Counter: reads that were given an error of the cache's own, by `template` and `reason` (`hard_timeout`,
+/// `overloaded`).
+pub const REFUSED: &str = "cachekit_refused_total";
+/// Counter: old values that were answered in the place of a load, by `template` and `reason` (`error`,
+/// `hard_timeout`, `soft_timeout`, `crowded`, `last_known`). Those answered while no load is tried again count
+/// as reads with the outcome `stale` only.
+pub const STALE: &str = "cachekit_stale_total";
+/// Gauge: loads of this process that run, except those inside another one.
+pub const LOADS_RUNNING: &str = "cachekit_loads_running";
+/// Gauge: callers of this process that wait for a turn to load.
+pub const LOADS_WAITING: &str = "cachekit_loads_waiting";
+/// Gauge: 1 while the store that processes share can be used, 0 while reads go past it.
+pub const STORE_UP: &str = "cachekit_store_up";
 /// Histogram, seconds: from a read's start to its answer, for reads that were no hit in this
 /// process, by `template` and `outcome`.
 pub const READ_SECONDS: &str = "cachekit_read_seconds";

@@ -57,6 +57,33 @@ impl Reporter {
         tracing::trace!(template, reason, "read past the cache");
     }
 
+    /// An old value was answered in the place of a load.
+    pub(crate) fn stale(&self, template: &str, reason: &'static str) {
+        #[cfg(feature = "metrics")]
+        {
+            let labels = [("template", template.to_owned()), ("reason", reason.to_owned())];
+            metrics::counter!(super::names::STALE, &labels).increment(1);
+        }
+        tracing::debug!(template, reason, "answered with an old value");
+    }
+
+    /// A read was given an error of the cache's own.
+    pub(crate) fn refused(&self, template: &str, reason: &'static str) {
+        #[cfg(feature = "metrics")]
+        {
+            let labels = [("template", template.to_owned()), ("reason", reason.to_owned())];
+            metrics::counter!(super::names::REFUSED, &labels).increment(1);
+        }
+        tracing::debug!(template, reason, "a read was refused");
+    }
+
+    /// Whether the store can be used from now on.
+    #[cfg_attr(not(feature = "metrics"), allow(unused_variables, clippy::unused_self))]
+    pub(crate) fn store_is_up(&self, is_up: bool) {
+        #[cfg(feature = "metrics")]
+        metrics::gauge!(super::names::STORE_UP).set(if is_up { 1.0 } else { 0.0 });
+    }
+
     pub(crate) fn fill_refused(&self, template: &str) {
         #[cfg(feature = "metrics")]
         metrics::counter!(super::names::FILLS_REFUSED, "template" => template.to_owned())
@@ -84,7 +111,7 @@ impl Reporter {
                 tracing::warn!(template, outcome, "a load in the background came to nothing");
             }
             Renewed::Refused => self.fill_refused(template),
-            Renewed::Filled | Renewed::Elsewhere => {}
+            Renewed::Filled | Renewed::Elsewhere | Renewed::Crowded => {}
         }
     }
 

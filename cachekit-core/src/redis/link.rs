@@ -6,9 +6,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
@@ -25,6 +26,7 @@ pub(super) struct Link {
     session: ArcSwapOption<Session>,
     up: AtomicBool,
     changes: watch::Sender<u64>,
+    changed: Mutex<Instant>,
 }
 
 /// One connection while it is published.
@@ -44,6 +46,7 @@ impl Link {
             session: ArcSwapOption::empty(),
             up: AtomicBool::new(false),
             changes: watch::Sender::new(0),
+            changed: Mutex::new(Instant::now()),
         }
     }
 
@@ -103,14 +106,24 @@ impl Link {
     pub(super) fn publish(&self, session: Arc<Session>) {
         self.session.store(Some(session));
         self.up.store(true, Ordering::Release);
-        self.changes.send_modify(|changes| *changes += 1);
+        self.note_change();
     }
 
     pub(super) fn withdraw(&self) {
         if self.up.swap(false, Ordering::AcqRel) {
             self.session.store(None);
-            self.changes.send_modify(|changes| *changes += 1);
+            self.note_change();
         }
+    }
+
+    fn note_change(&self) {
+        *self.changed.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// How long ago it came up or went down; until it first did, how long ago it was made.
+    pub(super) fn changed_ago(&self) -> Duration {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 }
 

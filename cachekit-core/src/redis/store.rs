@@ -240,6 +240,11 @@ impl RedisStore {
         self.inner.leases.hold(key, id)
     }
 
+    /// How long ago the link came or went, or was first tried.
+    pub(crate) fn changed_ago(&self) -> std::time::Duration {
+        self.inner.link.changed_ago()
+    }
+
     /// Resolves at the next change between up and down, counted from this call and not from the first poll.
     pub(crate) fn changed(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut changes = self.inner.link.changes();

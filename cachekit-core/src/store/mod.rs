@@ -236,6 +236,20 @@ impl Store {
         }
     }
 
+    /// Whether processes share it.
+    pub(crate) fn is_shared(&self) -> bool {
+        !matches!(self, Self::Embedded)
+    }
+
+    /// How long ago the connection came or went.
+    pub(crate) fn changed_ago(&self) -> Option<std::time::Duration> {
+        match self {
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => Some(store.store.changed_ago()),
+            _ => None,
+        }
+    }
+
     /// Resolves when the connection comes or goes after this call.
     pub(crate) fn changed(&self) -> impl Future<Output = ()> + Send + use<> {
         #[cfg(feature = "redis")]

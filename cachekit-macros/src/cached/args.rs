@@ -7,6 +7,7 @@ use syn::punctuated::Punctuated;
 use syn::{Expr, ExprClosure, ExprLit, Ident, Lit, LitBool, LitStr, Token, parenthesized};
 
 use super::ahead::{self, Ahead, Window};
+use super::bounds::Bounds;
 use crate::duration::{self, Millis};
 use crate::errors::Errors;
 use crate::krate::Root;
@@ -27,15 +28,15 @@ const NAMES: Names = Names {
         "stale_while_revalidate",
         "refresh_ahead",
         "l1",
-        "crate",
-    ],
-    later: &[
-        "version",
         "stale_if_error",
+        "even_invalidated",
+        "retry_after",
         "soft_timeout",
         "hard_timeout",
-        "consistency",
+        "max_loads",
+        "crate",
     ],
+    later: &["version", "consistency"],
 };
 
 /// Where the key comes from.
@@ -84,6 +85,7 @@ pub(crate) struct Args {
     pub(crate) companion: Companion,
     pub(crate) outside_tx: bool,
     pub(crate) local: bool,
+    pub(crate) bounds: Bounds,
     pub(crate) stale_while_revalidate: Option<(Ident, Window)>,
     pub(crate) refresh_ahead: Option<(Ident, Ahead)>,
     /// `l1 = ..`, as written.
@@ -108,6 +110,9 @@ impl Args {
 
     /// Reads the value of one option.
     pub(crate) fn option(&mut self, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+        if self.bounds.option(name, input)? {
+            return Ok(());
+        }
         match name.to_string().as_str() {
             "key" => self.key = Some(key(options::value(name, "\"user:<id>\"", input)?)),
             "tags" => self.tags = tags(name, input)?,
@@ -145,7 +150,8 @@ impl Args {
     /// The option that makes the function load in the background, if one does.
     pub(crate) fn background(&self) -> Option<&Ident> {
         let stale = self.stale_while_revalidate.as_ref().map(|(name, _)| name);
-        stale.or(self.refresh_ahead.as_ref().map(|(name, _)| name))
+        let ahead = self.refresh_ahead.as_ref().map(|(name, _)| name);
+        stale.or(ahead).or(self.bounds.soft_timeout.as_ref().map(|(name, _)| name))
     }
 
     fn missing(&self, key: bool, ttl: bool, errors: &mut Errors) {
@@ -239,7 +245,8 @@ fn skip(name: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
 }
 
 fn l1(name: &Ident, input: ParseStream<'_>) -> syn::Result<LitBool> {
-    let message = "`l1` is `false` or `true`; how long copies live is said to `CacheBuilder::local`";
+    let message =
+        "`l1` is `false` or `true`; how long copies live is said to `CacheBuilder::local`";
     match options::value::<Expr>(name, "false", input)? {
         Expr::Lit(ExprLit { lit: Lit::Bool(yes), .. }) => Ok(yes),
         other => Err(syn::Error::new_spanned(other, message)),

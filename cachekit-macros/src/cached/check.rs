@@ -6,7 +6,7 @@ use quote::ToTokens as _;
 use syn::{Ident, PatType, Type};
 
 use super::args::{Args, Key};
-use super::{ahead, background};
+use super::{ahead, background, bounds};
 use crate::errors::{self, Errors};
 use crate::mentions;
 use crate::signature::{self, Function};
@@ -21,6 +21,7 @@ pub(super) fn check(function: &Function, args: &Args, errors: &mut Errors) {
     skips(function, args, errors);
     background::check(function, args, errors);
     ahead::check(args, errors);
+    bounds::check(args, errors);
     if let Some(shared) = args.shared.as_ref().filter(|_| function.receiver().is_none()) {
         errors.at(shared.span(), "`shared` is for methods, and this function has no `self`");
     }

@@ -112,6 +112,14 @@ pub(crate) fn form(function: &Function, args: &Args) -> TokenStream {
         let shape = at_output("__ck_shape");
         quote!(__ck::can_be_absent(#shape);)
     });
+    let fail = args.bounds.hard_timeout.as_ref().map(|_| {
+        let shape = at_output("__ck_shape");
+        quote!(let __ck_form = __ck::can_time_out(#shape, __ck_form);)
+    });
+    let errs = args.bounds.needs_errors().then(|| {
+        let shape = at_output("__ck_shape");
+        quote!(__ck::can_err(#shape);)
+    });
     // A probe does not see lifetimes: it would share an error that borrows, and then not compile.
     let error = match signature::borrows(output) {
         true => quote!(__ck_shape.error()),
@@ -123,6 +131,8 @@ pub(crate) fn form(function: &Function, args: &Args) -> TokenStream {
         let __ck_error = #error.ck_error();
         let __ck_form = __ck::#make(&__ck_shape, #stored, &__ck_error);
         #absent
+        #fail
+        #errs
     }
 }
 
@@ -216,9 +226,11 @@ fn ask(arg: &PatType) -> Option<Asked> {
 }
 
 fn policy_of(args: &Args, ttl: &Ttl) -> TokenStream {
-    let (more, constant) = ahead::policy(args);
+    let (ahead, constant) = ahead::policy(args);
     let l1 = args.l1.iter().map(|yes| quote!(.l1(#yes)));
-    policy_with(ttl, args.negative_ttl.as_ref(), &quote!(#(#l1)* #more), constant)
+    let bounds = args.bounds.on_policy();
+    let more = quote!(#(#l1)* #ahead #bounds);
+    policy_with(ttl, args.negative_ttl.as_ref(), &more, constant && args.bounds.are_constant())
 }
 
 pub(crate) fn policy(ttl: &Ttl, negative: Option<&Ttl>) -> TokenStream {

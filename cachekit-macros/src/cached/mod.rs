@@ -3,9 +3,11 @@
 mod ahead;
 pub(crate) mod args;
 mod background;
+mod bounds;
 mod check;
 mod companion;
 pub(crate) mod expand;
+mod times;
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -67,7 +67,8 @@ impl Look {
         match Use::of(engine, &key.as_ref(), &self.ask.policy, &age) {
             Use::Answer(status) => Some((found.answer, status, None)),
             Use::Renew(status) => {
-                let renewal = Renewal::begin(engine, key, (&self.ask, &self.tags), age, &found.answer);
+                let renewal =
+                    Renewal::begin(engine, key, (&self.ask, &self.tags), age, &found.answer);
                 Some((found.answer, status, renewal))
             }
             Use::Load { .. } => None,

@@ -75,7 +75,9 @@ impl Attempt {
         let (store, key) = (&self.engine.store, self.key().as_str());
         match &self.tags {
             None => store.read(key, &self.ask).await,
-            Some(tags) => store.read_under(key, &self.ask, tags, false).await.map(|(found, _)| found),
+            Some(tags) => {
+                store.read_under(key, &self.ask, tags, false).await.map(|(found, _)| found)
+            }
         }
     }
 

@@ -73,7 +73,9 @@ impl Start {
                     told(context, Status::Hit);
                     return Self::Hit(entry.into_answer());
                 }
-                if let Some(start) = Self::aged(engine, key, (&ask, call.tags), (entry, now_ms), context) {
+                if let Some(start) =
+                    Self::aged(engine, key, (&ask, call.tags), (entry, now_ms), context)
+                {
                     return start;
                 }
             }

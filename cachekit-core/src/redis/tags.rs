@@ -2,8 +2,8 @@
 
 use redis::{Cmd, Pipeline, RedisWrite};
 
-use super::names::StoreKey;
 use super::kept::time_left;
+use super::names::StoreKey;
 use super::probe::{self, Probe};
 use super::reply::{self, Refusal, Reply, StoreError};
 use super::script::{self, CAS_FILL};

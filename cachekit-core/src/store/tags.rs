@@ -3,9 +3,9 @@
 //! Generations are read before a load, in the write of its probe, and again after its fill, in the write of that. An
 //! entry is good while the generations it is stamped with are there.
 
+use super::{Fill, Found, Probe, Store, StoreError, remote};
 #[cfg(feature = "redis")]
 use super::{kept::with_left, redis::Redis};
-use super::{Fill, Found, Probe, Store, StoreError, remote};
 #[cfg(feature = "redis")]
 use crate::redis::{self, Generation, Stamped, Wanted};
 use crate::{
@@ -194,8 +194,7 @@ impl Redis {
     ) -> Result<(Option<Found>, Stamps), StoreError> {
         let texts: Vec<_> = tags.iter().map(|tag| tag.as_ref().text).collect();
         let (get, left) = (with == With::Get, with == With::Left);
-        let (bytes, left_ms, generations) =
-            self.store.read_under(key, &texts, get, left).await?;
+        let (bytes, left_ms, generations) = self.store.read_under(key, &texts, get, left).await?;
         let stamps = stamps(tags, generations.iter().map(Generation::as_ref));
         let found = bytes.and_then(|bytes| {
             let found = self.found_in(&bytes, ask)?;

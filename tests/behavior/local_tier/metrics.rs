@@ -100,7 +100,7 @@ fn the_horizon_s_age_and_hits_of_copies_are_told() {
             for _ in 0..100 {
                 assert_eq!(read(&near, 1, 0).await, 1);
             }
-            until("hits are told by a process that has nothing else", || hits() >= before + 100)
+            until("hits are told by a process that has nothing else", || hits() >= before + 100.0)
                 .await;
             let silence = proxy.hold_pushes();
             until("it grows while nothing comes", || age().is_some_and(|age| age > 0.5)).await;

@@ -221,3 +221,56 @@ fn finding(seen: &Seen, sites: &[&'static Site]) -> Finding {
         sites.iter().map(|site| format!("{} ({}:{})", site.name, site.file, site.line)).collect();
     Finding { template: seen.template.clone(), functions }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::{KeyBuf, Tag};
+
+    static PAGES: Site = Site::read("pages", "pages:<org>", file!(), line!());
+    static ADD: Site = Site::write("add", file!(), line!());
+    static RENAME: Site = Site::write("rename", file!(), line!());
+
+    fn tag(template: &'static str) -> Tag {
+        Tag::new(template, |w| w.literal("tag"))
+    }
+
+    fn named(findings: &[Finding]) -> Vec<&str> {
+        findings.iter().map(|finding| finding.template.as_str()).collect()
+    }
+
+    #[test]
+    fn a_tag_that_nothing_invalidates_and_one_that_nobody_names_are_found() {
+        let sites = Sites::default();
+        sites.note_read(&PAGES, "pages:<org>", &[tag("org:<org>"), tag("region:<r>")]);
+        let audit = sites.audit();
+        assert_eq!(named(&audit.tags_never_invalidated), ["org:<org>", "region:<r>"]);
+        assert_eq!(named(&audit.never_invalidated), ["pages:<org>"]);
+        let key = KeyBuf::new("og:<org>", |w| w.literal("og")).into_key();
+        sites.note(&ADD, key.to_tag().template());
+        assert_eq!(named(&sites.audit().tags_never_named), ["og:<org>"]);
+        assert!(sites.audit().never_cached.is_empty(), "it is no key");
+        assert!(sites.audit().to_string().contains("tag invalidated and never named: `og:<org>`"));
+        assert!(sites.audit().except("og:<>").tags_never_named.is_empty());
+    }
+
+    #[test]
+    fn a_template_is_invalidated_with_its_tags_and_a_tag_with_its_key() {
+        let sites = Sites::default();
+        sites.note_read(&PAGES, "pages:<org>", &[tag("org:<org>")]);
+        sites.note(&ADD, "~t:org:<id>");
+        assert!(sites.audit().is_clean(), "{}", sites.audit());
+        let sites = Sites::default();
+        sites.note_read(&PAGES, "pages:<org>", &[tag("org:<org>")]);
+        sites.note(&RENAME, "org:<id>");
+        assert!(sites.audit().is_clean(), "{}", sites.audit());
+    }
+
+    #[test]
+    fn tags_of_a_writer_that_leaves_its_value_are_named() {
+        let sites = Sites::default();
+        sites.note(&ADD, "pages:<org>");
+        sites.note_tags(&ADD, "pages:<org>", &[tag("org:<org>")]);
+        assert_eq!(named(&sites.audit().tags_never_invalidated), ["org:<org>"]);
+    }
+}

@@ -26,6 +26,12 @@ async fn long(name: &str, id: i64) -> Arc<User> {
     Arc::new(User { id, name: name.to_owned() })
 }
 
+#[cached(key = "tagged:<id>", tags("all", "parity:<parity>"), skip(parity), ttl = "1h")]
+async fn tagged(id: i64, parity: i64) -> Result<Arc<User>, Infallible> {
+    let _ = parity;
+    Ok(Arc::new(User { id, name: "Ada".to_owned() }))
+}
+
 /// Polls a future that is ready at once.
 fn now<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
@@ -60,6 +66,12 @@ async fn a_hit_allocates_nothing() {
             assert_eq!(of_a_hit(|| shared(i64::MIN)).await, 0);
         })
         .await;
+}
+
+#[tokio::test]
+async fn a_hit_under_tags_allocates_nothing() {
+    let cache = Cache::builder().build().unwrap();
+    assert_eq!(cache.scope(of_a_hit(|| tagged(7, 1))).await, 0);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cachekit::{Cache, Key, Outcome, Status, key, with_status};
-use cachekit_test_support::{Proxy, RedisServer, Reply, named};
+use cachekit_test_support::{Proxy, RedisServer, Reply, invalidation};
 use cachekit_tests::{
     Entries, NAMESPACE, PATIENCE, POLICY, first_poll, item, patient_builder, soon, until,
     until_async,
@@ -26,7 +26,8 @@ async fn status(cache: &Cache, key: Key) -> Status {
 fn guarded() -> RedisServer {
     let server = RedisServer::start();
     let items = format!("~ck:{NAMESPACE}:item:*");
-    let acl = ["ACL", "SETUSER", "app", "on", "nopass", &items, "+@all"];
+    let tags = format!("~ck:{NAMESPACE}:~t:item:*");
+    let acl = ["ACL", "SETUSER", "app", "on", "nopass", &items, &tags, "+@all"];
     assert_eq!(Entries::of(&server).raw(&acl), Reply::Simple("OK".to_owned()));
     server
 }
@@ -55,7 +56,7 @@ async fn a_refused_key_among_a_thousand_is_alone_in_being_pending() {
         let expected = if key == forbidden() { Outcome::Pending } else { Outcome::Applied };
         assert_eq!(outcome, expected, "{key:?}");
     }
-    assert_eq!(proxy.count(named("UNLINK")) - count(&proxy, "secret"), COUNT as usize);
+    assert_eq!(proxy.count(invalidation) - count(&proxy, "secret"), COUNT as usize);
     assert_eq!(status(&cache, item(1)).await, Status::Loaded, "what is through is not dirty");
     assert_eq!(status(&cache, forbidden()).await, Status::Bypassed);
     relent(&server);
@@ -75,9 +76,9 @@ async fn a_key_that_is_refused_for_itself_is_not_sent_along_with_every_other() {
     assert_eq!(cache.invalidate(forbidden()).await, Outcome::Pending);
     until("its quick tries are over", || count(&proxy, "secret") == 3).await;
     for id in 0..50 {
-        let sent = proxy.count(named("UNLINK"));
+        let sent = proxy.count(invalidation);
         cache.invalidate(item(id)).await;
-        until("it was sent", || proxy.count(named("UNLINK")) > sent).await;
+        until("it was sent", || proxy.count(invalidation) > sent).await;
     }
     assert!(count(&proxy, "secret") <= 5, "{}", count(&proxy, "secret"));
 }
@@ -88,14 +89,14 @@ async fn a_thousand_keys_take_four_round_trips() {
     let proxy = Proxy::start(server.port());
     let builder = patient_builder(&proxy.url()).await;
     let cache = builder.invalidate_wait(PATIENCE).build().unwrap();
-    let replies = proxy.hold_replies(named("UNLINK"));
+    let replies = proxy.hold_replies(invalidation);
     let mut many = Box::pin(cache.invalidate_many((0..COUNT).map(item)));
     assert!(first_poll(many.as_mut()).is_pending());
     for sent in [BATCH, 2 * BATCH, 3 * BATCH, COUNT as usize] {
         // All of a batch is on its way before the first reply, and nothing of the next.
-        until("a batch was sent", || proxy.count(named("UNLINK")) == sent).await;
+        until("a batch was sent", || proxy.count(invalidation) == sent).await;
         until("a reply waits", || replies.waiting() == 1).await;
-        assert_eq!(proxy.count(named("UNLINK")), sent);
+        assert_eq!(proxy.count(invalidation), sent);
         replies.release(BATCH);
     }
     drop(replies);

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 
 use cachekit::{Cache, CacheBuilder, Key, Outcome, Peek, Status, with_status};
-use cachekit_test_support::{Proxy, RedisServer, named};
+use cachekit_test_support::{Proxy, RedisServer, invalidation, named};
 use cachekit_tests::{
     Entries, PATIENCE, POLICY, builder, cache, first_poll, item, patient_builder, soon, until,
     until_async, until_linked,
@@ -33,7 +33,7 @@ async fn writers_of_one_key_share_commands() {
     let proxy = Proxy::start(server.port());
     let builder = patient_builder(&proxy.url()).await;
     let cache = builder.invalidate_wait(PATIENCE).build().unwrap();
-    let unlinks = proxy.hold(named("UNLINK"));
+    let unlinks = proxy.hold(invalidation);
     let mut writers = Vec::new();
     for writer in 0..100 {
         let mut writing = Box::pin(cache.invalidate(item(1)));
@@ -47,7 +47,7 @@ async fn writers_of_one_key_share_commands() {
     for writer in writers {
         assert_eq!(soon(writer).await, Outcome::Applied);
     }
-    assert_eq!(proxy.count(named("UNLINK")), 2, "one under way, and one for all that came after");
+    assert_eq!(proxy.count(invalidation), 2, "one under way, and one for all that came after");
 }
 
 type Letters = Arc<Mutex<Vec<(Key, u32)>>>;
@@ -107,7 +107,7 @@ async fn another_writer_ends_the_wait_for_a_slow_retry() {
     until("it is tried every 30 s only", || !letters.lock().unwrap().is_empty()).await;
     for tries in 4..8 {
         assert_eq!(cache.invalidate(item(1)).await, Outcome::Pending);
-        assert_eq!(proxy.count(named("UNLINK")), tries);
+        assert_eq!(proxy.count(invalidation), tries);
     }
     server.config_set("min-replicas-to-write", "0");
     assert_eq!(cache.invalidate(item(1)).await, Outcome::Applied);
@@ -147,7 +147,7 @@ async fn overflow_during_a_sweep_is_swept_once_more() {
     let cache = patient_builder(&proxy.url()).await.queue_limit(1).build().unwrap();
     let other = self::cache(&server.url()).await;
     assert_eq!(status(&cache, item(3)).await, Status::Loaded);
-    let unlinks = proxy.hold(named("UNLINK"));
+    let unlinks = proxy.hold(invalidation);
     let replies = proxy.hold_replies(named("SCAN"));
     assert_eq!(cache.invalidate_many([item(0), item(1)]).await[1].1, Outcome::Pending);
     assert_eq!(status(&cache, item(3)).await, Status::Bypassed, "all keys are read past");

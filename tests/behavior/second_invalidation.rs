@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cachekit::{Cache, Outcome, Peek, Status, cached, invalidates, key, with_receipt, with_status};
-use cachekit_test_support::{Proxy, RedisServer, named};
+use cachekit_test_support::{Proxy, RedisServer, invalidation};
 use cachekit_tests::{Entries, cache, soon, until, until_async};
 
 #[cached(key = "user:<id>", ttl = "1m", cache = cache)]
@@ -42,7 +42,7 @@ async fn shutdown_waits_for_the_second_invalidation() {
     let proxy = Proxy::start(server.port());
     let cache = cache(&proxy.url()).await;
     rename(&cache, 7).await.unwrap();
-    assert_eq!(proxy.count(named("UNLINK")), 1);
+    assert_eq!(proxy.count(invalidation), 1);
     soon(cache.shutdown()).await.unwrap();
-    assert_eq!(proxy.count(named("UNLINK")), 2);
+    assert_eq!(proxy.count(invalidation), 2);
 }

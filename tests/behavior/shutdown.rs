@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use cachekit::{ErrorKind, Outcome, Status, with_status};
-use cachekit_test_support::{Proxy, RedisServer, named};
+use cachekit_test_support::{Proxy, RedisServer, invalidation};
 use cachekit_tests::{
     Entries, POLICY, builder, cache, first_poll, item, patient_builder, soon, until,
 };
@@ -30,7 +30,7 @@ async fn shutdown_waits_for_invalidations_under_way() {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.port());
     let cache = patient_builder(&proxy.url()).await.build().unwrap();
-    let unlinks = proxy.hold(named("UNLINK"));
+    let unlinks = proxy.hold(invalidation);
     assert_eq!(cache.invalidate(item(1)).await, Outcome::Pending);
     until("the command is on its way", || unlinks.waiting() == 1).await;
     let mut shutdown = pin!(cache.shutdown());

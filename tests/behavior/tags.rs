@@ -1,11 +1,13 @@
 //! What was loaded under a tag goes with it, in every process, and nothing that begins later sees it.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use cachekit::{
-    Cache, ErrorKind, Key, Outcome, Peek, Status, invalidates, key, refresh, with_receipt,
-    with_status, writes_through,
+    Cache, ErrorKind, Key, Outcome, Peek, Policy, Status, Ttl, invalidates, key, refresh,
+    with_receipt, with_status, writes_through,
 };
 use cachekit_test_support::{Proxy, RedisServer, Reply};
 use cachekit_tests::{
@@ -118,30 +120,32 @@ async fn tag_bump_during_load() {
                 assert_eq!(other.invalidate_tag(org(7)).await, Outcome::Applied);
             }
             let (begun, gate) = (Semaphore::new(0), Semaphore::new(0));
-            let load = async || {
-                let seen = row.get();
-                begun.add_permits(1);
-                gate.acquire().await.unwrap().forget();
-                Ok::<_, ()>(seen)
+            let read = async || {
+                let load = async || {
+                    let seen = row.get();
+                    begun.add_permits(1);
+                    gate.acquire().await.unwrap().forget();
+                    Ok::<_, ()>(seen)
+                };
+                let tagged = one.tagged([org(7)]);
+                let (value, status) = with_status(tagged.get_or_load(item(1), &POLICY, load)).await;
+                (value.unwrap(), status)
             };
-            let tagged = one.tagged([org(7)]);
-            let mut leader = Box::pin(with_status(tagged.get_or_load(item(1), &POLICY, load)));
-            let mut covered = Box::pin(row.read(&one));
-            let mut both_wait = async || {
-                while begun.available_permits() == 0 {
-                    assert!(first_poll(leader.as_mut()).is_pending());
-                    assert!(first_poll(covered.as_mut()).is_pending());
-                    tokio::task::yield_now().await;
-                }
-            };
-            soon(both_wait()).await;
+            // Two that wait for a load are covered by the next one, when the first goes away.
+            let (mut gone, mut leader, mut covered) =
+                (Box::pin(read()), Box::pin(read()), Box::pin(read()));
+            until_begun(&mut gone, &begun, 1).await;
+            assert!(first_poll(leader.as_mut()).is_pending());
+            assert!(first_poll(covered.as_mut()).is_pending());
+            drop(gone);
+            until_begun(&mut leader, &begun, 2).await;
             row.set(1);
             assert_eq!(other.invalidate_tag(org(7)).await, Outcome::Applied);
             let mut late = Box::pin(row.read(&one));
             assert!(first_poll(late.as_mut()).is_pending(), "it joins the load");
             gate.add_permits(1);
             let (leader, covered, late) = soon(async { tokio::join!(leader, covered, late) }).await;
-            assert_eq!(leader, (Ok(0), Status::Loaded), "it asked before the write returned");
+            assert_eq!(leader, (0, Status::Loaded), "it asked before the write returned");
             assert_eq!(covered, (0, Status::Joined), "so did this one");
             assert_eq!(late, (1, Status::Loaded), "and this one came after it");
             for cache in [&one, &other] {
@@ -150,6 +154,17 @@ async fn tag_bump_during_load() {
             one.invalidate(item(1)).await;
         }
     }
+}
+
+/// Polls until so many loads have begun.
+async fn until_begun<F: Future>(reading: &mut Pin<Box<F>>, begun: &Semaphore, loads: usize) {
+    let all = async {
+        while begun.available_permits() < loads {
+            assert!(first_poll(reading.as_mut()).is_pending());
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(all).await;
 }
 
 #[tokio::test]
@@ -166,10 +181,7 @@ async fn nobody_joins_a_load_whose_tag_waits_for_its_invalidation() {
     };
     let tagged = one.tagged([org(7)]);
     let mut leader = Box::pin(tagged.get_or_load(item(1), &POLICY, load));
-    while begun.available_permits() == 0 {
-        assert!(first_poll(leader.as_mut()).is_pending());
-        tokio::task::yield_now().await;
-    }
+    until_begun(&mut leader, &begun, 1).await;
     proxy.refuse(true);
     proxy.cut();
     until_linked(&one, false).await;
@@ -339,6 +351,56 @@ async fn a_refresh_is_stamped_with_what_it_saw_before_its_load() {
         row.set(5);
         assert_eq!(refreshed(false).await, 5);
         assert_eq!(row.read(&other).await, (5, Status::Hit));
+        one.invalidate(item(1)).await;
+    }
+}
+
+/// Good for a moment, and answered for a minute more.
+const STALE: Policy = Policy::from_parts(Ttl::from_millis(1, 0), None)
+    .stale_while_revalidate(Duration::from_secs(60));
+
+/// The load in the background reads the row; the write comes, and returns, while it is under way.
+#[tokio::test]
+async fn background_refresh_vs_tag() {
+    let server = RedisServer::start();
+    for [one, other] in caches(&server).await {
+        let row = Row::default();
+        let (begun, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let ended = Arc::new(Semaphore::new(0));
+        let tagged = one.tagged([org(7)]);
+        let read = async |wait: bool| {
+            let load = || {
+                let (row, begun, gate) = (row.clone(), begun.clone(), gate.clone());
+                let ended = ended.clone();
+                async move {
+                    let seen = row.get();
+                    if wait {
+                        begun.add_permits(1);
+                        gate.acquire().await.unwrap().forget();
+                        ended.add_permits(1);
+                    }
+                    Ok::<_, ()>(seen)
+                }
+            };
+            let reading = tagged.get_or_refresh(item(1), &STALE, load);
+            soon(with_status(reading)).await
+        };
+        assert_eq!(read(false).await, (Ok(0), Status::Loaded));
+        // Late by a step of the clock, at most.
+        until_async("it is out of date, and loaded anew in the background", async || {
+            read(true).await.1 == Status::Stale && begun.available_permits() == 1
+        })
+        .await;
+        row.set(1);
+        assert_eq!(other.invalidate_tag(org(7)).await, Outcome::Applied);
+        assert_eq!(read(false).await, (Ok(1), Status::Loaded), "nothing of before is served");
+        assert_eq!(other.invalidate_tag(org(7)).await, Outcome::Applied);
+        gate.add_permits(1);
+        soon(ended.acquire()).await.unwrap().forget();
+        for _ in 0..50 {
+            let (value, _) = read(false).await;
+            assert_eq!(value, Ok(1), "nor what was loaded before");
+        }
         one.invalidate(item(1)).await;
     }
 }

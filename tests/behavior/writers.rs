@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cachekit::{Cache, Outcome, Status, with_status};
-use cachekit_test_support::{Proxy, RedisServer, named};
+use cachekit_test_support::{Proxy, RedisServer, invalidation};
 use cachekit_tests::{
     PATIENCE, POLICY, Polls, cache, first_poll, item, patient_builder, soon, until,
 };
@@ -26,7 +26,7 @@ async fn reader_between_local_and_remote_invalidation() {
     let database = AtomicU64::new(1);
     assert_eq!(read(&a, &database).await, (Ok(1), Status::Loaded));
 
-    let unlinks = proxy.hold(named("UNLINK"));
+    let unlinks = proxy.hold(invalidation);
     database.store(2, Ordering::SeqCst);
     let mut write = pin!(a.invalidate(item(1)));
     assert!(first_poll(write.as_mut()).is_pending());
@@ -47,7 +47,7 @@ async fn two_writers_one_key_stay_dirty_until_both_applied() {
     let database = AtomicU64::new(1);
     assert_eq!(read(&cache, &database).await, (Ok(1), Status::Loaded));
 
-    let unlinks = proxy.hold(named("UNLINK"));
+    let unlinks = proxy.hold(invalidation);
     let mut first = pin!(cache.invalidate(item(1)));
     assert!(first_poll(first.as_mut()).is_pending());
     until("the first is on its way", || unlinks.waiting() == 1).await;

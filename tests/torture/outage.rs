@@ -10,7 +10,7 @@ use std::{
 };
 
 use cachekit::Outcome;
-use cachekit_test_support::{Proxy, named};
+use cachekit_test_support::{Proxy, invalidation};
 use cachekit_torture::service::{Service, builder};
 use fastrand::Rng;
 use sqlx::{MySql, Postgres, Sqlite};
@@ -75,7 +75,7 @@ async fn outage<DB: Hosted>(strike: Strike) {
     let load = Load::before(&world, &proxy.url()).await;
     // The first second is for whatever is allocated once.
     load.write_for(Duration::from_secs(1), &mut rng).await;
-    let (memory, unlinks) = (memory(), proxy.count(named("UNLINK")));
+    let (memory, unlinks) = (memory(), proxy.count(invalidation));
     load.reset();
     world.strike(strike);
     load.write_for(Duration::from_secs(seconds), &mut rng).await;
@@ -96,7 +96,7 @@ async fn outage<DB: Hosted>(strike: Strike) {
     let (wrong, counts) = world.settle(Duration::from_secs(10)).await;
     assert_eq!(wrong, Wrong::default(), "seed {seed}, {counts:?}");
     // However many writes of a key wait, its queue holds it once: one on its way, and one for all that came later.
-    let sent = proxy.count(named("UNLINK")) - unlinks;
+    let sent = proxy.count(invalidation) - unlinks;
     assert!(sent <= 2 * ITEMS as usize, "seed {seed}: {sent} commands");
 }
 

@@ -165,12 +165,27 @@ impl Cache {
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
         let call = Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false };
-        let form = Form::<Result<T, E>>::result();
-        let job = |load: &F| -> Job {
-            let (load, split) = (load(), form.split);
-            Box::pin(async move { Brought(split(&load.await), None) })
-        };
-        let plan = Owning::new(load, |load: F| load(), job);
-        __private::read_ahead(call, &KeyBuf::from(key), *policy, form, plan).await
+        get_or_refresh(call, key, policy, load).await
     }
+}
+
+pub(super) async fn get_or_refresh<T, E, F, Fut>(
+    call: Call<'_>,
+    key: Key,
+    policy: &Policy,
+    load: F,
+) -> Result<T, E>
+where
+    T: Value,
+    E: 'static,
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<T, E>> + Send + 'static,
+{
+    let form = Form::<Result<T, E>>::result();
+    let job = |load: &F| -> Job {
+        let (load, split) = (load(), form.split);
+        Box::pin(async move { Brought(split(&load.await), None) })
+    };
+    let plan = Owning::new(load, |load: F| load(), job);
+    __private::read_ahead(call, &KeyBuf::from(key), *policy, form, plan).await
 }

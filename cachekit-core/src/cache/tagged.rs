@@ -1,6 +1,6 @@
 //! Cache-aside under tags, without attributes.
 
-use super::{Answer, Ask, Cache, Peek, Policy};
+use super::{Answer, Ask, Cache, Peek, Policy, get_or_load::get_or_refresh};
 use crate::{
     __private::{self, Call, Form, Site},
     error::{Error, ErrorKind},
@@ -125,6 +125,31 @@ impl Tagged<'_> {
     {
         let form = Form::<Result<Option<T>, E>>::optional();
         __private::read(self.call(), &KeyBuf::from(key), *policy, form, move || load()).await
+    }
+
+    /// [`Cache::get_or_refresh`] under these tags. What a load in the background brings is void if a tag was invalidated
+    /// since it began.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cache::get_or_refresh`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Cache::get_or_refresh`].
+    pub async fn get_or_refresh<T, E, F, Fut>(
+        &self,
+        key: Key,
+        policy: &Policy,
+        load: F,
+    ) -> Result<T, E>
+    where
+        T: Value,
+        E: 'static,
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        get_or_refresh(self.call(), key, policy, load).await
     }
 
     /// [`Cache::peek`] at an entry that has these tags. To one that does not name them it is a miss.

@@ -208,6 +208,18 @@ mod tests {
         assert!(buf.as_ref().text.starts_with('#'));
     }
 
+    /// As outboxes and events carry it.
+    #[cfg(any(feature = "events", feature = "_sqlx"))]
+    #[test]
+    fn a_tag_s_key_is_known_by_its_text() {
+        for text in ["7", &"x".repeat(198), &"x".repeat(400)] {
+            let tag = key(text).to_tag();
+            let again = Key::from_text(tag.as_str()).unwrap();
+            assert_eq!((again.is_tag(), again), (true, tag));
+        }
+        assert_eq!(Key::from_text("~t:"), None);
+    }
+
     #[test]
     fn names_are_the_same_in_every_process() {
         assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);

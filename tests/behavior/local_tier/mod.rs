@@ -5,6 +5,7 @@ mod links;
 mod metrics;
 mod races;
 mod settings;
+mod tags;
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Replies and invalidations that overtake one another.
 
 use cachekit::{LocalTier, Outcome};
-use cachekit_test_support::{Command, Proxy, RedisServer};
+use cachekit_test_support::{Command, Proxy, RedisServer, invalidation};
 use cachekit_tests::{POLICY, cache, item, soon, until};
 
 use super::{asked, pair, read, until_kept};
@@ -42,7 +42,7 @@ async fn l1_put_after_invalidate() {
         let near = near.clone();
         async move { near.invalidate(item(1)).await }
     });
-    until("Redis has carried it out", || proxy.count(|command| command.is("UNLINK")) == 1).await;
+    until("Redis has carried it out", || proxy.count(invalidation) == 1).await;
     drop(replies);
     assert_eq!(soon(late).await.unwrap(), 1, "that read began before the write returned");
     assert_eq!(soon(writer).await.unwrap(), Outcome::Applied);

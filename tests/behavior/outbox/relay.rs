@@ -6,7 +6,7 @@ use std::time::Duration;
 use cachekit::events::Event;
 use cachekit::outbox::{DeadRow, Relay};
 use cachekit::{Cache, ErrorKind, Outcome};
-use cachekit_test_support::{Proxy, RedisServer, Reply, named};
+use cachekit_test_support::{Proxy, RedisServer, Reply, invalidation};
 use cachekit_tests::{
     Entries, cache, first_poll, item, patient_builder, soon, until, until_async, until_linked,
 };
@@ -51,7 +51,8 @@ async fn until_done(pool: &Pool<Sqlite>, rows: i64) {
 
 /// Lets the server refuse whatever is not `item:*`.
 fn forbid_all_but_items(entries: &mut Entries) {
-    entries.raw(&["ACL", "SETUSER", "default", "resetkeys", "~ck:t:item:*"]);
+    let items = ["~ck:t:item:*", "~ck:t:~t:item:*"];
+    entries.raw(&["ACL", "SETUSER", "default", "resetkeys", items[0], items[1]]);
 }
 
 #[tokio::test]
@@ -158,7 +159,7 @@ async fn rows_of_a_link_that_breaks_under_them_are_given_back_untried() {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.port());
     let cache = patient_builder(&proxy.url()).await.build().unwrap();
-    let unlinks = proxy.hold(named("UNLINK"));
+    let unlinks = proxy.hold(invalidation);
     write_due(&pool, &["item:1", "item:2"]).await;
     let (relay, _dead) = relay(&cache, &pool);
     let _relay = relay.start();
@@ -210,7 +211,7 @@ async fn a_shutdown_says_when_rows_are_left_to_their_lease() {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.port());
     let cache = patient_builder(&proxy.url()).await.build().unwrap();
-    let unlinks = proxy.hold(named("UNLINK"));
+    let unlinks = proxy.hold(invalidation);
     write_due(&pool, &["item:1"]).await;
     let (relay, _dead) = relay(&cache, &pool);
     let relay = relay.drain_timeout(Duration::from_millis(10)).start();
@@ -234,7 +235,7 @@ async fn a_relay_ends_with_its_handle_and_finishes_what_it_holds() {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.port());
     let cache = patient_builder(&proxy.url()).await.build().unwrap();
-    let unlinks = proxy.hold(named("UNLINK"));
+    let unlinks = proxy.hold(invalidation);
     write_due(&pool, &["item:1"]).await;
     let (relay, alive) = watched(&cache, &pool);
     let relay = relay.start();

@@ -2,8 +2,8 @@
 
 use cachekit::events::Event;
 use cachekit::{Cache, Outcome, OutcomeUnknown, Status, Transaction, key, with_receipt};
-use cachekit_test_support::{Proxy, RedisServer, named};
-use cachekit_tests::{Polls, builder, item, soon, until_async};
+use cachekit_test_support::{Proxy, RedisServer, invalidation};
+use cachekit_tests::{POLICY, Polls, builder, item, soon, until_async};
 use sqlx::{Database, Executor, IntoArguments, Pool};
 
 use super::database::Bench;
@@ -15,6 +15,29 @@ pub(super) async fn all<DB: Items>(pool: &Pool<DB>) {
     survives_its_caller(pool).await;
     adopted(pool).await;
     nothing_recorded(pool).await;
+    tag_recorded(pool).await;
+}
+
+async fn tag_recorded<DB: Items>(pool: &Pool<DB>) {
+    let bench = Bench::new(pool).await;
+    let tagged = bench.cache.tagged([key!("items")]);
+    let read = async || {
+        let load = async || Ok::<_, ()>(1_u64);
+        with_status(tagged.get_or_load(item(1), &POLICY, load)).await.1
+    };
+    assert_eq!(read().await, Status::Loaded);
+    let mut tx = bench.cache.begin(pool).await.unwrap();
+    tx.invalidate_tag(key!("items"));
+    let mut attempt = tx.savepoint().await.unwrap();
+    attempt.invalidate_tag(key!("orders"));
+    attempt.rollback().await.unwrap();
+    assert_eq!(read().await, Status::Hit, "nothing is committed yet");
+    let (committed, receipt) = with_receipt(tx.commit()).await;
+    assert_eq!(committed.unwrap().invalidation, Outcome::Applied);
+    assert_eq!(receipt.entries(), [(key!("items").to_tag(), Outcome::Applied)]);
+    assert_eq!(read().await, Status::Loaded);
+    bench.until_states(&[1]).await;
+    assert_eq!(bench.keys().await, ["~t:items"]);
 }
 
 async fn committed<DB: Items>(pool: &Pool<DB>) {
@@ -223,7 +246,7 @@ async fn without_redis_the_row_is_left_for_the_relay() {
         let mut bench = Bench::new(&pool).await;
         bench.cache = builder(&proxy.url()).await.build().unwrap();
         bench.warm(1).await;
-        let unlinks = proxy.hold(named("UNLINK"));
+        let unlinks = proxy.hold(invalidation);
         let mut tx = bench.cache.begin(&pool).await.unwrap();
         <sqlx::Sqlite as Items>::set(&mut tx, 1, 7).await.unwrap();
         tx.invalidate(item(1));

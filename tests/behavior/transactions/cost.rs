@@ -1,7 +1,7 @@
 //! What a commit costs more than a plain one.
 
 use cachekit::{Outcome, outbox};
-use cachekit_test_support::{MariadbServer, Proxy, RedisServer, named};
+use cachekit_test_support::{MariadbServer, Proxy, RedisServer, invalidation};
 use cachekit_tests::{cache, item};
 use sqlx::{AssertSqlSafe, MySqlPool};
 
@@ -35,5 +35,5 @@ async fn a_commit_costs_one_insert_and_one_unlink_for_each_key() {
     }
     let after = counters().await;
     assert_eq!((after.0 - before.0, after.1 - before.1), (COMMITS, COMMITS));
-    assert_eq!(proxy.count(named("UNLINK")), 5 * COMMITS as usize);
+    assert_eq!(proxy.count(invalidation), 5 * COMMITS as usize);
 }

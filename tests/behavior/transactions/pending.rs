@@ -50,6 +50,7 @@ where
     DB::set(&mut tx, 1, 7).await.unwrap();
     let mut pending = bench.cache.pending().settling_on(pool);
     pending.invalidate(item(1));
+    pending.invalidate_tag(item(2));
     let written = pending.write(&mut Sink(&mut *tx)).await.unwrap();
     assert_eq!(bench.read(1).await, (1, Status::Hit));
     let committed = bench.cache.settle(written, tx.commit()).await.unwrap();
@@ -57,6 +58,7 @@ where
     assert_eq!(bench.read(1).await, (7, Status::Loaded));
     bench.until_states(&[1]).await;
     let mut keys = bench.keys().await;
+    assert_eq!(keys.pop().as_deref(), Some("~t:item:2"));
     assert_eq!(keys.pop().as_deref(), Some("item:1"));
 }
 

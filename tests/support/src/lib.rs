@@ -18,7 +18,7 @@ mod tcp_proxy;
 pub use mariadb::MariadbServer;
 pub use postgres::PostgresServer;
 pub use process::wait_until;
-pub use proxy::{Command, Proxy, named};
+pub use proxy::{Command, Proxy, invalidation, named};
 pub use redis::{RedisServer, TlsFiles};
 pub use resp::{Connection, Reply};
 pub use rule::Rule;

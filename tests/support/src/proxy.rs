@@ -54,6 +54,12 @@ pub fn named(name: &'static str) -> impl Fn(&Command) -> bool + Send + Sync + 's
     move |command| command.is(name)
 }
 
+/// Picks the commands that invalidate keys, without those for what is stamped with them as tags.
+pub fn invalidation(command: &Command) -> bool {
+    let of_a_tag = |key: &Vec<u8>| key.windows(4).any(|part| part == b":~t:");
+    command.is("UNLINK") && !command.args.get(1).is_some_and(of_a_tag)
+}
+
 /// Forwards every connection to one port of this host; dropping it cuts them all.
 #[derive(Debug)]
 pub struct Proxy {

@@ -181,7 +181,8 @@ fn skip(name: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
 }
 
 fn l1(name: &Ident, input: ParseStream<'_>) -> syn::Result<LitBool> {
-    let message = "`l1` is `false` or `true`; how long copies live is said to `CacheBuilder::local`";
+    let message =
+        "`l1` is `false` or `true`; how long copies live is said to `CacheBuilder::local`";
     match options::value::<Expr>(name, "false", input)? {
         Expr::Lit(ExprLit { lit: Lit::Bool(yes), .. }) => Ok(yes),
         other => Err(syn::Error::new_spanned(other, message)),

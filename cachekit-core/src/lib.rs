@@ -44,8 +44,8 @@ mod test_cases;
 pub use crate::write::behind::{Write, WriteBehind, WriteBehindBuilder};
 pub use crate::{
     cache::{
-        Cache, CacheBuilder, HasTtl, Outcome, Peek, Policy, Receipt, Scope, Status, Weigh, bypass,
-        inherit, refresh, with_receipt, with_status,
+        Cache, CacheBuilder, Fresh, HasTtl, Outcome, Peek, Policy, Previous, Receipt, Scope,
+        Status, Weigh, bypass, inherit, refresh, with_receipt, with_status,
     },
     clock::ManualClock,
     error::{Error, ErrorKind},

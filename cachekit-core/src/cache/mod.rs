@@ -33,6 +33,7 @@ mod refresh;
 #[cfg(feature = "redis")]
 mod remote;
 mod renewal;
+mod revalidate;
 mod scope;
 #[cfg(any(feature = "redis", shuttle))]
 mod stamped_load;
@@ -68,6 +69,7 @@ pub use receipt::{Outcome, Receipt};
 pub(crate) use refresh::Refresh;
 pub use renewal::{Brought, Job};
 pub(crate) use renewal::{Renewal, Renewals, Renewed};
+pub use revalidate::{Fresh, Previous};
 pub use scope::Scope;
 pub(crate) use stamps::Tags;
 pub(crate) use start::{Start, Way};

@@ -33,6 +33,8 @@ pub(crate) enum Mutant {
     LookWhileDirty,
     /// A value enters the in-process tier without a ticket.
     InsertWithoutTicket,
+    /// A batch waits for what others load before it loads what it leads.
+    BatchWaitsFirst,
 }
 
 #[cfg(not(shuttle))]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::probe::{Kept, Lost, Owned, Whole};
 use super::shape::{Opened, Shape, ShapeKind};
-use crate::Value;
+use crate::{Value, cache::Answer};
 #[cfg(feature = "redis")]
 use crate::{Error, codec::Format};
 
@@ -22,6 +22,17 @@ pub enum Split {
     Absent,
     /// An error: never stored; a clone of it for those who waited, where it can be cloned.
     Failed(Option<Shared>),
+}
+
+impl Split {
+    /// What it answers; nothing where it failed.
+    pub(crate) fn answer(&self) -> Option<Answer> {
+        match self {
+            Split::Value(value) => Some(Answer::Value(value.clone())),
+            Split::Absent => Some(Answer::Absent),
+            Split::Failed(_) => None,
+        }
+    }
 }
 
 impl fmt::Debug for Split {
@@ -160,6 +171,10 @@ where
 pub trait Keep<T> {
     /// Shares the value.
     fn share(value: &T) -> Shared;
+    /// Shares a value that nobody else needs.
+    fn hand_over(value: T) -> Shared;
+    /// Whether [`take`](Self::take) would take it back.
+    fn fits(shared: &Shared) -> bool;
     /// Takes it back, `None` where another type is stored.
     fn take(shared: Shared) -> Option<T>;
 }
@@ -167,6 +182,14 @@ pub trait Keep<T> {
 impl<T: Clone + Send + Sync + 'static> Keep<T> for Owned<T> {
     fn share(value: &T) -> Shared {
         Arc::new(value.clone())
+    }
+
+    fn hand_over(value: T) -> Shared {
+        Arc::new(value)
+    }
+
+    fn fits(shared: &Shared) -> bool {
+        shared.is::<T>()
     }
 
     fn take(shared: Shared) -> Option<T> {
@@ -178,6 +201,14 @@ impl<T: Clone + Send + Sync + 'static> Keep<T> for Owned<T> {
 impl<U: Send + Sync + 'static> Keep<Arc<U>> for Whole<U> {
     fn share(value: &Arc<U>) -> Shared {
         Arc::<U>::clone(value)
+    }
+
+    fn hand_over(value: Arc<U>) -> Shared {
+        value
+    }
+
+    fn fits(shared: &Shared) -> bool {
+        shared.is::<U>()
     }
 
     fn take(shared: Shared) -> Option<Arc<U>> {

@@ -1,7 +1,9 @@
 //! What expansions call. Not for use by hand: it changes without notice.
 
+mod answers;
 mod form;
 mod lifetime;
+mod many;
 mod probe;
 pub mod probes;
 mod read;
@@ -13,7 +15,7 @@ mod write;
 mod write_shape;
 
 pub use self::{
-    form::*, lifetime::*, probe::*, probes::*, read::*, recorder::*, shape::*, site::*, tx::*,
+    answers::*, form::*, lifetime::*, many::*, probe::*, probes::*, read::*, recorder::*, shape::*, site::*, tx::*,
     write::*, write_shape::*,
 };
 pub use crate::{

@@ -19,6 +19,15 @@ pub(super) struct Leased {
     pub(super) began_ms: u64,
 }
 
+/// A loaded answer on its way into the store.
+#[derive(Debug)]
+pub(super) struct Filling {
+    pub(super) role: Role,
+    lease: Leased,
+    answer: Answer,
+    lifetime: Lifetime,
+}
+
 impl Attempt {
     pub(super) async fn settle_leased(
         &mut self,
@@ -26,47 +35,59 @@ impl Attempt {
         lease: Leased,
         split: Split,
     ) -> Option<Verdict> {
-        let answer = match self.loaded(&role, split) {
-            Ok(answer) => answer,
+        let filling = match self.to_fill(role, lease, split) {
+            Ok(filling) => filling,
             Err(verdict) => return verdict,
         };
-        let Some(lifetime) = self.ask.policy.draw_lifetime(&answer) else {
-            let settled = role.unknown(&answer);
-            return self.after(settled, role);
-        };
         // A deposed leader fills as well: of two loads under one lease one enters, no matter which.
-        role.fill_sent();
-        let filled = self.fill(&lease, &answer, lifetime).await;
-        drop(lease);
-        self.after_fill(role, &answer, filled)
+        filling.role.fill_sent();
+        let filled = match self.fill_of(&filling) {
+            Ok(fill) => self.engine.store.fill(self.key().as_str(), fill).await,
+            Err(error) => Err(error),
+        };
+        self.after_fill(filling, filled)
     }
 
-    async fn fill(
-        &self,
-        lease: &Leased,
-        answer: &Answer,
-        lifetime: Lifetime,
-    ) -> Result<bool, StoreError> {
+    /// What there is to fill; where there is nothing, the flight is settled right here.
+    pub(super) fn to_fill(
+        &mut self,
+        role: Role,
+        lease: Leased,
+        split: Split,
+    ) -> Result<Filling, Option<Verdict>> {
+        let answer = self.loaded(&role, split)?;
+        match self.ask.policy.draw_lifetime(&answer) {
+            Some(lifetime) => Ok(Filling { role, lease, answer, lifetime }),
+            None => {
+                let settled = role.unknown(&answer);
+                Err(self.after(settled, role))
+            }
+        }
+    }
+
+    pub(super) fn fill_of<'a>(&self, filling: &'a Filling) -> Result<Fill<'a>, StoreError> {
+        let Filling { lease, answer, lifetime, .. } = filling;
         let codec = self.ask.codec.ok_or(StoreError::Unencodable)?;
         let cost = self.engine.clock.now_ms().saturating_sub(lease.began_ms);
-        let fill = Fill {
+        Ok(Fill {
             expected: Expected::Lease(lease.id),
             answer,
             codec,
-            lifetime,
+            lifetime: *lifetime,
             load_cost_ms: cost.try_into().unwrap_or(u32::MAX),
             stamps: None,
             local: self.ask.policy.is_in_process(),
-        };
-        self.engine.store.fill(self.key().as_str(), fill).await
+        })
     }
 
-    fn after_fill(
+    pub(super) fn after_fill(
         &mut self,
-        role: Role,
-        answer: &Answer,
+        filling: Filling,
         filled: Result<bool, StoreError>,
     ) -> Option<Verdict> {
+        let Filling { role, lease, answer, .. } = filling;
+        drop(lease);
+        let answer = &answer;
         let settled = match filled {
             Ok(true) => {
                 return own_if_deposed(role.accepted(answer, Status::Loaded), Status::Loaded);

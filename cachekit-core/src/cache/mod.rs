@@ -10,6 +10,7 @@ mod handle;
 #[cfg(any(feature = "redis", shuttle))]
 mod load;
 mod look;
+mod many;
 mod peek;
 mod policy;
 #[cfg(any(feature = "redis", shuttle))]
@@ -30,6 +31,7 @@ pub use call::{bypass, inherit, refresh, with_receipt, with_status};
 pub(crate) use context::{Context, Mode};
 pub use handle::Cache;
 pub(crate) use look::Looks;
+pub(crate) use many::{Many, ManyStep};
 pub use peek::Peek;
 pub(crate) use policy::Lifetime;
 pub use policy::{Policy, Weigh};

@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// How often a leader begins anew because the key changed under its hands.
-const RETRIES: u32 = 8;
+pub(super) const RETRIES: u32 = 8;
 
 /// What came of one probe.
-enum Next {
+pub(super) enum Next {
     /// There is an answer, in the place of this id.
     Hit(Id, Answer),
     /// The key holds our lease with this id.
@@ -71,7 +71,7 @@ impl Attempt {
         }
     }
 
-    async fn begin_load(&mut self, role: Role, lease: Id) -> Lead {
+    pub(super) async fn begin_load(&mut self, role: Role, lease: Id) -> Lead {
         let hold = self.engine.store.hold(self.key().as_str(), lease);
         if role.load_begins(Phase::Loading).is_none() {
             return Lead::Over;
@@ -85,7 +85,18 @@ impl Attempt {
         if role.probe_sent(id).is_none() {
             return Next::Over;
         }
-        match self.engine.store.probe(self.key().as_str(), id, &self.ask).await {
+        let found = self.engine.store.probe(self.key().as_str(), id, &self.ask).await;
+        self.probed(role, id, found).await
+    }
+
+    /// What the answer to a probe with this id means.
+    pub(super) async fn probed(
+        &self,
+        role: &Role,
+        id: Id,
+        found: Result<Probe, StoreError>,
+    ) -> Next {
+        match found {
             Ok(Probe::Granted) => Next::Granted(id),
             Ok(Probe::Lease(found)) => self.lease_found(role, id, found),
             Ok(Probe::Hit(found)) => Next::Hit(id, found.answer),
@@ -100,7 +111,7 @@ impl Attempt {
 
     /// Every probe that is sent has an id of its own: an id sent twice could enter the key, leave
     /// it, and come back.
-    fn probe_id(&self, role: &Role) -> Option<Id> {
+    pub(super) fn probe_id(&self, role: &Role) -> Option<Id> {
         if mutant::on(Mutant::SameProbeId)
             && let Some(id) = role.last_sent()
         {

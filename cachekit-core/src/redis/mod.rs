@@ -9,6 +9,7 @@ mod exchange;
 mod keeper;
 mod lease;
 mod link;
+mod many;
 mod names;
 mod node;
 mod options;
@@ -33,7 +34,9 @@ mod tests;
 pub use self::options::RedisOptions;
 #[cfg(feature = "events")]
 pub use self::streams::Retention;
-pub(crate) use self::{lease::LeaseHold, probe::Probe, reply::StoreError, store::RedisStore};
+pub(crate) use self::{
+    lease::LeaseHold, many::CasFill, probe::Probe, reply::StoreError, store::RedisStore,
+};
 #[cfg(feature = "events")]
 pub(crate) use self::{
     streams::{

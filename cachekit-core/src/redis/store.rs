@@ -7,6 +7,7 @@ use super::connect::Connector;
 use super::keeper::{GiveUps, Keeper};
 use super::lease::{LeaseHold, Leases};
 use super::link::Link;
+use super::many::accepted;
 use super::names::{Names, StoreKey};
 use super::options::RedisOptions;
 use super::probe::{self, Probe};
@@ -243,14 +244,18 @@ impl RedisStore {
         key: &str,
         args: &[&[u8]],
     ) -> Result<bool, StoreError> {
-        match script.run(&self.inner.link, self.key(key), args).await {
-            Ok(reply) => Ok(reply == 1),
-            Err(StoreError::Refused(Refusal::WrongType)) => Ok(false),
-            Err(error) => Err(error),
-        }
+        accepted(script.run(&self.inner.link, self.key(key), args).await)
     }
 
-    fn key<'a>(&'a self, key: &'a str) -> StoreKey<'a> {
+    pub(super) fn link(&self) -> &Link {
+        &self.inner.link
+    }
+
+    pub(super) fn lease_ttl(&self) -> &str {
+        &self.inner.lease_ttl
+    }
+
+    pub(super) fn key<'a>(&'a self, key: &'a str) -> StoreKey<'a> {
         self.inner.names.key(key)
     }
 
@@ -260,7 +265,7 @@ impl RedisStore {
     }
 }
 
-fn unless_of_another_type(
+pub(super) fn unless_of_another_type(
     reply: Result<Option<Vec<u8>>, StoreError>,
 ) -> Result<Option<Vec<u8>>, StoreError> {
     match reply {

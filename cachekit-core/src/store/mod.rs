@@ -2,6 +2,7 @@
 
 #[cfg_attr(not(any(feature = "redis", shuttle)), allow(dead_code))]
 mod found;
+mod many;
 #[cfg(feature = "redis")]
 mod redis;
 mod replaced;
@@ -11,6 +12,7 @@ mod trend;
 #[cfg(feature = "redis")]
 pub(crate) use self::redis::Redis;
 pub(crate) use found::Found;
+pub(crate) use many::MOST_KEYS;
 pub(crate) use replaced::Replaced;
 #[cfg(feature = "redis")]
 pub(crate) use trend::Trend;

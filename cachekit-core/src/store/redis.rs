@@ -1,5 +1,7 @@
 //! Values in Redis: entries to answers and back.
 
+mod many;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Expected, Fill, Found, Hold, Probe, StoreError, trend::Trend};
@@ -49,13 +51,14 @@ impl Redis {
     }
 
     pub(crate) async fn probe(&self, key: &str, id: Id, ask: &Ask) -> Result<Probe, StoreError> {
-        let found = self.look_closely(key, id, ask).await?;
+        let found = self.store.probe(key, id).await?;
+        let found = self.look_closely(found, ask);
         self.trend.note(matches!(found, Probe::Hit(_)));
         Ok(found)
     }
 
-    async fn look_closely(&self, key: &str, id: Id, ask: &Ask) -> Result<Probe, StoreError> {
-        Ok(match self.store.probe(key, id).await? {
+    fn look_closely(&self, found: redis::Probe, ask: &Ask) -> Probe {
+        match found {
             redis::Probe::Granted => Probe::Granted,
             redis::Probe::Lease(found) => Probe::Lease(found),
             redis::Probe::Entry(bytes) => match self.open(&bytes, ask) {
@@ -68,7 +71,7 @@ impl Redis {
             redis::Probe::Tombstone(id) | redis::Probe::Corrupt(Some(id)) => Probe::Unusable(id),
             redis::Probe::Inhibited => Probe::Inhibited,
             redis::Probe::Corrupt(None) | redis::Probe::Foreign => Probe::Foreign,
-        })
+        }
     }
 
     pub(crate) async fn seen(&self, key: &str, id: Id) -> Result<Option<Expected>, StoreError> {
@@ -114,13 +117,8 @@ impl Redis {
     }
 
     pub(crate) async fn fill(&self, key: &str, fill: Fill<'_>) -> Result<bool, StoreError> {
-        let id = self.fresh_id().ok_or(StoreError::Down)?;
-        let entry = self.encode(id, &fill)?;
-        let (expected, lease) = match fill.expected {
-            Expected::Lease(id) => (id, true),
-            Expected::Entry(id) => (id, false),
-        };
-        Ok(self.store.cas_fill(key, expected, lease, &entry, fill.lifetime.kept_ms).await?)
+        let redis::CasFill { expected, lease, entry, px, .. } = self.to_cas_fill(key, &fill)?;
+        Ok(self.store.cas_fill(key, expected, lease, &entry, px).await?)
     }
 
     pub(crate) async fn replace(&self, key: &str, seen: Id, fresh: Id) -> Result<bool, StoreError> {

@@ -43,6 +43,14 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
 }
 
 fn site(function: &Function, key: &BoundKey) -> TokenStream {
+    site_made_by(&quote!(read), function, key)
+}
+
+pub(super) fn site_made_by(
+    make: &TokenStream,
+    function: &Function,
+    key: &BoundKey,
+) -> TokenStream {
     let name = format!("::{}", function.name());
     let template = match key {
         BoundKey::Template(template, _) => template.text.to_token_stream(),
@@ -50,7 +58,7 @@ fn site(function: &Function, key: &BoundKey) -> TokenStream {
         BoundKey::Expr(_) => quote!(""),
     };
     quote! {
-        static __CK_SITE: __ck::Site = __ck::Site::read(
+        static __CK_SITE: __ck::Site = __ck::Site::#make(
             ::core::concat!(::core::module_path!(), #name),
             #template,
             ::core::file!(),
@@ -74,17 +82,22 @@ pub(crate) fn form(function: &Function, args: &Args) -> TokenStream {
         let shape = at_output("__ck_shape");
         quote!(__ck::can_be_absent(#shape);)
     });
-    // A probe does not see lifetimes: it would share an error that borrows, and then not compile.
-    let error = match signature::borrows(output) {
-        true => quote!(__ck_shape.error()),
-        false => quote!((&&__ck_shape.error())),
-    };
+    let error = error_of(output);
     quote! {
         let __ck_shape = (&&&&__ck::Probe::<#output>::NEW).ck_shape();
         let __ck_stored = (&&__ck_shape.value()).ck_stored();
         let __ck_error = #error.ck_error();
         let __ck_form = __ck::#make(&__ck_shape, #stored, &__ck_error);
         #absent
+    }
+}
+
+/// The question after the error's type. A probe does not see lifetimes: it would share an error that borrows, and then
+/// not compile.
+pub(super) fn error_of(output: &Type) -> TokenStream {
+    match signature::borrows(output) {
+        true => quote!(__ck_shape.error()),
+        false => quote!((&&__ck_shape.error())),
     }
 }
 
@@ -128,7 +141,7 @@ fn outlives_the_body(function: &Function, expr: &Expr) -> bool {
 }
 
 /// Asks every `&mut` argument, and every connection by value, whether a transaction is open: statements, and the answer.
-fn in_transaction(function: &Function, args: &Args) -> (TokenStream, TokenStream) {
+pub(super) fn in_transaction(function: &Function, args: &Args) -> (TokenStream, TokenStream) {
     let asked: Vec<Asked> = if args.outside_tx { Vec::new() } else { asked(function) };
     if asked.is_empty() {
         return (TokenStream::new(), quote!(false));

@@ -4,6 +4,7 @@ pub(crate) mod args;
 mod check;
 mod companion;
 pub(crate) mod expand;
+mod many;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -35,10 +36,15 @@ pub(crate) fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
     };
     check::check(&function, &args, &mut errors);
     let key = bind_key(&function, &args, &mut errors);
-    let companion = companion::companion(&function, &args, key.as_ref(), &mut errors);
+    let batch = key.as_ref().and_then(|key| many::find(&function, key, &mut errors));
+    let companion =
+        companion::companion(&function, &args, key.as_ref(), batch.as_ref(), &mut errors);
     match (key, &args.ttl) {
         (Some(key), Some(ttl)) if errors.is_empty() => {
-            let function = expand::expand(&function, &args, &key, ttl);
+            let function = match &batch {
+                Some(batch) => many::expand(&function, &args, &key, ttl, batch),
+                None => expand::expand(&function, &args, &key, ttl),
+            };
             quote!(#function #companion)
         }
         // The companion stays where it can be made, or every writer that names it would be an error too.
@@ -49,7 +55,7 @@ pub(crate) fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
 fn bind_key(function: &Function, args: &Args, errors: &mut Errors) -> Option<BoundKey> {
     let template = match args.key.as_ref()? {
         Key::Expr(expr) => return Some(BoundKey::Expr(expr.clone())),
-        Key::Template(text) => errors.ok(Template::parse(text.clone()))?,
+        Key::Template(text) => errors.ok(Template::parse_batch(text.clone()))?,
     };
     check::placeholders(function, args, &template, errors);
     let bound = template::bind(&template, function, Place::Read, errors);

@@ -5,6 +5,7 @@
 // The borrows are what is tested.
 #![allow(clippy::needless_borrows_for_generic_args)]
 
+mod batches;
 mod companions;
 mod connections;
 mod forms;

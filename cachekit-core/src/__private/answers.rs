@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
-use std::marker::PhantomData;
 
-use super::form::Marker;
 use super::probe::Probe;
 use super::shape::{IsPlain, IsResult, Shape};
 use crate::key::Key;
@@ -80,73 +78,82 @@ fn present<I, T>(answers: Vec<(I, Option<T>)>) -> impl Iterator<Item = (I, T)> {
     answers.into_iter().filter_map(|(id, value)| Some((id, value?)))
 }
 
-/// A kind of return type that holds the answers `M`, and perhaps an error `E`.
+/// A kind of return type that holds the answers `M` for ids of type `I`, and perhaps an error `E`.
 #[diagnostic::on_unimplemented(
     message = "a batch answers with a collection, not with an `Option`",
     label = "an id that is not there is left out of the collection",
-    note = "return `HashMap<Id, T>`, or `Result<HashMap<Id, T>, E>`"
+    note = "return `HashMap<{I}, T>`, or `Result<HashMap<{I}, T>, E>`"
 )]
-pub trait ManyKind<R, M, E> {
+pub trait ManyKind<R, M, E, I> {
+    /// What is stored of each id.
+    type Value;
     /// Makes a failure, where the kind can say it.
     const FAILED: Option<fn(E) -> R>;
-    /// Takes a result apart.
-    fn open(out: R) -> Result<M, E>;
+    /// The values of these ids, in their order.
+    fn open(out: R, ids: &[&I]) -> Result<Vec<Option<Self::Value>>, E>;
     /// Makes a success.
-    fn close(answers: M) -> R;
+    fn close(answers: Vec<(I, Option<Self::Value>)>) -> R;
 }
 
-impl<M, E> ManyKind<Result<M, E>, M, E> for IsResult {
+impl<M: Answers<I>, E, I> ManyKind<Result<M, E>, M, E, I> for IsResult {
+    type Value = M::Value;
+
     const FAILED: Option<fn(E) -> Result<M, E>> = Some(Err);
 
-    fn open(out: Result<M, E>) -> Result<M, E> {
-        out
+    fn open(out: Result<M, E>, ids: &[&I]) -> Result<Vec<Option<M::Value>>, E> {
+        out.map(|answers| answers.open(ids))
     }
 
-    fn close(answers: M) -> Result<M, E> {
-        Ok(answers)
+    fn close(answers: Vec<(I, Option<M::Value>)>) -> Result<M, E> {
+        Ok(M::close(answers))
     }
 }
 
-impl<M> ManyKind<M, M, Infallible> for IsPlain {
+impl<M: Answers<I>, I> ManyKind<M, M, Infallible, I> for IsPlain {
+    type Value = M::Value;
+
     const FAILED: Option<fn(Infallible) -> M> = None;
 
-    fn open(out: M) -> Result<M, Infallible> {
-        Ok(out)
+    fn open(out: M, ids: &[&I]) -> Result<Vec<Option<M::Value>>, Infallible> {
+        Ok(out.open(ids))
     }
 
-    fn close(answers: M) -> M {
-        answers
+    fn close(answers: Vec<(I, Option<M::Value>)>) -> M {
+        M::close(answers)
     }
 }
 
-/// The shape of a batch over ids of type `I`; a type only, without data.
-pub struct ManyShape<K, R, M, E, I> {
-    marker: Marker<(K, R, M, E, I)>,
+/// How a batch's loader output `L` is taken apart into values `T` of ids `I`, or an error, and its result `R` put
+/// together.
+pub struct ManyShape<I, T, E, L, R> {
+    pub(crate) open: fn(L, &[&I]) -> Result<Vec<Option<T>>, E>,
+    pub(crate) close: fn(Vec<(I, Option<T>)>) -> R,
+    /// `None` where it cannot fail.
+    pub(crate) failed: Option<fn(E) -> R>,
 }
 
-impl<K, R, M: Answers<I>, E, I> ManyShape<K, R, M, E, I> {
+impl<I, T, E, L, R> ManyShape<I, T, E, L, R> {
     /// Asks after the type of one value.
-    pub fn value(&self) -> Probe<M::Value> {
+    pub fn value(&self) -> Probe<T> {
         Probe::NEW
     }
 }
 
-impl<K, R, M, E, I> fmt::Debug for ManyShape<K, R, M, E, I> {
+impl<I, T, E, L, R> fmt::Debug for ManyShape<I, T, E, L, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(std::any::type_name::<K>())
+        f.debug_struct("ManyShape").field("returns", &std::any::type_name::<R>()).finish()
     }
 }
 
-/// The shape of a batch with this return type, over these ids.
+/// The shape of an annotated function over these ids; the one place that asks whether its return type can answer them.
 pub fn many_shape<K, R, M, E, I>(
-    _: &Shape<K, R, M, E>,
     _: &[(I, Key)],
-) -> ManyShape<K, R, M, E, I>
+    _: &Shape<K, R, M, E>,
+) -> ManyShape<I, K::Value, E, R, R>
 where
-    K: ManyKind<R, M, E>,
-    M: Answers<I>,
+    K: ManyKind<R, M, E, I>,
 {
-    ManyShape { marker: PhantomData }
+    ManyShape { open: K::open, close: K::close, failed: K::FAILED }
 }
 
 #[cfg(test)]

@@ -5,110 +5,77 @@ use std::fmt;
 
 use tracing::Instrument as _;
 
-use super::answers::{Answers, ManyKind, ManyShape};
+use super::answers::ManyShape;
 use super::form::{Cacheable, Codec, Keep, Keepable, ShareError, Shared, Split};
 use super::read::Call;
 use crate::cache::{Answer, Many, ManyStep, Policy};
 use crate::key::Key;
 
-/// The values that a load brought, in the order of the ids; or the caller's result, and its error for those who waited.
-pub(crate) type Brought<R> = Result<Vec<Option<Shared>>, (R, Option<Shared>)>;
-
-/// What a loader of many gives (`L`), taken apart, and what the caller gets (`R`), put together.
-pub struct ManyForm<I, L, R> {
-    pub(crate) open: fn(L, &[&I]) -> Brought<R>,
+/// A batch's types, taken apart and put together, and how its values and errors are shared.
+pub struct ManyForm<I, T, E, L, R> {
+    pub(crate) shape: ManyShape<I, T, E, L, R>,
+    pub(crate) share: fn(T) -> Shared,
     pub(crate) fits: fn(&Shared) -> bool,
-    pub(crate) close: fn(Vec<(I, Option<Shared>)>) -> R,
+    pub(crate) take: fn(Shared) -> Option<T>,
+    pub(crate) share_error: fn(&E) -> Option<Shared>,
     /// `None` where the error cannot be cloned.
-    pub(crate) error: Option<fn(&Shared) -> Option<R>>,
+    pub(crate) take_error: Option<fn(&Shared) -> Option<E>>,
     /// `None` for values that stay in this process.
     pub(crate) codec: Option<&'static Codec>,
 }
 
-impl<I, L, R> fmt::Debug for ManyForm<I, L, R> {
+impl<I, T, E, L, R> ManyForm<I, T, E, L, R> {
+    pub(crate) fn of<S: Keep<T>, F: ShareError<E>>(
+        shape: ManyShape<I, T, E, L, R>,
+        codec: Option<&'static Codec>,
+    ) -> Self {
+        Self {
+            shape,
+            share: S::hand_over,
+            fits: S::fits,
+            take: S::take,
+            share_error: F::share,
+            take_error: F::TAKE,
+            codec,
+        }
+    }
+
+    /// A failure of somebody else's load.
+    fn failed_by(&self, error: &Shared) -> Option<R> {
+        Some(self.shape.failed?(self.take_error?(error)?))
+    }
+}
+
+impl<I, T, E, L, R> fmt::Debug for ManyForm<I, T, E, L, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ManyForm").field("returns", &std::any::type_name::<R>()).finish()
+        f.debug_struct("ManyForm").field("shape", &self.shape).finish_non_exhaustive()
     }
 }
 
 /// The form of an annotated batch function.
-pub fn many_form<K, R, M, E, I, S, F>(
-    _: &ManyShape<K, R, M, E, I>,
+pub fn many_form<I, T, E, L, R, S, F>(
+    shape: ManyShape<I, T, E, L, R>,
     _: &S,
     _: &F,
-) -> ManyForm<I, R, R>
+) -> ManyForm<I, T, E, L, R>
 where
-    K: ManyKind<R, M, E>,
-    M: Answers<I>,
-    S: Cacheable<M::Value>,
+    S: Cacheable<T>,
     F: ShareError<E>,
 {
-    assemble::<K, R, M, E, I, S, F>(Some(S::CODEC))
+    ManyForm::of::<S, F>(shape, Some(S::CODEC))
 }
 
 /// [`many_form`] for values that stay in this process, which need no serde.
-pub fn local_many_form<K, R, M, E, I, S, F>(
-    _: &ManyShape<K, R, M, E, I>,
+pub fn local_many_form<I, T, E, L, R, S, F>(
+    shape: ManyShape<I, T, E, L, R>,
     _: &S,
     _: &F,
-) -> ManyForm<I, R, R>
+) -> ManyForm<I, T, E, L, R>
 where
-    K: ManyKind<R, M, E>,
-    M: Answers<I>,
-    S: Keepable<M::Value>,
+    S: Keepable<T>,
     F: ShareError<E>,
 {
-    assemble::<K, R, M, E, I, S, F>(None)
-}
-
-fn assemble<K, R, M, E, I, S, F>(codec: Option<&'static Codec>) -> ManyForm<I, R, R>
-where
-    K: ManyKind<R, M, E>,
-    M: Answers<I>,
-    S: Keep<M::Value>,
-    F: ShareError<E>,
-{
-    ManyForm {
-        open: open::<K, R, M, E, I, S, F>,
-        fits: S::fits,
-        close: |answers| K::close(M::close(taken::<I, M::Value, S>(answers))),
-        error: match (F::TAKE, K::FAILED) {
-            (Some(_), Some(_)) => Some(|shared| K::FAILED.zip(F::TAKE?(shared)).map(fail)),
-            _ => None,
-        },
-        codec,
-    }
-}
-
-fn open<K, R, M, E, I, S, F>(out: R, ids: &[&I]) -> Brought<R>
-where
-    K: ManyKind<R, M, E>,
-    M: Answers<I>,
-    S: Keep<M::Value>,
-    F: ShareError<E>,
-{
-    match K::open(out) {
-        Ok(answers) => Ok(shared::<M::Value, S>(answers.open(ids))),
-        Err(error) => {
-            let failed = K::FAILED.expect("what can fail can say so");
-            let shared = F::share(&error);
-            Err((failed(error), shared))
-        }
-    }
-}
-
-fn fail<R, E>((failed, error): (fn(E) -> R, E)) -> R {
-    failed(error)
-}
-
-/// Shares values that nobody else needs.
-pub(crate) fn shared<T, S: Keep<T>>(values: Vec<Option<T>>) -> Vec<Option<Shared>> {
-    values.into_iter().map(|value| value.map(S::hand_over)).collect()
-}
-
-/// Takes values back.
-pub(crate) fn taken<I, T, S: Keep<T>>(answers: Vec<(I, Option<Shared>)>) -> Vec<(I, Option<T>)> {
-    answers.into_iter().map(|(id, shared)| (id, shared.and_then(S::take))).collect()
+    ManyForm::of::<S, F>(shape, None)
 }
 
 /// A read of many keys under way. Ask it what to load, load that, and bring it, until there is nothing more:
@@ -125,26 +92,26 @@ pub(crate) fn taken<I, T, S: Keep<T>>(answers: Vec<(I, Option<Shared>)>) -> Vec<
 ///
 /// Dropped at any await, callers that wait for one of its loads go on with one of their own, and what it held is
 /// given up.
-pub struct ManyRead<I, L, R> {
+pub struct ManyRead<I, T, E, L, R> {
     many: Box<Many>,
     span: tracing::Span,
     ids: Vec<I>,
     /// For each id that was asked for, its place among `ids`; nothing where each was asked for once.
     repeated: Option<Vec<usize>>,
-    form: ManyForm<I, L, R>,
+    form: ManyForm<I, T, E, L, R>,
     /// The places whose load is under way.
     loading: Vec<usize>,
     answers: Vec<Option<Answer>>,
     failed: Option<R>,
 }
 
-impl<I: Clone, L, R> ManyRead<I, L, R> {
+impl<I: Clone, T, E, L, R> ManyRead<I, T, E, L, R> {
     /// Begins to read these ids' keys. A key that stands there twice is read once.
     pub fn begin(
         call: Call<'_>,
         asked: Vec<(I, Key)>,
         policy: Policy,
-        form: ManyForm<I, L, R>,
+        form: ManyForm<I, T, E, L, R>,
     ) -> Self {
         let (ids, keys, repeated) = distinct(asked);
         let many = Many::start(&call, keys, policy, form.codec);
@@ -172,7 +139,7 @@ impl<I: Clone, L, R> ManyRead<I, L, R> {
                     return Some(ids);
                 }
                 ManyStep::Failed(place, error) => {
-                    self.failed = self.form.error.and_then(|make| make(&error));
+                    self.failed = self.form.failed_by(&error);
                     if self.failed.is_none() {
                         self.many.go_past_other_type(place);
                     }
@@ -191,7 +158,7 @@ impl<I: Clone, L, R> ManyRead<I, L, R> {
     }
 
     /// Runs the load of what [`next`](Self::next) asked for.
-    pub fn load<F: Future>(&self, load: F) -> impl Future<Output = F::Output> + use<F, I, L, R> {
+    pub fn load<F: Future>(&self, load: F) -> impl Future<Output = F::Output> + use<F, I, T, E, L, R> {
         let span = self.span.clone();
         self.many.body_context().scope(load).instrument(span)
     }
@@ -200,11 +167,17 @@ impl<I: Clone, L, R> ManyRead<I, L, R> {
     pub async fn settle(&mut self, out: L) {
         let loading = std::mem::take(&mut self.loading);
         let ids: Vec<_> = loading.iter().map(|place| &self.ids[*place]).collect();
-        let splits = match (self.form.open)(out, &ids) {
-            Ok(values) => values.into_iter().map(split).collect(),
-            Err((failed, error)) => {
-                self.failed = Some(failed);
-                loading.iter().map(|_| Split::Failed(error.clone())).collect()
+        let form = &self.form;
+        let splits = match (form.shape.open)(out, &ids) {
+            Ok(values) => {
+                let split = |value| Some((form.share)(value?));
+                values.into_iter().map(|value| split(value).map_or(Split::Absent, Split::Value)).collect()
+            }
+            Err(error) => {
+                let shared = (form.share_error)(&error);
+                let failed = form.shape.failed.expect("what can fail can say so");
+                self.failed = Some(failed(error));
+                loading.iter().map(|_| Split::Failed(shared.clone())).collect()
             }
         };
         Box::pin(self.many.settle(splits).instrument(self.span.clone())).await;
@@ -224,7 +197,7 @@ impl<I: Clone, L, R> ManyRead<I, L, R> {
         let mut value = |place: usize, last: bool| {
             let answer = if last { answers[place].take() } else { answers[place].clone() };
             match answer.expect("a read that is over has all its answers") {
-                Answer::Value(value) => Some(value),
+                Answer::Value(value) => (form.take)(value),
                 Answer::Absent => None,
             }
         };
@@ -234,18 +207,14 @@ impl<I: Clone, L, R> ManyRead<I, L, R> {
                 places.iter().map(|place| (ids[*place].clone(), value(*place, false))).collect()
             }
         };
-        (form.close)(answers)
+        (form.shape.close)(answers)
     }
 }
 
-impl<I, L, R> fmt::Debug for ManyRead<I, L, R> {
+impl<I, T, E, L, R> fmt::Debug for ManyRead<I, T, E, L, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ManyRead").field("form", &self.form).finish_non_exhaustive()
     }
-}
-
-fn split(value: Option<Shared>) -> Split {
-    value.map_or(Split::Absent, Split::Value)
 }
 
 type Distinct<I> = (Vec<I>, Vec<Key>, Option<Vec<usize>>);

@@ -31,6 +31,8 @@ pub use call::{bypass, inherit, refresh, with_receipt, with_status};
 pub(crate) use context::{Context, Mode};
 pub use handle::Cache;
 pub(crate) use look::Looks;
+#[cfg(shuttle)]
+pub(crate) use many::together;
 pub(crate) use many::{Many, ManyStep};
 pub use peek::Peek;
 pub(crate) use policy::Lifetime;

@@ -94,7 +94,7 @@ pub(crate) enum Expected {
 }
 
 /// A value on its way into the shared tier.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fill<'a> {
     pub(crate) expected: Expected,
     pub(crate) answer: &'a Answer,

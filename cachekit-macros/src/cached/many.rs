@@ -31,6 +31,14 @@ impl Batch {
     }
 }
 
+/// Whether a key names each element of an argument.
+pub(super) fn is_asked(key: &BoundKey) -> bool {
+    match key {
+        BoundKey::Template(template, _) => template.placeholders().any(|path| path.contains(EACH)),
+        BoundKey::Expr(_) => false,
+    }
+}
+
 /// The batch that a template asks for, if it does; what is wrong with it is in `errors`.
 pub(super) fn find(function: &Function, key: &BoundKey, errors: &mut Errors) -> Option<Batch> {
     let BoundKey::Template(template, _) = key else { return None };
@@ -163,10 +171,10 @@ fn form(function: &Function, args: &Args) -> TokenStream {
     let error = error_of(output);
     quote! {
         let __ck_shape = (&&&&__ck::Probe::<#output>::NEW).ck_shape();
-        let __ck_many = __ck::many_shape(#shape, &__ck_asked);
+        let __ck_many = __ck::many_shape(&__ck_asked[..], #shape);
         let __ck_stored = (&&__ck_many.value()).ck_stored();
         let __ck_error = #error.ck_error();
-        let __ck_form = __ck::#make(&__ck_many, #stored, &__ck_error);
+        let __ck_form = __ck::#make(__ck_many, #stored, &__ck_error);
     }
 }
 

@@ -37,8 +37,9 @@ pub(crate) fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
     check::check(&function, &args, &mut errors);
     let key = bind_key(&function, &args, &mut errors);
     let batch = key.as_ref().and_then(|key| many::find(&function, key, &mut errors));
-    let companion =
-        companion::companion(&function, &args, key.as_ref(), batch.as_ref(), &mut errors);
+    // Without its elements' type there is no telling what the companion takes.
+    let known = key.as_ref().filter(|key| batch.is_some() || !many::is_asked(key));
+    let companion = companion::companion(&function, &args, known, batch.as_ref(), &mut errors);
     match (key, &args.ttl) {
         (Some(key), Some(ttl)) if errors.is_empty() => {
             let function = match &batch {

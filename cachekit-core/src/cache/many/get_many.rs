@@ -3,7 +3,7 @@
 use std::{collections::HashMap, hash::Hash};
 
 use crate::{
-    __private::{Call, Keep, ManyForm, ManyRead, Owned, Site, shared, taken},
+    __private::{Call, Lost, ManyForm, ManyRead, ManyShape, Owned, Site},
     cache::{Cache, Policy},
     key::Key,
     value::Value,
@@ -84,22 +84,19 @@ impl Cache {
 }
 
 /// Takes a loader's pairs apart, and gives each id with what it has.
-fn form<I, T, M, E>() -> ManyForm<I, Result<M, E>, Result<Vec<(I, Option<T>)>, E>>
+fn form<I, T, M, E>() -> ManyForm<I, T, E, Result<M, E>, Result<Vec<(I, Option<T>)>, E>>
 where
     I: Eq + Hash,
     T: Value,
     M: IntoIterator<Item = (I, T)>,
 {
-    ManyForm {
-        open: |out, ids| {
-            let pairs = out.map_err(|error| (Err(error), None))?;
-            let mut pairs: HashMap<_, _> = pairs.into_iter().collect();
-            let values = ids.iter().map(|id| pairs.remove(*id)).collect();
-            Ok(shared::<T, Owned<T>>(values))
+    let shape = ManyShape {
+        open: |out: Result<M, E>, ids: &[&I]| {
+            let mut pairs: HashMap<_, _> = out?.into_iter().collect();
+            Ok(ids.iter().map(|id| pairs.remove(*id)).collect())
         },
-        fits: <Owned<T> as Keep<T>>::fits,
-        close: |answers| Ok(taken::<I, T, Owned<T>>(answers)),
-        error: None,
-        codec: Some(T::CODEC),
-    }
+        close: |answers| Ok(answers),
+        failed: Some(|error| Err(error)),
+    };
+    ManyForm::of::<Owned<T>, Lost<E>>(shape, Some(T::CODEC))
 }

@@ -15,4 +15,6 @@ mod together;
 mod wait;
 mod way;
 
+#[cfg(shuttle)]
+pub(crate) use together::together;
 pub(crate) use way::{Many, ManyStep};

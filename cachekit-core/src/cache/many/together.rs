@@ -8,7 +8,7 @@ enum Slot<F: Future> {
 }
 
 /// Runs all of them to the last one's end, and gives what they gave in their order.
-pub(super) async fn together<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
+pub(crate) async fn together<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
 where
     F::Output: Unpin,
 {

@@ -46,8 +46,9 @@ pub(super) async fn writer(world: World, scenario: Scenario) {
         if percent() < 50 {
             let version = world.db.commit();
             dawdle().await;
-            let outcome = cache.invalidate(world.key.clone()).await;
-            world.db.returned(version, outcome == Outcome::Applied, Some(process));
+            let outcomes = cache.invalidate_many(world.keys()).await;
+            let applied = outcomes.iter().all(|(_, outcome)| *outcome == Outcome::Applied);
+            world.db.returned(version, applied, Some(process));
         } else {
             let writing = attributed(&world, process);
             if percent() < scenario.fickle {
@@ -63,7 +64,7 @@ async fn attributed(world: &World, process: usize) {
     static SITE: Site = Site::write("attributed", file!(), line!());
     let again_after = (percent() < 20).then_some(Duration::from_millis(1));
     let rules = WriteRules { failed: None, again_after };
-    let (cache, keys) = (Some(&world.caches[process]), vec![world.key.clone()]);
+    let (cache, keys) = (Some(&world.caches[process]), world.keys());
     let body = || commit(&world.db);
     let writing = write(&SITE, cache, keys, rules, |_, _| (), body);
     let (version, receipt) = with_receipt(writing).await;
@@ -86,7 +87,9 @@ pub(super) async fn foreign_writer(world: World, scenario: Scenario) {
             yields(pick(80)).await;
         }
         if let Some(server) = &world.server {
-            server.with_keys(|keys| keys.unlink(world.key.as_str()));
+            for key in world.keys() {
+                server.with_keys(|keys| keys.unlink(key.as_str()));
+            }
         }
         world.db.returned(version, true, None);
     }

@@ -12,6 +12,8 @@ mod server;
 #[cfg(test)]
 mod actors;
 #[cfg(test)]
+mod batch;
+#[cfg(test)]
 mod database;
 #[cfg(test)]
 mod explore;

@@ -27,6 +27,8 @@ pub(super) struct World {
     pub(super) caches: Vec<Cache>,
     pub(super) server: Option<Arc<Server>>,
     pub(super) clock: Arc<ManualClock>,
+    /// The rows that every writer writes, of which `key` is the first.
+    ids: &'static [u64],
 }
 
 impl World {
@@ -34,7 +36,9 @@ impl World {
         let server = scenario.store.then(|| Server::new(scenario.faults, scenario.slow_replies));
         let world = Self::with(scenario, server);
         if let Some(server) = world.server.as_ref().filter(|_| scenario.warm) {
-            server.with_keys(|keys| keys.put(world.key.as_str(), 0_u64));
+            for key in world.keys() {
+                server.with_keys(|keys| keys.put(key.as_str(), 0_u64));
+            }
         }
         world
     }
@@ -54,7 +58,21 @@ impl World {
                     .unwrap()
             })
             .collect();
-        Self { db: Arc::new(Database::new(scenario)), key: key(7), caches, server, clock }
+        let ids: &[u64] = if scenario.batches > 0 { &[7, 9, 10] } else { &[7] };
+        Self { db: Arc::new(Database::new(scenario)), key: key(7), caches, server, clock, ids }
+    }
+
+    pub(super) fn ids(&self) -> &'static [u64] {
+        self.ids
+    }
+
+    /// The keys that every writer invalidates.
+    pub(super) fn keys(&self) -> Vec<Key> {
+        self.ids.iter().copied().map(key).collect()
+    }
+
+    pub(super) fn key_of(id: u64) -> Key {
+        key(id)
     }
 
     pub(super) fn other_key(&self) -> Key {
@@ -114,9 +132,9 @@ impl World {
     async fn read_the_newest(&self) {
         let newest = self.db.version();
         for cache in &self.caches {
-            for _ in 0..2 {
+            for key in self.keys().into_iter().flat_map(|key| [key.clone(), key]) {
                 let load = async || Ok::<_, ()>(self.db.version());
-                let found = cache.get_or_load(self.key.clone(), &reader::POLICY, load).await;
+                let found = cache.get_or_load(key, &reader::POLICY, load).await;
                 self.db.check(newest, Found::Version(found.unwrap_or_default()));
             }
         }

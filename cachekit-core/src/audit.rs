@@ -165,7 +165,9 @@ impl Sites {
             if seen.readers.is_empty() && seen.taggers.is_empty() && !seen.writers.is_empty() {
                 audit.never_cached.push(finding(seen, &seen.writers));
             }
-            if seen.readers.len() > 1 {
+            // A function of one key and one of many are two ways to the same entries.
+            let many = seen.readers.iter().filter(|site| site.many).count();
+            if many > 1 || seen.readers.len() - many > 1 {
                 audit.shared.push(finding(seen, &seen.readers));
             }
             if !seen.taggers.is_empty() && !seen.is_invalidated_as_tag() {

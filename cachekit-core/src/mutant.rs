@@ -43,6 +43,8 @@ pub(crate) enum Mutant {
     KeepOwnGeneration,
     /// A load in the background replaces whatever is there when it ends.
     RenewWhateverIsThere,
+    /// A batch waits for what others load before it loads what it leads.
+    BatchWaitsFirst,
 }
 
 #[cfg(not(shuttle))]

@@ -55,6 +55,7 @@ mod writes_through;
 /// | option | meaning |
 /// |---|---|
 /// | `key = "user:<id>"` | a template: literal text, and placeholders that name an argument, a field of one (`<user.id>`, `<self.tenant>`, `<pair.0>`), a const parameter (`<N>`) or a constant of a type parameter (`<T::TABLE>`) |
+/// | `key = "user:<ids[]>"` | a key for each element of an argument: the function is a batch, see [below](#many-keys) |
 /// | `key = expr` | any expression over the arguments of type `Key`; for methods of traits, whose key is a function of its own |
 /// | `tags("org:<org>", expr)` | one to eight tags, templates or expressions of type `Key` over the arguments: see below |
 /// | `ttl = "30m"` | how long an entry lives; `ms s m h d`, compound (`1h30m`), with jitter (`30m±5m`, `30m+-5m`, `30m±10%`); or an expression of type `Ttl` or `Duration` |
@@ -121,6 +122,55 @@ mod writes_through;
 /// Such a function runs with copies of its arguments: `&T` needs `ToOwned` (a pool, `str`, a slice), everything else
 /// `Clone`, `&self` a type that is `Clone`; all of them `Send` and without borrows, as the future has to be. A `&mut`, an
 /// `impl Trait` and a pattern are refused.
+/// # Many keys
+///
+/// `<ids[]>` (or `<refs[].id>`, a field of each) stands for every element of `ids` in turn, a `&[T]`, `Vec<T>`,
+/// `VecDeque<T>`, `HashSet<T>` or `BTreeSet<T>`. Each element has an entry of its own, the same that a function with the
+/// template `user:<id>` has. All keys are looked up at once; the body runs once for those that are missing, which it
+/// sees under the same name:
+///
+/// ```
+/// use std::collections::HashMap;
+/// use cachekit::{cached, invalidates};
+///
+/// #[cached(key = "user:<id>", ttl = "30m")]
+/// async fn find_user(id: i64) -> Result<Option<String>, std::io::Error> {
+///     Ok((id > 0).then(|| format!("user {id}")))
+/// }
+///
+/// #[cached(key = "user:<ids[]>", ttl = "30m")]
+/// async fn find_users(ids: &[i64]) -> Result<HashMap<i64, String>, std::io::Error> {
+///     // select id, name from users where id = any($1)
+///     Ok(ids.iter().filter(|id| **id > 0).map(|id| (*id, format!("user {id}"))).collect())
+/// }
+///
+/// #[invalidates(find_user(id))] // that of the batch as well: it is the same entry
+/// async fn rename_user(id: i64, name: String) -> Result<(), std::io::Error> {
+///     # let _ = (id, name);
+///     Ok(())
+/// }
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let cache = cachekit::Cache::builder().build().unwrap();
+/// let users = cache.scope(find_users(&[7, 0, 8])).await?;
+/// assert_eq!(users.len(), 2);
+/// assert_eq!(find_users_key(7), find_user_key(7)); // the companion is of one element
+/// # Ok::<(), std::io::Error>(())
+/// # }).unwrap();
+/// ```
+///
+/// | returns, alone or in a `Result` | an element that is not there |
+/// |---|---|
+/// | `HashMap<Id, T>`, `BTreeMap<Id, T>` | is left out |
+/// | `Vec<(Id, T)>`, in the order of the argument | is left out |
+/// | `Vec<Option<T>>`, a place for each element in their order; another number of places panics | `None` |
+///
+/// A plain `Vec<T>` is refused: rows come back in any order, and nothing would say whose each is. That an element is
+/// not there is kept for `negative_ttl`.
+///
+/// The body runs for what nobody else is loading, then once more for what others were loading and failed to bring;
+/// never twice for one element. So it borrows its arguments and cannot consume one, the batch's own excepted. Should it
+/// fail, the call fails, and what was found of the other elements stays where it is.
 ///
 /// # The companion
 ///

@@ -81,6 +81,25 @@ fn cached_under_async_trait() {
 }
 
 #[test]
+fn cached_batch() {
+    let expanded = cached(
+        quote!(key = "user:<lang>:<ids[]>", ttl = "1h", skip(limit)),
+        quote! {
+            pub async fn find_users(
+                db: &Pool,
+                lang: &str,
+                mut ids: Vec<i64>,
+                limit: usize,
+            ) -> sqlx::Result<HashMap<i64, User>> {
+                ids.sort();
+                db.find_all(lang, &ids).limit(limit).await
+            }
+        },
+    );
+    check(expanded, expect_file!["../tests/snapshots/cached_batch.rs"]);
+}
+
+#[test]
 fn companion_of_generics_and_patterns() {
     let expanded = cached(
         quote!(key = "row:<T::TABLE>:<N>:<query.text>:<id>:<lang>:<name>", ttl = "1h"),

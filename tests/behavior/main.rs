@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "what helps tests is part of them")]
 
 mod ahead;
+mod batches;
 mod cancellation;
 mod cross_process;
 mod drops;

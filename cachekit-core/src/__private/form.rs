@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::probe::{Kept, Lost, Owned, Whole};
 use super::shape::{Opened, Shape, ShapeKind};
+use crate::cache::Answer;
 #[cfg(feature = "redis")]
 use crate::codec::Format;
 use crate::{Error, Value};
@@ -22,6 +23,17 @@ pub enum Split {
     Absent,
     /// An error: never stored; a clone of it for those who waited, where it can be cloned.
     Failed(Option<Shared>),
+}
+
+impl Split {
+    /// What it answers; nothing where it failed.
+    pub(crate) fn answer(&self) -> Option<Answer> {
+        match self {
+            Split::Value(value) => Some(Answer::Value(value.clone())),
+            Split::Absent => Some(Answer::Absent),
+            Split::Failed(_) => None,
+        }
+    }
 }
 
 impl fmt::Debug for Split {
@@ -163,6 +175,10 @@ where
 pub trait Keep<T> {
     /// Shares the value.
     fn share(value: &T) -> Shared;
+    /// Shares a value that nobody else needs.
+    fn hand_over(value: T) -> Shared;
+    /// Whether [`take`](Self::take) would take it back.
+    fn fits(shared: &Shared) -> bool;
     /// Takes it back, `None` where another type is stored.
     fn take(shared: Shared) -> Option<T>;
 }
@@ -170,6 +186,14 @@ pub trait Keep<T> {
 impl<T: Clone + Send + Sync + 'static> Keep<T> for Owned<T> {
     fn share(value: &T) -> Shared {
         Arc::new(value.clone())
+    }
+
+    fn hand_over(value: T) -> Shared {
+        Arc::new(value)
+    }
+
+    fn fits(shared: &Shared) -> bool {
+        shared.is::<T>()
     }
 
     fn take(shared: Shared) -> Option<T> {
@@ -181,6 +205,14 @@ impl<T: Clone + Send + Sync + 'static> Keep<T> for Owned<T> {
 impl<U: Send + Sync + 'static> Keep<Arc<U>> for Whole<U> {
     fn share(value: &Arc<U>) -> Shared {
         Arc::<U>::clone(value)
+    }
+
+    fn hand_over(value: Arc<U>) -> Shared {
+        value
+    }
+
+    fn fits(shared: &Shared) -> bool {
+        shared.is::<U>()
     }
 
     fn take(shared: Shared) -> Option<Arc<U>> {

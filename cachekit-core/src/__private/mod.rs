@@ -1,8 +1,10 @@
 //! What expansions call. Not for use by hand: it changes without notice.
 
+mod answers;
 mod fail;
 mod form;
 mod lifetime;
+mod many;
 mod plan;
 mod probe;
 pub mod probes;
@@ -15,8 +17,8 @@ mod write;
 mod write_shape;
 
 pub use self::{
-    fail::*, form::*, lifetime::*, plan::*, probe::*, probes::*, read::*, recorder::*, shape::*,
-    site::*, tx::*, write::*, write_shape::*,
+    answers::*, fail::*, form::*, lifetime::*, many::*, plan::*, probe::*, probes::*, read::*,
+    recorder::*, shape::*, site::*, tx::*, write::*, write_shape::*,
 };
 pub use crate::{
     cache::{Cache, Policy},

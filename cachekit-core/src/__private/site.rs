@@ -11,6 +11,8 @@ pub struct Site {
     pub(crate) file: &'static str,
     pub(crate) line: u32,
     pub(crate) writes: bool,
+    /// Whether it reads many keys at once.
+    pub(crate) many: bool,
     warned: AtomicBool,
     /// The cache that knows of this site already; a hint that saves a look-up.
     known_to: AtomicUsize,
@@ -25,6 +27,16 @@ impl Site {
         line: u32,
     ) -> Self {
         Self::new(name, template, file, line, false)
+    }
+
+    /// A function that reads many keys of one template at once.
+    pub const fn read_many(
+        name: &'static str,
+        template: &'static str,
+        file: &'static str,
+        line: u32,
+    ) -> Self {
+        Self { many: true, ..Self::new(name, template, file, line, false) }
     }
 
     /// A function that invalidates.
@@ -45,6 +57,7 @@ impl Site {
             file,
             line,
             writes,
+            many: false,
             warned: AtomicBool::new(false),
             known_to: AtomicUsize::new(0),
         }

@@ -89,8 +89,8 @@ impl From<Option<Verdict>> for Lead {
 #[derive(Debug)]
 pub(crate) struct Attempt {
     // Dropped before the seat: the role must be free when the flight looks for a new leader.
-    load: Option<Load>,
-    role: Option<Role>,
+    pub(super) load: Option<Load>,
+    pub(super) role: Option<Role>,
     pub(super) member: Member,
     pub(super) engine: Arc<Engine>,
     pub(super) ask: Ask,
@@ -189,9 +189,14 @@ impl Attempt {
         }
     }
 
+    /// Why this caller, as the leader, goes past the cache.
+    pub(super) fn past_because(&self) -> Option<&'static str> {
+        self.past.or_else(|| self.barred())
+    }
+
     /// Finds out what to do as the leader.
-    async fn lead(&mut self, role: Role) -> Lead {
-        if let Some(reason) = self.past.or_else(|| self.barred()) {
+    pub(super) async fn lead(&mut self, role: Role) -> Lead {
+        if let Some(reason) = self.past_because() {
             return Box::pin(self.go_direct(role, reason)).await;
         }
         match &self.engine.store {

@@ -42,8 +42,24 @@ pub(crate) struct Context {
 #[derive(Debug)]
 pub(super) struct Loading {
     engine: usize,
-    key: Key,
+    keys: Keys,
     outer: Option<Arc<Loading>>,
+}
+
+/// What one load brings.
+#[derive(Debug)]
+enum Keys {
+    One(Key),
+    Many(Vec<Key>),
+}
+
+impl Keys {
+    fn contain(&self, key: &str) -> bool {
+        match self {
+            Self::One(held) => held.as_str() == key,
+            Self::Many(held) => held.iter().any(|held| held.as_str() == key),
+        }
+    }
 }
 
 impl Context {
@@ -104,8 +120,17 @@ impl Context {
 
     /// The context of a load of `key`.
     pub(crate) fn loading(&self, engine: &Arc<Engine>, key: Key) -> Self {
+        self.loading_keys(engine, Keys::One(key))
+    }
+
+    /// The context of one load of all these keys.
+    pub(crate) fn loading_many(&self, engine: &Arc<Engine>, keys: Vec<Key>) -> Self {
+        self.loading_keys(engine, Keys::Many(keys))
+    }
+
+    fn loading_keys(&self, engine: &Arc<Engine>, keys: Keys) -> Self {
         let outer = self.loading.clone();
-        let loading = Loading { engine: identity(engine), key, outer };
+        let loading = Loading { engine: identity(engine), keys, outer };
         Self { loading: Some(Arc::new(loading)), ..self.inside() }
     }
 
@@ -119,7 +144,7 @@ impl Context {
     /// Whether this task is inside a load of that key, and so must not wait for one.
     pub(crate) fn is_loading(&self, engine: &Arc<Engine>, key: &str) -> bool {
         let engine = identity(engine);
-        self.loads().any(|load| load.engine == engine && load.key.as_str() == key)
+        self.loads().any(|load| load.engine == engine && load.keys.contain(key))
     }
 
     /// Whether this task is inside any load of that cache.

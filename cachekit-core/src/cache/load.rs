@@ -24,66 +24,79 @@ pub(super) struct Leased {
     pub(super) stamps: Option<Stamps>,
 }
 
+/// A loaded answer on its way into the store.
+#[derive(Debug)]
+pub(super) struct Filling {
+    pub(super) role: Role,
+    lease: Leased,
+    answer: Answer,
+    lifetime: Lifetime,
+}
+
 impl Attempt {
     pub(super) async fn settle_leased(
         &mut self,
         role: Role,
-        mut lease: Leased,
+        lease: Leased,
         split: Split,
     ) -> Option<Verdict> {
-        let answer = match self.loaded(&role, &mut lease.old, split) {
-            Ok(answer) => answer,
+        let filling = match self.to_fill(role, lease, split) {
+            Ok(filling) => filling,
             Err(verdict) => return verdict,
         };
-        let Some(lifetime) = self.ask.policy.draw_lifetime(&answer) else {
-            let settled = role.unknown(&answer);
-            return self.after(settled, role);
-        };
         // A deposed leader fills as well: of two loads under one lease one enters, no matter which.
-        role.fill_sent();
+        filling.role.fill_sent();
         let filled = match &self.tags {
-            None => self.fill(&lease, &answer, lifetime).await.map(Filled::from),
-            Some(tags) => Box::pin(self.fill_under(&lease, &answer, lifetime, tags)).await,
+            None => match self.fill_of(&filling) {
+                Ok(fill) => self.engine.store.fill(self.key().as_str(), fill).await,
+                Err(error) => Err(error),
+            }
+            .map(Filled::from),
+            Some(tags) => Box::pin(self.fill_under(&filling, tags)).await,
         };
-        drop(lease);
-        self.after_fill(role, &answer, filled)
+        self.after_fill(filling, filled)
     }
 
-    async fn fill(
-        &self,
-        lease: &Leased,
-        answer: &Answer,
-        lifetime: Lifetime,
-    ) -> Result<bool, StoreError> {
-        let fill = self.fill_of(lease, answer, lifetime)?;
-        self.engine.store.fill(self.key().as_str(), fill).await
+    /// What there is to fill; where there is nothing, the flight is settled right here.
+    pub(super) fn to_fill(
+        &mut self,
+        role: Role,
+        mut lease: Leased,
+        split: Split,
+    ) -> Result<Filling, Option<Verdict>> {
+        let answer = self.loaded(&role, &mut lease.old, split)?;
+        match self.ask.policy.draw_lifetime(&answer) {
+            Some(lifetime) => Ok(Filling { role, lease, answer, lifetime }),
+            None => {
+                let settled = role.unknown(&answer);
+                Err(self.after(settled, role))
+            }
+        }
     }
 
-    pub(super) fn fill_of<'a>(
-        &self,
-        lease: &Leased,
-        answer: &'a Answer,
-        lifetime: Lifetime,
-    ) -> Result<Fill<'a>, StoreError> {
+    pub(super) fn fill_of<'a>(&self, filling: &'a Filling) -> Result<Fill<'a>, StoreError> {
+        let Filling { lease, answer, lifetime, .. } = filling;
         let codec = self.ask.codec.ok_or(StoreError::Unencodable)?;
         let cost = self.engine.clock.now_ms().saturating_sub(lease.began_ms);
         Ok(Fill {
             expected: lease.expected,
             answer,
             codec,
-            lifetime,
+            lifetime: *lifetime,
             load_cost_ms: cost.try_into().unwrap_or(u32::MAX),
             stamps: lease.stamps.clone(),
             local: self.ask.policy.is_in_process(),
         })
     }
 
-    fn after_fill(
+    pub(super) fn after_fill(
         &mut self,
-        role: Role,
-        answer: &Answer,
+        filling: Filling,
         filled: Result<Filled, StoreError>,
     ) -> Option<Verdict> {
+        let Filling { role, lease, answer, .. } = filling;
+        drop(lease);
+        let answer = &answer;
         let settled = match filled {
             Ok(Filled::Accepted) => {
                 return own_if_deposed(role.accepted(answer, Status::Loaded), Status::Loaded);

@@ -76,7 +76,7 @@ impl Look {
     }
 
     async fn read(&self) -> Result<Option<Found>, StoreError> {
-        if self.engine.barred(&self.key).is_some() && !mutant::on(Mutant::LookWhileDirty) {
+        if !may_look(&self.engine, &self.key) {
             return Ok(None);
         }
         match &self.tags {
@@ -104,6 +104,11 @@ impl Look {
     }
 }
 
+/// Whether what is under the key may be served as it is.
+pub(super) fn may_look(engine: &Engine, key: &Key) -> bool {
+    engine.barred(key).is_none() || mutant::on(Mutant::LookWhileDirty)
+}
+
 /// How many callers look at each key: a crowd before one key is better served by flights.
 #[derive(Debug)]
 pub(crate) struct Looks {
@@ -112,14 +117,14 @@ pub(crate) struct Looks {
 
 /// A caller's place among those that look. Dropping it leaves the place.
 #[derive(Debug)]
-struct Place<'a>(&'a AtomicU8);
+pub(super) struct Place<'a>(&'a AtomicU8);
 
 impl Looks {
     pub(crate) fn new() -> Self {
         Self { places: (0..PLACES).map(|_| AtomicU8::new(0)).collect() }
     }
 
-    fn take(&self, key: &Key) -> Option<Place<'_>> {
+    pub(super) fn take(&self, key: &Key) -> Option<Place<'_>> {
         let place = &self.places[key.as_ref().hash as usize % PLACES];
         let before = place.fetch_add(1, Ordering::Relaxed);
         let place = Place(place);

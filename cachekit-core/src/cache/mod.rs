@@ -23,6 +23,7 @@ mod load;
 mod local;
 mod local_state;
 mod look;
+mod many;
 mod marks;
 mod peek;
 mod policy;
@@ -60,6 +61,9 @@ pub use health::{Health, StoreChange};
 pub use local::LocalTier;
 pub use local_state::LocalState;
 pub(crate) use look::Looks;
+#[cfg(shuttle)]
+pub(crate) use many::together;
+pub(crate) use many::{Many, ManyStep};
 pub(crate) use marks::{Mark, Marks};
 pub use peek::Peek;
 pub(crate) use policy::Lifetime;

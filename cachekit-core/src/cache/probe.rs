@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How often a leader begins anew because the key changed under its hands.
-const RETRIES: u32 = 8;
+pub(super) const RETRIES: u32 = 8;
 
 /// What came of one probe.
 pub(super) enum Next {
@@ -73,7 +73,7 @@ impl Attempt {
         }
     }
 
-    async fn begin_load(&mut self, role: Role, lease: Id) -> Lead {
+    pub(super) async fn begin_load(&mut self, role: Role, lease: Id) -> Lead {
         let hold = self.engine.store.hold(self.key().as_str(), lease);
         let stamps = match &self.tags {
             None => None,
@@ -86,7 +86,7 @@ impl Attempt {
         self.begin(role, Leased { expected, old: None, _hold: hold, began_ms: 0, stamps }).await
     }
 
-    async fn begin(&mut self, role: Role, lease: Leased) -> Lead {
+    pub(super) async fn begin(&mut self, role: Role, lease: Leased) -> Lead {
         let has_old = lease.old.as_ref().is_some_and(|old| self.may_fall_back_on(&old.age));
         if Box::pin(self.line_up(has_old)).await.is_err() {
             drop(lease);
@@ -104,14 +104,25 @@ impl Attempt {
         if role.probe_sent(id).is_none() {
             return Next::Over;
         }
-        let probed = match &self.tags {
+        let found = match &self.tags {
             None => self.engine.probe(self.key(), id, &self.ask).await,
             Some(tags) => match Box::pin(self.probe_under(role, id, tags)).await {
-                Ok(probed) => probed,
+                Ok(found) => found,
                 Err(reason) => return Next::Direct(reason),
             },
         };
-        match probed {
+        self.probed(role, id, found, patient).await
+    }
+
+    /// What the answer to a probe with this id means.
+    pub(super) async fn probed(
+        &mut self,
+        role: &Role,
+        id: Id,
+        found: Result<Probe, StoreError>,
+        patient: bool,
+    ) -> Next {
+        match found {
             Ok(Probe::Granted) => Next::Granted(id),
             Ok(Probe::Lease(found)) => self.lease_found(role, id, found),
             Ok(Probe::Hit(found)) if found.fresh_for_ms.is_none() => {
@@ -129,7 +140,7 @@ impl Attempt {
 
     /// Every probe that is sent has an id of its own: an id sent twice could enter the key, leave
     /// it, and come back.
-    fn probe_id(&self, role: &Role) -> Option<Id> {
+    pub(super) fn probe_id(&self, role: &Role) -> Option<Id> {
         if mutant::on(Mutant::SameProbeId)
             && let Some(id) = role.last_sent()
         {

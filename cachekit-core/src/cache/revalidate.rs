@@ -98,7 +98,7 @@ impl Cache {
         T: Value,
         F: AsyncFnOnce(Option<Previous<T>>) -> Result<Fresh<T>, E>,
     {
-        let call = Call { site: &SITE, cache: Some(self), in_transaction: false };
+        let call = Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false };
         let plan = Comparing::new(move |old: Option<__private::Shared>| {
             load(old.and_then(|old| old.downcast().ok()).map(Previous))
         });
@@ -116,6 +116,7 @@ fn form<T: Value, E>() -> Form<Result<Fresh<T>, E>> {
         value: |shared| shared.downcast().ok().map(|value| Ok(Fresh(value))),
         absent: None,
         error: None,
+        fail: None,
         codec: Some(T::CODEC),
     }
 }

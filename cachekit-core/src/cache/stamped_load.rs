@@ -1,6 +1,6 @@
 //! What is different on the way of a read that names tags, over a shared tier.
 
-use super::{Answer, Lifetime, attempt::Attempt, load::Leased};
+use super::{attempt::Attempt, load::Filling};
 use crate::{
     entry::{Id, Stamps},
     flight::Role,
@@ -51,15 +51,13 @@ impl Attempt {
     /// Fills, the flight being closed for it, and looks whether the tags are still what they were.
     pub(super) async fn fill_under(
         &self,
-        lease: &Leased,
-        answer: &Answer,
-        lifetime: Lifetime,
+        filling: &Filling,
         tags: &[Tag],
     ) -> Result<Filled, StoreError> {
         // An invalidation that is pending has changed no generation yet, and somebody who joined during the load may
         // have come after it.
         let barred = self.engine.barred_tags(tags).is_some();
-        let mut fill = self.fill_of(lease, answer, lifetime)?;
+        let mut fill = self.fill_of(filling)?;
         if mutant::on(Mutant::StampAfterLoad) {
             fill = Fill { stamps: Some(self.engine.store.stamps(&self.ask, tags).await?), ..fill };
         }

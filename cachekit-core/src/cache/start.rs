@@ -339,7 +339,7 @@ impl Way {
 }
 
 /// Why this call may not use the cache, if so.
-fn past(
+pub(super) fn past(
     call: &Call<'_>,
     context: &Context,
     engine: &Arc<Engine>,

@@ -78,6 +78,44 @@ impl Engine {
         Ok(probe)
     }
 
+    /// [`fetch`](Self::fetch) of many keys in one write.
+    pub(crate) async fn fetch_many(
+        &self,
+        keys: &[&Key],
+        ask: &Ask,
+    ) -> Vec<Result<Option<Found>, StoreError>> {
+        let admissions: Vec<_> = keys.iter().map(|key| self.admit(key, &ask.policy)).collect();
+        let left = admissions.iter().any(Option::is_some);
+        let texts: Vec<_> = keys.iter().map(|key| key.as_str()).collect();
+        let read = self.store.read_many(&texts, left, ask).await;
+        for ((key, admission), found) in keys.iter().zip(&admissions).zip(&read) {
+            if let (Some(admission), Ok(Some(found))) = (admission, found) {
+                self.keep(admission, key, found, &ask.policy);
+            }
+        }
+        read
+    }
+
+    /// [`probe`](Self::probe) of many keys in one write.
+    #[cfg(any(feature = "redis", shuttle))]
+    pub(crate) async fn probe_many(
+        &self,
+        probes: &[(&Key, Id)],
+        ask: &Ask,
+    ) -> Vec<Result<Probe, StoreError>> {
+        let admissions: Vec<_> =
+            probes.iter().map(|(key, _)| self.admit(key, &ask.policy)).collect();
+        let left = admissions.iter().any(Option::is_some);
+        let texts: Vec<_> = probes.iter().map(|(key, id)| (key.as_str(), *id)).collect();
+        let probed = self.store.probe_many(&texts, left, ask).await;
+        for (((key, _), admission), probe) in probes.iter().zip(&admissions).zip(&probed) {
+            if let (Some(admission), Ok(Probe::Hit(found))) = (admission, probe) {
+                self.keep(admission, key, found, &ask.policy);
+            }
+        }
+        probed
+    }
+
     /// Keeps a copy of what was found, unless the right to do so was lost meanwhile.
     pub(crate) fn keep(&self, admission: &Admission, key: &Key, found: &Found, policy: &Policy) {
         let (Some(tier), Some(copies)) = (&self.tier, &self.copies) else { return };

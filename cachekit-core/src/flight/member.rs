@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Flight, Role, Verdict, seats::MemberId};
+use super::{Flight, Role, Verdict, seats::MemberId, state::State};
 use crate::{
     engine::Engine,
     key::Key,
@@ -48,6 +48,11 @@ impl Member {
     /// A leader may be alive and not polled, held in a `select!` or by the very task that waits
     /// here, so waiting has an end: `leader_wait`, doubling with each time.
     pub(crate) async fn turn(&self) -> Turn {
+        self.turn_after(Duration::ZERO).await
+    }
+
+    /// [`turn`](Self::turn) for a member that has waited for so long already.
+    pub(crate) async fn turn_after(&self, mut waited: Duration) -> Turn {
         // Most members lead at once, and need no timer for it.
         if let Poll::Ready(turn) = self.poll_turn(&Context::from_waker(Waker::noop())) {
             return turn;
@@ -55,10 +60,11 @@ impl Member {
         loop {
             let (seen, patience) = self.patience();
             let seat = std::future::poll_fn(|cx| self.poll_turn(cx));
-            match sync::within(patience, seat).await {
+            match sync::within(patience.saturating_sub(waited), seat).await {
                 Some(turn) => return turn,
                 None => self.lose_patience(seen),
             }
+            waited = Duration::ZERO;
         }
     }
 
@@ -66,19 +72,40 @@ impl Member {
         // Wakers are the caller's executor's: they are cloned and dropped without locks.
         let waker = cx.waker().clone();
         let mut state = self.flight.lock();
+        if let Some(turn) = self.take_turn(&mut state) {
+            return Poll::Ready(turn);
+        }
+        let replaced = state.seats.get_mut(self.id).and_then(|seat| seat.waker.replace(waker));
+        drop(state);
+        drop(replaced);
+        Poll::Pending
+    }
+
+    /// What this member is to do, if that is known already. It does not wait.
+    pub(crate) fn try_turn(&self) -> Option<Turn> {
+        self.take_turn(&mut self.flight.lock())
+    }
+
+    fn take_turn(&self, state: &mut State) -> Option<Turn> {
         let leaderless = state.started && !state.over && state.leader.is_none();
         let seat = state.seats.get_mut(self.id).expect("a member keeps its seat until it leaves");
         if let Some(verdict) = seat.verdict.take() {
             seat.served = true;
-            return Poll::Ready(Turn::Given(verdict));
+            return Some(Turn::Given(verdict));
         }
-        if !leaderless {
-            let replaced = seat.waker.replace(waker);
-            drop(state);
-            drop(replaced);
-            return Poll::Pending;
+        leaderless.then(|| Turn::Lead(Role::take(&self.flight, state, self.id)))
+    }
+
+    /// Keeps the seat, unpolled for a while: whoever waits beside it is woken in its place.
+    pub(crate) fn look_away(&self) {
+        let mut state = self.flight.lock();
+        let own = state.seats.get_mut(self.id).and_then(|seat| seat.waker.take());
+        let other = state.wake_a_candidate();
+        drop(state);
+        drop(own);
+        if let Some(other) = other {
+            other.wake();
         }
-        Poll::Ready(Turn::Lead(Role::take(&self.flight, &mut state, self.id)))
     }
 
     /// How long to wait, and what to compare with when the time is up.

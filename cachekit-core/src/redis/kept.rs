@@ -14,7 +14,7 @@ use super::store::{RedisStore, unless_of_another_type};
 use crate::entry::Id;
 
 /// What was found, and how many milliseconds it had left afterwards.
-type Left<T> = Result<(T, Option<u64>), StoreError>;
+pub(crate) type Left<T> = Result<(T, Option<u64>), StoreError>;
 
 impl RedisStore {
     /// [`read`](Self::read), and how long the entry has left.
@@ -49,7 +49,7 @@ impl RedisStore {
     }
 }
 
-fn write_left(command: &mut Cmd, key: StoreKey<'_>) {
+pub(super) fn write_left(command: &mut Cmd, key: StoreKey<'_>) {
     command.write_arg(b"PTTL");
     command.arg(key);
 }

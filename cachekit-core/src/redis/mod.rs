@@ -10,6 +10,7 @@ mod keeper;
 mod kept;
 mod lease;
 mod link;
+mod many;
 mod names;
 mod node;
 mod options;
@@ -38,6 +39,7 @@ pub use self::options::RedisOptions;
 pub use self::streams::Retention;
 pub(crate) use self::{
     lease::LeaseHold,
+    many::CasFill,
     probe::Probe,
     reply::StoreError,
     store::RedisStore,

@@ -7,6 +7,7 @@ use super::connect::Connector;
 use super::keeper::{GiveUps, Keeper};
 use super::lease::{LeaseHold, Leases};
 use super::link::Link;
+use super::many::accepted;
 use super::names::{Names, StoreKey};
 use super::options::RedisOptions;
 use super::probe::{self, Probe};
@@ -289,11 +290,7 @@ impl RedisStore {
         key: &str,
         args: &[&[u8]],
     ) -> Result<bool, StoreError> {
-        match script.run(&self.inner.link, self.key(key), args).await {
-            Ok(reply) => Ok(reply == 1),
-            Err(StoreError::Refused(Refusal::WrongType)) => Ok(false),
-            Err(error) => Err(error),
-        }
+        accepted(script.run(&self.inner.link, self.key(key), args).await)
     }
 
     pub(super) fn key<'a>(&'a self, key: &'a str) -> StoreKey<'a> {

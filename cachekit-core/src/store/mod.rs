@@ -4,6 +4,7 @@
 mod found;
 #[cfg(feature = "redis")]
 mod kept;
+mod many;
 #[cfg(feature = "redis")]
 mod redis;
 mod replaced;
@@ -15,6 +16,7 @@ mod trend;
 #[cfg(feature = "redis")]
 pub(crate) use self::redis::Redis;
 pub(crate) use found::Found;
+pub(crate) use many::MOST_KEYS;
 pub(crate) use replaced::Replaced;
 #[cfg(any(feature = "redis", shuttle))]
 pub(crate) use tags::Filled;
@@ -103,7 +105,7 @@ pub(crate) enum Expected {
 }
 
 /// A value on its way into the shared tier.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fill<'a> {
     pub(crate) expected: Expected,
     pub(crate) answer: &'a Answer,

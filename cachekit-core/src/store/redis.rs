@@ -1,5 +1,7 @@
 //! Values in Redis: entries to answers and back.
 
+mod many;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Expected, Fill, Found, Hold, Probe, StoreError, trend::Trend};
@@ -49,13 +51,14 @@ impl Redis {
     }
 
     pub(crate) async fn probe(&self, key: &str, id: Id, ask: &Ask) -> Result<Probe, StoreError> {
-        let found = self.look_closely(key, id, ask).await?;
+        let found = self.store.probe(key, id).await?;
+        let found = self.look_closely(found, ask);
         self.trend.note(matches!(found, Probe::Hit(_)));
         Ok(found)
     }
 
-    async fn look_closely(&self, key: &str, id: Id, ask: &Ask) -> Result<Probe, StoreError> {
-        Ok(untagged(self.understand(self.store.probe(key, id).await?, ask)))
+    pub(super) fn look_closely(&self, found: redis::Probe, ask: &Ask) -> Probe {
+        untagged(self.understand(found, ask))
     }
 
     /// What the reader takes the bytes for, whatever they are stamped with.

@@ -76,6 +76,8 @@ pub(crate) enum Companion {
 pub(crate) struct Args {
     pub(crate) root: Root,
     pub(crate) key: Option<Key>,
+    /// The names of all options, as written.
+    pub(crate) given: Vec<Ident>,
     pub(crate) tags: Vec<Key>,
     pub(crate) ttl: Option<Ttl>,
     pub(crate) negative_ttl: Option<Ttl>,
@@ -99,6 +101,7 @@ impl Args {
         let (mut key, mut ttl) = (false, false);
         options::each(tokens, errors, |input, _| {
             let name = seen.name(input, &NAMES)?;
+            args.given.push(name.clone());
             // An option in error is there all the same: it is not missing too.
             key |= name == "key";
             ttl |= name == "ttl";

@@ -12,6 +12,7 @@ use syn::{
 
 use super::BoundKey;
 use super::args::{Args, Companion};
+use super::many::Batch;
 use crate::errors::Errors;
 use crate::mentions;
 use crate::signature::{self, Function};
@@ -22,12 +23,13 @@ pub(super) fn companion(
     function: &Function,
     args: &Args,
     key: Option<&BoundKey>,
+    batch: Option<&Batch>,
     errors: &mut Errors,
 ) -> Option<TokenStream> {
     let ident = name(function, args)?;
     match key? {
         BoundKey::Template(template, bound) => {
-            Some(expand(function, args, &ident, template, bound))
+            Some(expand(function, args, &ident, (template, bound), batch))
         }
         BoundKey::Expr(_) => {
             let asked = match &args.companion {
@@ -62,12 +64,12 @@ fn expand(
     function: &Function,
     args: &Args,
     ident: &Ident,
-    template: &Template,
-    bound: &[Bound],
+    (template, bound): (&Template, &[Bound]),
+    batch: Option<&Batch>,
 ) -> TokenStream {
     let root = &args.root;
     let ck = root.private();
-    let params = Params::of(function, template, &ck);
+    let params = Params::of(function, template, batch, &ck);
     let Params { written, lent, elided } = &params;
     let used = mentions::words(quote!(#(#written)*));
     let generics = generics(&function.sig.generics, &used, template, elided);
@@ -75,7 +77,11 @@ fn expand(
     let receiver = function.receiver().map(|_| quote!(&self,));
     let vis = &function.vis;
     let cfgs = function.attrs.iter().filter(|attr| is_cfg(attr));
-    let doc = format!(" The key under which `{}` keeps its answer.", function.name());
+    let kept = match batch {
+        Some(batch) => format!("what it has for one of `{}`", batch.name().unraw_string()),
+        None => "its answer".to_owned(),
+    };
+    let doc = format!(" The key under which `{}` keeps {kept}.", function.name());
     let values: Vec<TokenStream> = bound.iter().map(|bound| lent_value(bound, function)).collect();
     let key = template::write(template, &values, &ck);
     quote! {
@@ -117,7 +123,12 @@ struct Params {
 }
 
 impl Params {
-    fn of(function: &Function, template: &Template, ck: &TokenStream) -> Params {
+    fn of(
+        function: &Function,
+        template: &Template,
+        batch: Option<&Batch>,
+        ck: &TokenStream,
+    ) -> Params {
         let mut params = Params { written: Vec::new(), lent: Vec::new(), elided: Vec::new() };
         let is_used = |arg: &&PatType| {
             signature::pattern_names(&arg.pat)
@@ -125,13 +136,14 @@ impl Params {
                 .any(|name| template.uses(&name.unraw_string()))
         };
         for arg in function.args().filter(is_used) {
-            params.add(arg, ck);
+            let element = batch.and_then(|batch| batch.element_of(arg));
+            params.add(arg, element.unwrap_or(&arg.ty), ck);
         }
         params
     }
 
-    fn add(&mut self, arg: &PatType, ck: &TokenStream) {
-        let mut ty = arg.ty.clone();
+    fn add(&mut self, arg: &PatType, ty: &Type, ck: &TokenStream) {
+        let mut ty = ty.clone();
         let Some(name) = signature::plain_name(arg) else {
             NameLifetimes(&mut self.elided).visit_type_mut(&mut ty);
             let pat = &arg.pat;

@@ -81,6 +81,10 @@ fn plan(function: &Function, args: &Args, ttl: &Ttl) -> (TokenStream, TokenStrea
 }
 
 fn site(function: &Function, key: &BoundKey) -> TokenStream {
+    site_made_by(&quote!(read), function, key)
+}
+
+pub(super) fn site_made_by(make: &TokenStream, function: &Function, key: &BoundKey) -> TokenStream {
     let name = format!("::{}", function.name());
     let template = match key {
         BoundKey::Template(template, _) => template.text.to_token_stream(),
@@ -88,7 +92,7 @@ fn site(function: &Function, key: &BoundKey) -> TokenStream {
         BoundKey::Expr(_) => quote!(""),
     };
     quote! {
-        static __CK_SITE: __ck::Site = __ck::Site::read(
+        static __CK_SITE: __ck::Site = __ck::Site::#make(
             ::core::concat!(::core::module_path!(), #name),
             #template,
             ::core::file!(),
@@ -120,11 +124,7 @@ pub(crate) fn form(function: &Function, args: &Args) -> TokenStream {
         let shape = at_output("__ck_shape");
         quote!(__ck::can_err(#shape);)
     });
-    // A probe does not see lifetimes: it would share an error that borrows, and then not compile.
-    let error = match signature::borrows(output) {
-        true => quote!(__ck_shape.error()),
-        false => quote!((&&__ck_shape.error())),
-    };
+    let error = error_of(output);
     quote! {
         let __ck_shape = (&&&&__ck::Probe::<#output>::NEW).ck_shape();
         let __ck_stored = (&&__ck_shape.value()).ck_stored();
@@ -133,6 +133,15 @@ pub(crate) fn form(function: &Function, args: &Args) -> TokenStream {
         #absent
         #fail
         #errs
+    }
+}
+
+/// The question after the error's type. A probe does not see lifetimes: it would share an error that borrows, and then
+/// not compile.
+pub(super) fn error_of(output: &Type) -> TokenStream {
+    match signature::borrows(output) {
+        true => quote!(__ck_shape.error()),
+        false => quote!((&&__ck_shape.error())),
     }
 }
 
@@ -176,7 +185,7 @@ fn outlives_the_body(function: &Function, expr: &Expr) -> bool {
 }
 
 /// Asks every `&mut` argument, and every connection by value, whether a transaction is open: statements, and the answer.
-fn in_transaction(function: &Function, args: &Args) -> (TokenStream, TokenStream) {
+pub(super) fn in_transaction(function: &Function, args: &Args) -> (TokenStream, TokenStream) {
     let asked: Vec<Asked> = if args.outside_tx { Vec::new() } else { asked(function) };
     if asked.is_empty() {
         return (TokenStream::new(), quote!(false));
@@ -225,7 +234,7 @@ fn ask(arg: &PatType) -> Option<Asked> {
     Some(Asked { place, by_name, at })
 }
 
-fn policy_of(args: &Args, ttl: &Ttl) -> TokenStream {
+pub(super) fn policy_of(args: &Args, ttl: &Ttl) -> TokenStream {
     let (ahead, constant) = ahead::policy(args);
     let l1 = args.l1.iter().map(|yes| quote!(.l1(#yes)));
     let bounds = args.bounds.on_policy();

@@ -7,6 +7,7 @@ mod bounds;
 mod check;
 mod companion;
 pub(crate) mod expand;
+mod many;
 mod times;
 
 use proc_macro2::TokenStream;
@@ -40,10 +41,19 @@ pub(crate) fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
     check::check(&function, &args, &mut errors);
     let key = bind_key(&function, &args, &mut errors);
     let tags = bind_tags(&function, &args, &mut errors);
-    let companion = companion::companion(&function, &args, key.as_ref(), &mut errors);
+    let batch = key.as_ref().and_then(|key| many::find(&function, key, &mut errors));
+    if key.as_ref().is_some_and(many::is_asked) {
+        many::check(&args, &mut errors);
+    }
+    // Without its elements' type there is no telling what the companion takes.
+    let known = key.as_ref().filter(|key| batch.is_some() || !many::is_asked(key));
+    let companion = companion::companion(&function, &args, known, batch.as_ref(), &mut errors);
     match (key, &args.ttl) {
         (Some(key), Some(ttl)) if errors.is_empty() => {
-            let function = expand::expand(&function, &args, &key, &tags, ttl);
+            let function = match &batch {
+                Some(batch) => many::expand(&function, &args, &key, ttl, batch),
+                None => expand::expand(&function, &args, &key, &tags, ttl),
+            };
             quote!(#function #companion)
         }
         // The companion stays where it can be made, or every writer that names it would be an error too.
@@ -70,7 +80,7 @@ pub(crate) fn bind_tags(function: &Function, args: &Args, errors: &mut Errors) -
 fn bind_key(function: &Function, args: &Args, errors: &mut Errors) -> Option<BoundKey> {
     let template = match args.key.as_ref()? {
         Key::Expr(expr) => return Some(BoundKey::Expr(expr.clone())),
-        Key::Template(text) => errors.ok(Template::parse(text.clone()))?,
+        Key::Template(text) => errors.ok(Template::parse_batch(text.clone()))?,
     };
     check::placeholders(function, args, &template, errors);
     let bound = template::bind(&template, function, Place::Read, errors);

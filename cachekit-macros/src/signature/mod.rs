@@ -13,8 +13,8 @@ use syn::{
 };
 
 pub(crate) use types::{
-    borrows, contains_impl, holds_plain, is_connection, is_executor, is_plain, last_segment,
-    pattern_names,
+    Elements, borrows, contains_impl, elements, holds_plain, is_connection, is_executor, is_plain,
+    last_segment, pattern_names,
 };
 
 use crate::template::Unraw as _;
@@ -160,7 +160,7 @@ impl Function {
 
     /// The body with a known type for its `return` and `?`, as the expression of a closure that gives its future.
     pub(crate) fn load(&self, ck: &TokenStream) -> TokenStream {
-        let (body, output) = (&self.body, &self.output);
+        let body = &self.body;
         let returned = &self.sig.output;
         let run = match self.flavor {
             Some(Flavor::Boxed) => {
@@ -175,14 +175,7 @@ impl Function {
                 __ck_body().await
             },
             _ => {
-                // Where the compiler says that the type is known from.
-                let at = output.span();
-                let ck = respan(ck, at);
-                let typed = quote_spanned! {at=>
-                    if false {
-                        return #ck::never::<#output>();
-                    }
-                };
+                let typed = self.typed(ck);
                 quote!(#typed #body)
             }
         };
@@ -199,6 +192,19 @@ impl Function {
                 __ck_inner().await
             }),
             _ => body,
+        }
+    }
+
+    /// The statement that says which type the `return` and `?` of a body have.
+    pub(crate) fn typed(&self, ck: &TokenStream) -> TokenStream {
+        let output = &self.output;
+        // Where the compiler says that the type is known from.
+        let at = output.span();
+        let ck = respan(ck, at);
+        quote_spanned! {at=>
+            if false {
+                return #ck::never::<#output>();
+            }
         }
     }
 

@@ -166,6 +166,37 @@ pub(crate) fn holds_plain(ty: &Type) -> bool {
     is_plain(ty) || (args.peek().is_some() && args.all(is_plain))
 }
 
+/// Collections that can be made of fewer elements.
+const COLLECTIONS: &[&str] = &["Vec", "VecDeque", "HashSet", "BTreeSet"];
+
+/// How an argument has its elements.
+pub(crate) enum Elements<'a> {
+    /// `&[T]`
+    Slice,
+    /// `Vec<T>` and its like.
+    Owned,
+    /// A reference to one.
+    Borrowed(&'a Type),
+}
+
+/// The type of an argument's elements, if it is a collection by its name, and how it has them.
+pub(crate) fn elements(ty: &Type) -> Option<(&Type, Elements<'_>)> {
+    match ty {
+        Type::Paren(paren) => elements(&paren.elem),
+        Type::Group(group) => elements(&group.elem),
+        Type::Reference(reference) if reference.mutability.is_none() => match &*reference.elem {
+            Type::Slice(slice) => Some((&slice.elem, Elements::Slice)),
+            owned => Some((collected(owned)?, Elements::Borrowed(owned))),
+        },
+        owned => Some((collected(owned)?, Elements::Owned)),
+    }
+}
+
+/// `T` of `Vec<T>` and its like.
+fn collected(ty: &Type) -> Option<&Type> {
+    COLLECTIONS.iter().find_map(|name| inner(ty, name))
+}
+
 /// Traits of sqlx that a pool, a connection and a transaction implement alike.
 const EXECUTORS: &[&str] =
     &["Executor", "Acquire", "PgExecutor", "MySqlExecutor", "SqliteExecutor", "AnyExecutor"];

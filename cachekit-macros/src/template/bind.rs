@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Ident, Index};
 
 use super::parse::not_a_path;
-use super::{Piece, Template, root};
+use super::{EACH, Piece, Template, root};
 use crate::errors::{self, Errors};
 use crate::signature::Function;
 
@@ -40,6 +40,8 @@ pub(crate) fn bind(
 ) -> Vec<Bound> {
     let text = template.text.span();
     let bind = |path: &str| {
+        // One element goes by the name of them all.
+        let path = &path.replace(EACH, "");
         let (root, at) = known_root(path, text, function, place)
             .ok_or_else(|| syn::Error::new(text, unknown(path, function, place)))?;
         // Out of the reach of rustc's proposals, which would replace the whole template.

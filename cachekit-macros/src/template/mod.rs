@@ -4,7 +4,7 @@ mod bind;
 mod parse;
 
 pub(crate) use bind::{Bound, Place, RET_IN_TAG, Unraw, bind, write, write_in_place, write_tag};
-pub(crate) use parse::{Piece, parse};
+pub(crate) use parse::{EACH, Piece, parse, parse_batch};
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -25,6 +25,14 @@ impl Template {
     /// Reads a template.
     pub(crate) fn parse(text: LitStr) -> syn::Result<Template> {
         match parse(&text.value()) {
+            Ok(pieces) => Ok(Template { text, pieces }),
+            Err(message) => Err(syn::Error::new(text.span(), message)),
+        }
+    }
+
+    /// Reads a template that may have placeholders for each element of an argument.
+    pub(crate) fn parse_batch(text: LitStr) -> syn::Result<Template> {
+        match parse_batch(&text.value()) {
             Ok(pieces) => Ok(Template { text, pieces }),
             Err(message) => Err(syn::Error::new(text.span(), message)),
         }
@@ -51,7 +59,7 @@ impl Template {
 
 /// The first word of a path.
 pub(crate) fn root(path: &str) -> &str {
-    path.split(['.', ':']).next().unwrap_or(path)
+    path.split(['.', ':', '[']).next().unwrap_or(path)
 }
 
 /// `key!("user:<id>")`: the key over the names in scope.

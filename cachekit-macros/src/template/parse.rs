@@ -1,5 +1,8 @@
 //! The grammar of key templates, the same as that of `cachekit::key::RuntimeTemplate`.
 
+/// What follows the name of an argument whose elements each have a key.
+pub(crate) const EACH: &str = "[]";
+
 /// One part of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
@@ -11,6 +14,21 @@ pub(crate) enum Piece {
 
 /// Takes a template apart; the error is a sentence for whoever wrote it.
 pub(crate) fn parse(template: &str) -> Result<Vec<Piece>, String> {
+    let pieces = parse_batch(template)?;
+    let each = pieces.iter().find_map(|piece| match piece {
+        Piece::Placeholder(path) => path.contains(EACH).then_some(path),
+        Piece::Literal(_) => None,
+    });
+    match each {
+        None => Ok(pieces),
+        Some(path) => Err(format!(
+            "`<{path}>` stands for each element in turn, which is for functions with `#[cached]`; name one element here, or write `keys = ids.iter().map(…)`"
+        )),
+    }
+}
+
+/// [`parse`] for a template that may have placeholders for each element of an argument, such as `<ids[]>`.
+pub(crate) fn parse_batch(template: &str) -> Result<Vec<Piece>, String> {
     let pieces = pieces(template)?;
     check_start(&pieces)?;
     check_separators(&pieces)?;
@@ -40,7 +58,15 @@ fn check_path(path: &str) -> Result<(), String> {
     if path.trim().is_empty() {
         return Err("a placeholder needs a name, such as `<id>`".into());
     }
-    if is_fields(path) || is_constant(path) { Ok(()) } else { Err(not_a_path(path)) }
+    let legal = is_fields(path) || is_constant(path) || is_element(path);
+    if legal { Ok(()) } else { Err(not_a_path(path)) }
+}
+
+/// `ids[]`, or a field of each: `refs[].id`.
+fn is_element(path: &str) -> bool {
+    path.split_once(EACH).is_some_and(|(root, fields)| {
+        is_name(root) && (fields.is_empty() || is_fields(&format!("{root}{fields}")))
+    })
 }
 
 /// What to say of a placeholder that is no path.

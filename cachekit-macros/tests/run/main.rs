@@ -6,6 +6,7 @@
 #![allow(clippy::needless_borrows_for_generic_args)]
 
 mod background;
+mod batches;
 mod companions;
 mod connections;
 mod forms;

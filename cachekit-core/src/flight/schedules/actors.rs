@@ -47,8 +47,9 @@ pub(super) async fn writer(world: World, scenario: Scenario) {
         if percent() < 50 {
             let version = world.db.commit();
             dawdle().await;
-            let outcome = cache.invalidate(world.some_stale_key()).await;
-            world.db.returned(version, outcome == Outcome::Applied, Some(process));
+            let outcomes = cache.invalidate_many(world.stale_keys()).await;
+            let applied = outcomes.iter().all(|(_, outcome)| *outcome == Outcome::Applied);
+            world.db.returned(version, applied, Some(process));
         } else {
             let writing = attributed(&world, process);
             if percent() < scenario.fickle {
@@ -64,7 +65,7 @@ async fn attributed(world: &World, process: usize) {
     static SITE: Site = Site::write("attributed", file!(), line!());
     let again_after = (percent() < 20).then_some(Duration::from_millis(1));
     let rules = WriteRules { failed: None, again_after };
-    let (cache, keys) = (Some(&world.caches[process]), vec![world.some_stale_key()]);
+    let (cache, keys) = (Some(&world.caches[process]), world.stale_keys());
     let body = || commit(&world.db);
     let writing = write(&SITE, cache, keys, rules, |_, _| (), body);
     let (version, receipt) = with_receipt(writing).await;
@@ -87,8 +88,10 @@ pub(super) async fn foreign_writer(world: World, scenario: Scenario) {
             yields(pick(80)).await;
         }
         if let Some(server) = &world.server {
-            let key = world.tag.as_ref().map_or_else(|| world.key.clone(), Key::to_tag);
-            server.with_keys(|keys| keys.unlink(key.as_str()));
+            let tag = world.tag.as_ref().map(|tag| vec![tag.to_tag()]);
+            for key in tag.unwrap_or_else(|| world.keys()) {
+                server.with_keys(|keys| keys.unlink(key.as_str()));
+            }
         }
         world.db.returned(version, true, None);
     }

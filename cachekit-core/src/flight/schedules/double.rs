@@ -8,7 +8,7 @@ use super::{
     server::{Server, dawdle},
 };
 use crate::{
-    cache::Ask,
+    cache::{Ask, together},
     entry::Id,
     store::{Expected, Fill, Found, Hold, Probe, StoreError},
 };
@@ -57,6 +57,29 @@ impl Double {
             Probe::Hit(found) if found.stamps.is_some() => Ok(Probe::Unusable(found.id)),
             probe => Ok(probe),
         }
+    }
+
+    pub(crate) async fn read_many(
+        &self,
+        keys: &[&str],
+        ask: &Ask,
+    ) -> Vec<Result<Option<Found>, StoreError>> {
+        together(keys.iter().map(|key| self.read(key, ask))).await
+    }
+
+    pub(crate) async fn probe_many(
+        &self,
+        probes: &[(&str, Id)],
+        ask: &Ask,
+    ) -> Vec<Result<Probe, StoreError>> {
+        together(probes.iter().map(|(key, id)| self.probe(key, *id, ask))).await
+    }
+
+    pub(crate) async fn fill_many(
+        &self,
+        fills: &[(&str, Fill<'_>)],
+    ) -> Vec<Result<bool, StoreError>> {
+        together(fills.iter().map(|(key, fill)| self.fill(key, fill.clone()))).await
     }
 
     pub(crate) async fn seen(&self, key: &str, id: Id) -> Result<Option<Expected>, StoreError> {

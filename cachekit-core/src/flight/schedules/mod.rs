@@ -13,6 +13,8 @@ mod tags;
 #[cfg(test)]
 mod actors;
 #[cfg(test)]
+mod batch;
+#[cfg(test)]
 mod database;
 #[cfg(test)]
 mod explore;

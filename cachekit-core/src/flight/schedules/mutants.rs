@@ -86,6 +86,12 @@ fn a_single_local_invalidation_is_caught() {
 }
 
 #[test]
+fn a_batch_that_waits_before_it_loads_is_caught() {
+    let scenario = Scenario { batches: 2, readers: 0, fickle: 0, foreign_writers: 0, ..STORE };
+    catch(Mutant::BatchWaitsFirst, scenario, "deadlock");
+}
+
+#[test]
 fn inserting_without_a_ticket_is_caught() {
     catch(Mutant::InsertWithoutTicket, Scenario { writers: 1, ..EMBEDDED }, "stale");
 }

@@ -153,6 +153,40 @@ fn two_schemas_under_one_key_serve_nobody_what_is_old() {
 }
 
 #[test]
+fn embedded_batches_see_what_returned_writers_wrote() {
+    explore(Scenario { batches: 3, readers: 1, writers: 2, failing_loads: 10, ..EMBEDDED }, MANY);
+}
+
+#[test]
+fn batches_see_what_others_wrote() {
+    let scenario = Scenario { batches: 3, readers: 1, failing_loads: 10, ..STORE };
+    explore(scenario, MANY);
+    explore(Scenario { slow_replies: true, warm: true, fickle: 0, ..scenario }, MANY);
+}
+
+#[test]
+fn batches_of_two_processes_see_what_others_wrote() {
+    let faults = Faults { lost: 10, refused: 3, full: 3, down: 3 };
+    let scenario = Scenario {
+        faults,
+        batches: 3,
+        readers: 2,
+        writers: 1,
+        reaper: true,
+        vandal: true,
+        ..TWO_PROCESSES
+    };
+    explore(scenario, MANY);
+}
+
+#[test]
+fn batches_that_lose_patience_go_on() {
+    let scenario =
+        Scenario { impatient: true, batches: 2, hoarders: 1, readers: 1, ..TWO_PROCESSES };
+    explore(scenario, MANY);
+}
+
+#[test]
 fn everything_at_once_serves_nobody_what_is_old() {
     let scenario = Scenario {
         faults: Faults { lost: 10, refused: 3, full: 3, down: 3 },

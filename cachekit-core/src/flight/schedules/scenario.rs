@@ -5,7 +5,7 @@ use std::time::Duration;
 use shuttle::future::{JoinHandle, block_on, spawn};
 
 use super::{
-    actors,
+    actors, batch,
     reader::Manner,
     server::{Faults, dawdle, percent},
     world::World,
@@ -35,6 +35,8 @@ pub(super) struct Scenario {
     pub(super) manners: &'static [Manner],
     /// How often a caller goes away before its time, in percent.
     pub(super) fickle: u32,
+    /// Readers of several rows at once; writers then write them all.
+    pub(super) batches: usize,
     pub(super) hoarders: usize,
     pub(super) writers: usize,
     pub(super) foreign_writers: usize,
@@ -72,6 +74,7 @@ pub(super) const EMBEDDED: Scenario = Scenario {
     reads: 2,
     manners: &[Manner::Plain],
     fickle: 30,
+    batches: 0,
     hoarders: 0,
     writers: 0,
     foreign_writers: 0,
@@ -132,6 +135,9 @@ impl Scenario {
                 }));
             }
             cast.push(reader);
+        }
+        for _ in 0..self.batches {
+            cast.push(spawn(batch::batch_reader(world.clone(), self)));
         }
         let each = |count: usize| (0..count).map(|_| world.clone());
         cast.extend(each(self.hoarders).map(|world| spawn(actors::hoarder(world))));

@@ -29,6 +29,8 @@ pub(super) struct World {
     pub(super) caches: Vec<Cache>,
     pub(super) server: Option<Arc<Server>>,
     pub(super) clock: Arc<ManualClock>,
+    /// The rows that every writer writes, of which `key` is the first.
+    ids: &'static [u64],
 }
 
 impl World {
@@ -36,7 +38,9 @@ impl World {
         let server = scenario.store.then(|| Server::new(scenario.faults, scenario.slow_replies));
         let world = Self::with(scenario, server);
         if let Some(server) = world.server.as_ref().filter(|_| scenario.warm) {
-            server.with_keys(|keys| keys.put(world.key.as_str(), 0_u64));
+            for key in world.keys() {
+                server.with_keys(|keys| keys.put(key.as_str(), 0_u64));
+            }
         }
         world
     }
@@ -57,16 +61,31 @@ impl World {
             })
             .collect();
         let tag = scenario.tags.then(|| key(9));
-        Self { db: Arc::new(Database::new(scenario)), key: key(7), tag, caches, server, clock }
+        let ids: &[u64] = if scenario.batches > 0 { &[7, 9, 10] } else { &[7] };
+        let db = Arc::new(Database::new(scenario));
+        Self { db, key: key(7), tag, caches, server, clock, ids }
     }
 
-    /// A key whose invalidation makes the row's entry stale: with tags that of the tag, or the key that is the tag.
-    pub(super) fn some_stale_key(&self) -> Key {
+    /// Keys whose invalidation makes the row's entries stale: with tags that of the tag, or the key that is the tag.
+    pub(super) fn stale_keys(&self) -> Vec<Key> {
         match &self.tag {
-            Some(tag) if percent() < 70 => tag.to_tag(),
-            Some(tag) => tag.clone(),
-            None => self.key.clone(),
+            Some(tag) if percent() < 70 => vec![tag.to_tag()],
+            Some(tag) => vec![tag.clone()],
+            None => self.keys(),
         }
+    }
+
+    pub(super) fn ids(&self) -> &'static [u64] {
+        self.ids
+    }
+
+    /// The keys that every writer invalidates.
+    pub(super) fn keys(&self) -> Vec<Key> {
+        self.ids.iter().copied().map(key).collect()
+    }
+
+    pub(super) fn key_of(id: u64) -> Key {
+        key(id)
     }
 
     pub(super) fn other_key(&self) -> Key {
@@ -126,9 +145,8 @@ impl World {
     async fn read_the_newest(&self) {
         let newest = self.db.version();
         for cache in &self.caches {
-            for _ in 0..2 {
+            for key in self.keys().into_iter().flat_map(|key| [key.clone(), key]) {
                 let load = async || Ok::<_, ()>(self.db.version());
-                let key = self.key.clone();
                 let found = match &self.tag {
                     Some(tag) => {
                         cache.tagged([tag.clone()]).get_or_load(key, &reader::POLICY, load).await

@@ -1,5 +1,7 @@
 //! What expansions call. Not for use by hand: it changes without notice.
 
+#[cfg(feature = "bloom")]
+mod asking;
 mod form;
 mod lifetime;
 mod probe;
@@ -12,6 +14,8 @@ mod tx;
 mod write;
 mod write_shape;
 
+#[cfg(feature = "bloom")]
+pub use self::asking::*;
 pub use self::{
     form::*, lifetime::*, probe::*, probes::*, read::*, recorder::*, shape::*, site::*, tx::*,
     write::*, write_shape::*,

@@ -56,7 +56,7 @@ where
 }
 
 /// Goes the way to its end. The body runs at most once: it may consume what it borrows.
-async fn go<R, F, Fut>(mut way: Box<Way>, form: Form<R>, body: F) -> R
+pub(super) async fn go<R, F, Fut>(mut way: Box<Way>, form: Form<R>, body: F) -> R
 where
     F: FnOnce() -> Fut,
     Fut: Future<Output = R>,
@@ -101,7 +101,7 @@ fn from_verdict<R>(form: &Form<R>, verdict: Verdict, own: &mut Option<R>) -> Opt
     }
 }
 
-fn from_answer<R>(form: &Form<R>, answer: Answer) -> Option<R> {
+pub(super) fn from_answer<R>(form: &Form<R>, answer: Answer) -> Option<R> {
     match answer {
         Answer::Value(value) => (form.value)(value),
         Answer::Absent => form.absent.map(|absent| absent()),
@@ -120,6 +120,17 @@ pub struct Read<R, F>(State<R, F>);
 enum State<R, F> {
     Ready(Option<R>),
     Pending(Pin<Box<F>>),
+}
+
+#[cfg(feature = "bloom")]
+impl<R, F> Read<R, F> {
+    pub(super) fn ready(out: R) -> Self {
+        Self(State::Ready(Some(out)))
+    }
+
+    pub(super) fn pending(future: F) -> Self {
+        Self(State::Pending(Box::pin(future)))
+    }
 }
 
 // Nothing in it is pinned in place.

@@ -35,6 +35,8 @@ pub enum Status {
     Joined,
     /// This call ran the function's body without the cache.
     Bypassed,
+    /// A Bloom filter says that there is nothing to be found.
+    Filtered,
 }
 
 impl Status {
@@ -50,6 +52,7 @@ impl Status {
             Self::Loaded => "loaded",
             Self::Joined => "joined",
             Self::Bypassed => "bypassed",
+            Self::Filtered => "filtered",
         }
     }
 }

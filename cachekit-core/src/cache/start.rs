@@ -181,6 +181,12 @@ impl Way {
         }
     }
 
+    /// Whether a filter may answer: not where the caller wants the body to run.
+    #[cfg(feature = "bloom")]
+    pub(crate) fn may_be_filtered(&self) -> bool {
+        matches!(self.kind, Kind::Look(_) | Kind::Flight(_))
+    }
+
     /// Whether the body's output may be of use to others: only then is it worth a clone.
     pub(crate) fn is_shared(&self) -> bool {
         !matches!(self.kind, Kind::Direct(_))

@@ -1,5 +1,7 @@
 //! Metrics and events: what a cache tells of itself, under the names of one table.
 
+#[cfg(feature = "bloom")]
+mod bloom;
 mod hook;
 #[cfg(feature = "metrics")]
 pub mod names;
@@ -7,5 +9,7 @@ mod reporter;
 #[cfg(feature = "metrics")]
 mod stripes;
 
+#[cfg(feature = "bloom")]
+pub(crate) use bloom::{bloom_fill, bloom_verdict};
 pub(crate) use hook::Hook;
 pub(crate) use reporter::Reporter;

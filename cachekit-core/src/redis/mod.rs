@@ -4,6 +4,8 @@
 //! once with [`StoreError::Down`], so no circuit breaker stands beside it.
 
 mod backoff;
+#[cfg(feature = "bloom")]
+mod bloom;
 mod connect;
 mod exchange;
 mod keeper;
@@ -30,6 +32,8 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "bloom")]
+pub(crate) use self::bloom::{BloomKey, HEADER, Incarnation, Looked};
 pub use self::options::RedisOptions;
 #[cfg(feature = "events")]
 pub use self::streams::Retention;

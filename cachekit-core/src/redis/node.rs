@@ -13,6 +13,10 @@ pub(super) struct Node {
     cluster: bool,
     append_only: bool,
     snapshots: bool,
+    #[cfg(feature = "bloom")]
+    run: String,
+    #[cfg(feature = "bloom")]
+    history: String,
 }
 
 impl Node {
@@ -35,6 +39,10 @@ impl Node {
             "connected_slaves" => self.replicas = value.parse().unwrap_or(0),
             "loading" => self.loading = value == "1",
             "redis_mode" => self.cluster = value == "cluster",
+            #[cfg(feature = "bloom")]
+            "run_id" => self.run = value.to_owned(),
+            #[cfg(feature = "bloom")]
+            "master_replid" => self.history = value.to_owned(),
             "aof_enabled" => self.append_only = value == "1",
             _ => {}
         }
@@ -53,6 +61,18 @@ impl Node {
                 _ => {}
             }
         }
+    }
+
+    /// Who it is: another after a restart, and after it became the primary. `None` where it does not say.
+    #[cfg(feature = "bloom")]
+    pub(super) fn incarnation(&self) -> Option<super::Incarnation> {
+        let says = !self.run.is_empty() && !self.history.is_empty();
+        says.then(|| {
+            let hash = blake3::hash(format!("{} {}", self.run, self.history).as_bytes());
+            let mut incarnation = [0; 16];
+            incarnation.copy_from_slice(&hash.as_bytes()[..16]);
+            incarnation
+        })
     }
 
     /// Why this server can never serve as a cache: nothing but another server or version will help.

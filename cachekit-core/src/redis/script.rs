@@ -76,11 +76,11 @@ impl Script {
         Ok(())
     }
 
-    fn by_hash(&self, key: StoreKey<'_>, args: &[&[u8]]) -> Cmd {
+    pub(super) fn by_hash(&self, key: StoreKey<'_>, args: &[&[u8]]) -> Cmd {
         command(b"EVALSHA", self.hash.as_bytes(), key, args)
     }
 
-    fn in_full(&self, key: StoreKey<'_>, args: &[&[u8]]) -> Cmd {
+    pub(super) fn in_full(&self, key: StoreKey<'_>, args: &[&[u8]]) -> Cmd {
         command(b"EVAL", self.source.as_bytes(), key, args)
     }
 }

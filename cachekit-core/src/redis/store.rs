@@ -221,6 +221,14 @@ impl RedisStore {
         super::sweep::run(&self.inner.link, &self.inner.names).await
     }
 
+    /// The Bloom filter of this namespace with that name: `ck~bf:<namespace>:<name>`, which a sweep leaves alone.
+    #[cfg(feature = "bloom")]
+    pub(crate) fn bloom(&self, name: &str) -> Result<super::BloomKey, Error> {
+        super::names::check("name of a filter", name)?;
+        let key = format!("ck~bf:{}:{name}", self.inner.names.namespace());
+        Ok(super::BloomKey::new(Arc::clone(&self.inner.link), key))
+    }
+
     /// The stream of this namespace with that name.
     #[cfg(feature = "events")]
     pub(crate) fn stream(&self, kind: super::Kind, name: &str) -> Result<super::Stream, Error> {

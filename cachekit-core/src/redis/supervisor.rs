@@ -117,7 +117,7 @@ impl Supervisor {
     fn publish(&mut self, fresh: Fresh) -> Running {
         self.backoff.connected();
         self.journal.up(&self.connector, &fresh.node);
-        let session = Arc::new(Session::new(fresh.connection));
+        let session = Arc::new(Session::new(fresh.connection, &fresh.node));
         self.link.publish(Arc::clone(&session));
         Running { session, driver: fresh.driver }
     }

@@ -22,6 +22,7 @@ const NAMES: Names = Names {
         "companion",
         "outside_tx",
         "local",
+        "bloom",
         "crate",
     ],
     later: &[
@@ -80,6 +81,7 @@ pub(crate) struct Args {
     pub(crate) companion: Companion,
     pub(crate) outside_tx: bool,
     pub(crate) local: bool,
+    pub(crate) bloom: Option<Expr>,
 }
 
 impl Args {
@@ -107,6 +109,7 @@ impl Args {
                 self.negative_ttl = Some(ttl(options::value(name, "\"30s\"", input)?)?)
             }
             "cache" => self.cache = Some(options::value(name, "self.cache", input)?),
+            "bloom" => self.bloom = Some(options::value(name, "&*USERS", input)?),
             "crate" => self.root = Root::parse(&options::value(name, "\"path\"", input)?)?,
             "skip" => self.skip = skip(name, input)?,
             "companion" => self.companion = companion(name, input)?,

@@ -5,8 +5,8 @@ use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Expr, Ident, PatType, Type};
 
-use super::BoundKey;
 use super::args::{Args, Ttl};
+use super::{BoundKey, bloom};
 use crate::mentions;
 use crate::signature::{self, Function};
 use crate::template;
@@ -16,16 +16,19 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
     let ck = args.root.private();
     let site = site(function, key);
     let form = form(function, args);
+    let bloom = bloom::expand(function, args, key);
     let cache = cache(function, args.cache.as_ref());
     let (asked, in_tx) = in_transaction(function, args);
     let policy = policy(ttl, args.negative_ttl.as_ref());
     let key = key_of(key);
+    let (read, question) = bloom::call(args);
     let load = function.load(&quote!(__ck));
     let cache_value = cache_value(args.cache.as_ref());
     function.with_body(&quote! {
         use #ck::{self as __ck, probes::*};
         #site
         #form
+        #bloom
         #cache
         #asked
         #policy
@@ -36,7 +39,7 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
                 cache: #cache_value,
                 in_transaction: #in_tx,
             };
-            __ck::read(__ck_call, &__ck_key, __ck_policy, __ck_form, #load)
+            __ck::#read(__ck_call, &__ck_key, __ck_policy, __ck_form, #question #load)
         };
         __ck_read.await
     })
@@ -113,7 +116,7 @@ pub(crate) fn cache_value(cache: Option<&Expr>) -> TokenStream {
     }
 }
 
-fn outlives_the_body(function: &Function, expr: &Expr) -> bool {
+pub(super) fn outlives_the_body(function: &Function, expr: &Expr) -> bool {
     let words = mentions::words(expr.to_token_stream());
     let self_lasts = !words.contains("self") || function.receiver_is_shared();
     self_lasts

@@ -1,6 +1,7 @@
 //! `#[cached]`: parse, check, expand.
 
 pub(crate) mod args;
+mod bloom;
 mod check;
 mod companion;
 pub(crate) mod expand;
@@ -34,6 +35,7 @@ pub(crate) fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
         }
     };
     check::check(&function, &args, &mut errors);
+    bloom::check(&args, &mut errors);
     let key = bind_key(&function, &args, &mut errors);
     let companion = companion::companion(&function, &args, key.as_ref(), &mut errors);
     match (key, &args.ttl) {

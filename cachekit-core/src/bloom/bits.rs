@@ -33,6 +33,11 @@ impl Bits {
         })
     }
 
+    /// How many are set.
+    pub(super) fn ones(&self) -> u64 {
+        self.0.iter().map(|word| u64::from(word.load(Ordering::Relaxed).count_ones())).sum()
+    }
+
     /// The bytes from this one on, as many as `step` or what is left; `None` past the end.
     #[cfg_attr(not(feature = "redis"), allow(dead_code))]
     pub(super) fn bytes(&self, from: usize, step: usize) -> Option<Vec<u8>> {

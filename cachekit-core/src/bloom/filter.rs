@@ -165,7 +165,7 @@ impl Filter {
             Home::Nowhere => None,
             Home::Local(local) => {
                 local.add(texts.iter().copied());
-                local.ids().map(|ids| (ids, self.expected))
+                local.ids().map(|ids| (local.geometry, ids, self.expected))
             }
             #[cfg(feature = "redis")]
             Home::Shared(shared) => {
@@ -177,8 +177,8 @@ impl Filter {
                 added.map_err(|error| failed(ADD, error))?
             }
         };
-        if let Some((ids, expected)) = filled {
-            self.note_fill(&self.wanted, ids, expected);
+        if let Some((geometry, ids, expected)) = filled {
+            self.note_fill(&geometry, ids, expected);
         }
         Ok(())
     }
@@ -199,24 +199,19 @@ impl Filter {
     }
 
     async fn stats(&self) -> Result<BloomStats, Error> {
-        let (geometry, live, ids, expected) = match &self.home {
-            Home::Nowhere => (self.wanted, false, 0, self.expected),
-            Home::Local(local) => {
-                let ids = local.ids();
-                (local.geometry, ids.is_some(), ids.unwrap_or(0), self.expected)
-            }
+        let (geometry, ones, expected) = match &self.home {
+            Home::Nowhere => (self.wanted, None, self.expected),
+            Home::Local(local) => (local.geometry, local.ones(), self.expected),
             #[cfg(feature = "redis")]
             Home::Shared(shared) => {
-                let header = shared.header().await;
-                match header.map_err(|error| failed("look at a bloom filter", error))? {
-                    Some((header, live)) => (header.geometry, live, header.ids, header.expected),
-                    None => (self.wanted, false, 0, self.expected),
-                }
+                let looked = shared.fill().await;
+                let looked = looked.map_err(|error| failed("look at a bloom filter", error))?;
+                looked.unwrap_or((self.wanted, None, self.expected))
             }
         };
-        self.note_fill(&geometry, ids, expected);
-        let (false_positives, bytes) = (geometry.rate_with(ids), geometry.bits / 8);
-        Ok(BloomStats { live, ids, expected, false_positives, bytes })
+        let stats = BloomStats::of(&geometry, ones, expected);
+        self.note_fill(&geometry, stats.ids, expected);
+        Ok(stats)
     }
 }
 

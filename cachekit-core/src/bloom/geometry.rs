@@ -77,6 +77,12 @@ impl Geometry {
         sound.then_some(geometry)
     }
 
+    /// Whether these bytes begin a filter, perhaps of a version that this one cannot read.
+    #[cfg(feature = "redis")]
+    pub(super) fn is_of_any_version(bytes: &[u8]) -> bool {
+        bytes.starts_with(&MAGIC[..4])
+    }
+
     /// The bits of the id that is written as `text`. The same in every process and every version.
     pub(super) fn positions(&self, text: &str) -> Positions {
         let mut key = [0; 32];
@@ -102,6 +108,15 @@ impl Geometry {
     pub(super) fn rate_with(&self, ids: u64) -> f64 {
         let (bits, hashes) = (self.bits as f64, f64::from(self.hashes));
         (1.0 - (-hashes * ids as f64 / bits).exp()).powf(hashes)
+    }
+
+    /// About how many ids have set so many bits.
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative")]
+    pub(super) fn ids_of(&self, ones: u64) -> u64 {
+        // All bits are set by as many ids as leave one of them unset, or by more.
+        let unset = self.bits.saturating_sub(ones).max(1) as f64 / self.bits as f64;
+        (-(self.bits as f64) / f64::from(self.hashes) * unset.ln()).round() as u64
     }
 }
 
@@ -151,6 +166,18 @@ mod tests {
     }
 
     const FROZEN: &[u32] = &[0, 0, 0, 0];
+
+    #[test]
+    fn ids_are_told_by_their_bits() {
+        let geometry = Geometry::fitting(1_000, 0.01).unwrap();
+        let bits = crate::bloom::bits::Bits::new(geometry.bits);
+        for id in 0..3_000 {
+            bits.set(&geometry.positions(&id.to_string()));
+        }
+        assert!((2_900..=3_100).contains(&geometry.ids_of(bits.ones())));
+        assert_eq!(geometry.ids_of(0), 0);
+        assert!(geometry.ids_of(geometry.bits) < 1_000_000);
+    }
 
     #[test]
     fn salts_differ() {

@@ -13,7 +13,6 @@ pub(super) struct Header {
     incarnation: Incarnation,
     /// 1 or 2, 0 before the first rebuild is done.
     region: u8,
-    pub(super) ids: u64,
     pub(super) expected: u64,
 }
 
@@ -21,16 +20,11 @@ impl Header {
     pub(super) fn parse(bytes: &[u8; HEADER]) -> Option<Header> {
         let number = |at: usize| bytes[at..].first_chunk().map(|bytes| u64::from_be_bytes(*bytes));
         let region = bytes[88];
-        let ids = match region {
-            1 | 2 => number(56 + 8 * usize::from(region))?,
-            _ => 0,
-        };
         Some(Header {
             geometry: Geometry::parse(bytes)?,
             tag: *bytes[32..].first_chunk()?,
             incarnation: *bytes[48..].first_chunk()?,
             region,
-            ids,
             expected: number(80)?,
         })
     }

@@ -50,9 +50,15 @@ impl Local {
         }
     }
 
-    /// How many ids it has, if it can be asked.
+    /// How many ids were added to what is asked, if that can be asked.
     pub(super) fn ids(&self) -> Option<u64> {
         self.read().live.as_ref().map(Region::ids)
+    }
+
+    /// How many bits are set in what is asked, if that can be asked.
+    pub(super) fn ones(&self) -> Option<u64> {
+        let live = self.read().live.clone();
+        live.map(|live| live.bits.ones())
     }
 
     /// Begins a rebuild, unless one is under way: from here on ids are added to both.

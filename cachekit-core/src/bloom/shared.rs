@@ -117,13 +117,19 @@ impl Shared {
     /// The header as it is now, and whether it makes the filter live; nothing where there is no filter.
     pub(super) async fn header(&self) -> Result<Option<(Header, bool)>, StoreError> {
         let Some((bytes, server)) = self.key.header().await? else { return Ok(None) };
-        // One of another version: nothing can be added to it, and that must not pass for "there is none".
-        let header = Header::parse(&bytes).ok_or(StoreError::Refused)?;
-        Ok(Some((header, header.is_live(server))))
+        match Header::parse(&bytes) {
+            Some(header) => Ok(Some((header, header.is_live(server)))),
+            // One of another version: nothing can be added to it, and that must not pass for "there is none".
+            None if Geometry::is_of_any_version(&bytes) => Err(StoreError::Refused),
+            None => Ok(None),
+        }
     }
 
-    /// Adds ids. Says how many the filter has and how many it was made for, if there is one.
-    pub(super) async fn add(&self, texts: &[&str]) -> Result<Option<(u64, u64)>, StoreError> {
+    /// Adds ids. Says how large the filter is, how many it has and how many it was made for, if there is one.
+    pub(super) async fn add(
+        &self,
+        texts: &[&str],
+    ) -> Result<Option<(Geometry, u64, u64)>, StoreError> {
         let live = match self.known() {
             Known::Live(live) => Some(live),
             _ => None,
@@ -142,7 +148,7 @@ impl Shared {
                 self.key.add(&seen.geometry.encode(), &pack(&seen.geometry, texts)).await?
             {
                 self.learn_added(live.as_deref(), texts);
-                return Ok(Some((ids, seen.expected)));
+                return Ok(Some((seen.geometry, ids, seen.expected)));
             }
         }
         Err(StoreError::Refused)
@@ -153,6 +159,17 @@ impl Shared {
         for text in texts {
             live.learnt.set(&live.header.geometry.positions(text));
         }
+    }
+
+    /// The geometry, how many bits are set if it is live, and how many ids it was made for; nothing where there is none.
+    pub(super) async fn fill(&self) -> Result<Option<(Geometry, Option<u64>, u64)>, StoreError> {
+        let Some((header, live)) = self.header().await? else { return Ok(None) };
+        let Header { geometry, expected, .. } = header;
+        let ones = match live {
+            true => Some(self.key.count(header.first_bit(), geometry.bits).await?),
+            false => None,
+        };
+        Ok(Some((geometry, ones, expected)))
     }
 
     fn known(&self) -> Known {

@@ -1,14 +1,14 @@
 //! The bits of a Bloom filter in Redis: one string with a header and two regions, so that whatever removes the bits
 //! removes what says that they can be trusted.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use redis::{Cmd, Value};
 
-use super::link::Link;
 use super::names::StoreKey;
 use super::reply::{self, Reply, StoreError};
 use super::script::Script;
+use super::store::RedisStore;
 
 static ADD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/bloom_add.lua")));
 static BEGIN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/bloom_begin.lua")));
@@ -26,10 +26,10 @@ const SILENCE: &[u8] = b"10";
 /// What a server calls itself: another after every restart and every change of its primary.
 pub(crate) type Incarnation = [u8; 16];
 
-/// The key of one filter, over the link of a cache.
+/// The key of one filter, over the link of a cache, which lasts as long as this.
 #[derive(Clone, Debug)]
 pub(crate) struct BloomKey {
-    link: Arc<Link>,
+    store: RedisStore,
     key: String,
 }
 
@@ -45,8 +45,8 @@ pub(crate) struct Looked {
 }
 
 impl BloomKey {
-    pub(super) fn new(link: Arc<Link>, key: String) -> BloomKey {
-        BloomKey { link, key }
+    pub(super) fn new(store: RedisStore, key: String) -> BloomKey {
+        BloomKey { store, key }
     }
 
     /// The header, and whose it is; nothing where there is no filter.
@@ -55,7 +55,7 @@ impl BloomKey {
     ) -> Result<Option<([u8; HEADER], Option<Incarnation>)>, StoreError> {
         let mut command = Cmd::new();
         command.arg("GETRANGE").arg(&self.key).arg(0).arg(HEADER - 1);
-        let sending = self.link.send(command);
+        let sending = self.store.link().send(command);
         let incarnation = sending.incarnation();
         let bytes = reply::bytes(sending.await?)?.unwrap_or_default();
         Ok(<[u8; HEADER]>::try_from(bytes).ok().map(|header| (header, incarnation)))
@@ -69,7 +69,7 @@ impl BloomKey {
         for position in positions {
             command.arg("GET").arg("u1").arg(first + u64::from(*position));
         }
-        let sending = self.link.send(command);
+        let sending = self.store.link().send(command);
         let incarnation = sending.incarnation();
         let fields = numbers(sending.await?)?;
         let [tag, bits @ ..] = &fields[..] else { return Err(StoreError::Io) };
@@ -77,6 +77,14 @@ impl BloomKey {
             return Err(StoreError::Io);
         }
         Ok(Looked { tag: tag.to_be_bytes(), all: bits.iter().all(|bit| *bit == 1), incarnation })
+    }
+
+    /// How many of so many bits from this one on are set; both are whole bytes.
+    pub(crate) async fn count(&self, first: u64, bits: u64) -> Result<u64, StoreError> {
+        let (first, last) = (first / 8, (first + bits) / 8 - 1);
+        let mut command = Cmd::new();
+        command.arg("BITCOUNT").arg(&self.key).arg(first).arg(last);
+        Ok(reply::int(self.store.link().send(command).await?)?.unsigned_abs())
     }
 
     /// Sets bits in both regions. `None`: there is no filter of this geometry; else how many ids the one in use has.
@@ -151,13 +159,13 @@ impl BloomKey {
         args: &[&[u8]],
     ) -> Result<(i64, Option<Incarnation>), StoreError> {
         let key = StoreKey::whole(&self.key);
-        let sending = self.link.send(script.by_hash(key, args));
+        let sending = self.store.link().send(script.by_hash(key, args));
         let incarnation = sending.incarnation();
         let reply = sending.await?;
         if !reply::is_unknown_script(&reply) {
             return Ok((reply::int(reply)?, incarnation));
         }
-        let sending = self.link.send(script.in_full(key, args));
+        let sending = self.store.link().send(script.in_full(key, args));
         let incarnation = sending.incarnation();
         Ok((reply::int(sending.await?)?, incarnation))
     }

@@ -226,7 +226,12 @@ impl RedisStore {
     pub(crate) fn bloom(&self, name: &str) -> Result<super::BloomKey, Error> {
         super::names::check("name of a filter", name)?;
         let key = format!("ck~bf:{}:{name}", self.inner.names.namespace());
-        Ok(super::BloomKey::new(Arc::clone(&self.inner.link), key))
+        Ok(super::BloomKey::new(self.clone(), key))
+    }
+
+    #[cfg(feature = "bloom")]
+    pub(super) fn link(&self) -> &Link {
+        &self.inner.link
     }
 
     /// The stream of this namespace with that name.

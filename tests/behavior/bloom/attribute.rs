@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use cachekit::{Cache, Status, bloom::Bloom, bypass, cached, invalidates, refresh, with_status};
 use cachekit_test_support::RedisServer;
-use cachekit_tests::{Entries, cache};
+use cachekit_tests::{Entries, cache, patient_builder};
 
 use super::{NOBODY, filled, filter, ids};
 
@@ -115,7 +115,7 @@ impl futures_core::Stream for Pairs {
 async fn ids_that_do_not_exist_stay_out_of_redis_and_the_database() {
     const ASKED: usize = 100_000;
     let server = RedisServer::start();
-    let cache = cache(&server.url()).await;
+    let cache = patient_builder(&server.url()).await.build().unwrap();
     let bloom = filter(&cache);
     bloom.rebuild(|| ids(0..10_000)).await.unwrap();
     let users = std::sync::Arc::new(Users::default());

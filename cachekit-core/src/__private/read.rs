@@ -8,6 +8,8 @@ use std::{
 
 use tracing::Instrument as _;
 
+#[cfg(feature = "bloom")]
+use super::Question;
 use super::{Form, Site};
 use crate::{
     cache::{Answer, Cache, Policy, Start, Step, Way},
@@ -24,7 +26,14 @@ pub struct Call<'a> {
     pub cache: Option<&'a Cache>,
     /// Whether an argument is a connection inside an open transaction: then nothing is cached.
     pub in_transaction: bool,
+    /// What a filter is to be asked, if it comes to a look-up.
+    pub filter: Option<&'a Question<'a>>,
 }
+
+/// There are no filters.
+#[cfg(not(feature = "bloom"))]
+#[derive(Debug)]
+pub struct Question<'a>(std::marker::PhantomData<&'a ()>);
 
 /// The cache of `cache = expr`, whether that is a [`Cache`] or refers to one.
 pub fn explicit<C: AsRef<Cache> + ?Sized>(cache: &C) -> &Cache {
@@ -56,7 +65,7 @@ where
 }
 
 /// Goes the way to its end. The body runs at most once: it may consume what it borrows.
-pub(super) async fn go<R, F, Fut>(mut way: Box<Way>, form: Form<R>, body: F) -> R
+async fn go<R, F, Fut>(mut way: Box<Way>, form: Form<R>, body: F) -> R
 where
     F: FnOnce() -> Fut,
     Fut: Future<Output = R>,
@@ -101,7 +110,7 @@ fn from_verdict<R>(form: &Form<R>, verdict: Verdict, own: &mut Option<R>) -> Opt
     }
 }
 
-pub(super) fn from_answer<R>(form: &Form<R>, answer: Answer) -> Option<R> {
+fn from_answer<R>(form: &Form<R>, answer: Answer) -> Option<R> {
     match answer {
         Answer::Value(value) => (form.value)(value),
         Answer::Absent => form.absent.map(|absent| absent()),
@@ -120,17 +129,6 @@ pub struct Read<R, F>(State<R, F>);
 enum State<R, F> {
     Ready(Option<R>),
     Pending(Pin<Box<F>>),
-}
-
-#[cfg(feature = "bloom")]
-impl<R, F> Read<R, F> {
-    pub(super) fn ready(out: R) -> Self {
-        Self(State::Ready(Some(out)))
-    }
-
-    pub(super) fn pending(future: F) -> Self {
-        Self(State::Pending(Box::pin(future)))
-    }
 }
 
 // Nothing in it is pinned in place.

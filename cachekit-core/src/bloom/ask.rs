@@ -50,8 +50,8 @@ impl<'a> Question<'a> {
     }
 
     /// The question on its own.
-    pub(crate) fn into_asked(self) -> Asked {
-        Asked { filter: self.filter.clone(), text: self.text }
+    pub(crate) fn to_asked(&self) -> Asked {
+        Asked { filter: self.filter.clone(), text: self.text.clone() }
     }
 }
 

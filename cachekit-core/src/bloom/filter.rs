@@ -117,7 +117,7 @@ impl<K: Segment + ?Sized> Bloom<K> {
 
     #[cfg(feature = "_sqlx")]
     pub(crate) fn asked(&self, id: impl KeyArg<K>) -> super::Asked {
-        super::Question::new(self, &(id,)).into_asked()
+        super::Question::new(self, &(id,)).to_asked()
     }
 
     /// [`add`](Self::add) for several ids, in one round trip.

@@ -4,14 +4,13 @@ use std::{
     error::Error as StdError,
     future::poll_fn,
     pin::{Pin, pin},
-    time::Duration,
 };
 
 use futures_core::Stream;
 
 use super::{
     Asks, Bloom,
-    filter::{Filter, Home},
+    filter::Home,
 };
 use crate::{
     error::{Error, ErrorKind},
@@ -119,14 +118,16 @@ async fn next<S: Stream>(stream: &mut Pin<&mut S>) -> Option<S::Item> {
 
 #[cfg(feature = "redis")]
 mod remote {
+    use std::time::Duration;
+
     use super::super::{
         bits::Bits,
-        filter::failed,
+        filter::{Filter, failed},
         geometry::{Geometry, random},
         header::first_bit,
         shared::Shared,
     };
-    use super::{Duration, Error, ErrorKind, Filter, REBUILD, pin, sync};
+    use super::{Error, ErrorKind, REBUILD, pin, sync};
     use crate::{redis::Incarnation, store::StoreError};
 
     /// Bytes in one command: Redis does nothing else meanwhile.

@@ -146,7 +146,7 @@ mod tests {
             w.literal("item:");
             w.value(&id);
         });
-        let call = Call { site: &SITE, cache: None, in_transaction: false };
+        let call = Call { site: &SITE, cache: None, in_transaction: false, filter: None };
         read(call, &key, POLICY, Form::<Result<u64, ()>>::result(), || async move { Ok(id) }).await
     }
 

@@ -28,7 +28,7 @@ impl Cache {
         T: Value,
         F: AsyncFnOnce() -> Result<T, E>,
     {
-        let call = Call { site: &SITE, cache: Some(self), in_transaction: false };
+        let call = Call { site: &SITE, cache: Some(self), in_transaction: false, filter: None };
         let form = Form::<Result<T, E>>::result();
         __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
     }
@@ -53,7 +53,7 @@ impl Cache {
         T: Value,
         F: AsyncFnOnce() -> Result<Option<T>, E>,
     {
-        let call = Call { site: &SITE, cache: Some(self), in_transaction: false };
+        let call = Call { site: &SITE, cache: Some(self), in_transaction: false, filter: None };
         let form = Form::<Result<Option<T>, E>>::optional();
         __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
     }

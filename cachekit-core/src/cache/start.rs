@@ -28,6 +28,8 @@ pub(crate) struct Way {
     site: &'static Site,
     /// The caller's own.
     context: Context,
+    #[cfg(feature = "bloom")]
+    asked: Option<crate::bloom::Asked>,
     #[cfg(feature = "metrics")]
     began: std::time::Instant,
 }
@@ -77,6 +79,8 @@ impl Way {
             kind,
             site,
             context,
+            #[cfg(feature = "bloom")]
+            asked: None,
             #[cfg(feature = "metrics")]
             began: std::time::Instant::now(),
         })
@@ -107,7 +111,19 @@ impl Way {
             _ if Look::is_worth_it(engine, &ask) => Kind::Look(Look::new(engine, key, ask)),
             _ => Kind::Flight(Attempt::new(engine, key, ask)),
         };
-        Self::new(kind, call.site, context)
+        let way = Self::new(kind, call.site, context);
+        #[cfg(feature = "bloom")]
+        let way = way.asking(call);
+        way
+    }
+
+    /// Asks the filter first, unless the caller wants the body to run.
+    #[cfg(feature = "bloom")]
+    fn asking(mut self: Box<Self>, call: &Call<'_>) -> Box<Self> {
+        if matches!(self.kind, Kind::Look(_) | Kind::Flight(_)) {
+            self.asked = call.filter.map(crate::bloom::Question::to_asked);
+        }
+        self
     }
 
     fn without_cache(call: &Call<'_>, context: Context, none: bool) -> Box<Self> {
@@ -168,6 +184,12 @@ impl Way {
     }
 
     pub(crate) async fn next(&mut self) -> Step {
+        #[cfg(feature = "bloom")]
+        if let Some(asked) = self.asked.take()
+            && Box::pin(asked.is_absent()).await
+        {
+            return Step::Done(Verdict::Answer(Answer::Absent, Status::Filtered));
+        }
         if let Kind::Look(look) = &self.kind {
             match look.look().await {
                 Ok(found) => return Step::Done(Verdict::Answer(found.answer, Status::Hit)),
@@ -179,12 +201,6 @@ impl Way {
             Kind::Refresh(refresh) => Box::pin(refresh.next()).await,
             Kind::Look(_) | Kind::Direct(_) => Step::Load,
         }
-    }
-
-    /// Whether a filter may answer: not where the caller wants the body to run.
-    #[cfg(feature = "bloom")]
-    pub(crate) fn may_be_filtered(&self) -> bool {
-        matches!(self.kind, Kind::Look(_) | Kind::Flight(_))
     }
 
     /// Whether the body's output may be of use to others: only then is it worth a clone.

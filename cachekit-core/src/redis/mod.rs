@@ -7,6 +7,8 @@ mod backoff;
 #[cfg(feature = "bloom")]
 mod bloom;
 mod connect;
+#[cfg(feature = "testing")]
+mod double;
 mod exchange;
 mod keeper;
 mod lease;
@@ -32,6 +34,8 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "testing")]
+pub use self::double::Faults;
 #[cfg(feature = "bloom")]
 pub(crate) use self::bloom::{BloomKey, HEADER, Incarnation, Looked};
 pub use self::options::RedisOptions;

@@ -62,10 +62,10 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey) -> TokenS
     }
 }
 
-/// What is called, and the argument it takes more.
-pub(super) fn call(args: &Args) -> (TokenStream, TokenStream) {
+/// The field of the call.
+pub(super) fn question(args: &Args) -> TokenStream {
     match &args.bloom {
-        Some(_) => (quote!(read_asking), quote!(__ck_question,)),
-        None => (quote!(read), TokenStream::new()),
+        Some(_) => quote!(::core::option::Option::Some(&__ck_question)),
+        None => quote!(::core::option::Option::None),
     }
 }

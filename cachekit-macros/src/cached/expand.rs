@@ -21,7 +21,7 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
     let (asked, in_tx) = in_transaction(function, args);
     let policy = policy(ttl, args.negative_ttl.as_ref());
     let key = key_of(key);
-    let (read, question) = bloom::call(args);
+    let question = bloom::question(args);
     let load = function.load(&quote!(__ck));
     let cache_value = cache_value(args.cache.as_ref());
     function.with_body(&quote! {
@@ -38,8 +38,9 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey, ttl: &Ttl
                 site: &__CK_SITE,
                 cache: #cache_value,
                 in_transaction: #in_tx,
+                filter: #question,
             };
-            __ck::#read(__ck_call, &__ck_key, __ck_policy, __ck_form, #question #load)
+            __ck::read(__ck_call, &__ck_key, __ck_policy, __ck_form, #load)
         };
         __ck_read.await
     })

@@ -8,6 +8,7 @@ mod cross_process;
 mod drops;
 mod events;
 mod expiry;
+mod faulty;
 mod fills;
 mod foreign;
 mod formats;

@@ -80,7 +80,9 @@ fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer)
                 async move { drop(fast.contains(&(id * sign))) }
             };
             group.bench_function(format!("fastbloom_{present}"), |b| {
-                b.iter_custom(|asked| runtime.block_on(time(tasks, asked.max(tasks), 20_000, fast.clone())));
+                b.iter_custom(|asked| {
+                    runtime.block_on(time(tasks, asked.max(tasks), 20_000, fast.clone()))
+                });
             });
             for (which, bloom) in [("redis", &shared), ("embedded", &local)] {
                 let bloom = bloom.clone();
@@ -89,7 +91,9 @@ fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer)
                     async move { drop(bloom.may_contain(id * sign).await) }
                 };
                 group.bench_function(format!("cachekit_{which}_{present}"), |b| {
-                    b.iter_custom(|asked| runtime.block_on(time(tasks, asked.max(tasks), 20_000, ask.clone())));
+                    b.iter_custom(|asked| {
+                        runtime.block_on(time(tasks, asked.max(tasks), 20_000, ask.clone()))
+                    });
                 });
             }
         }
@@ -99,7 +103,9 @@ fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer)
             async move { drop(bare(&connection, id).await) }
         };
         group.bench_function("bits_in_redis", |b| {
-            b.iter_custom(|asked| runtime.block_on(time(tasks, asked.max(tasks), 20_000, ask.clone())));
+            b.iter_custom(|asked| {
+                runtime.block_on(time(tasks, asked.max(tasks), 20_000, ask.clone()))
+            });
         });
         group.finish();
         let contenders = [

@@ -8,10 +8,7 @@ use std::{
 
 use futures_core::Stream;
 
-use super::{
-    Asks, Bloom,
-    filter::Home,
-};
+use super::{Asks, Bloom, filter::Home};
 use crate::{
     error::{Error, ErrorKind},
     key::{KeyArg, Segment},

@@ -65,6 +65,7 @@ pub struct CacheBuilder {
     bound: Bound,
     clock: Clock,
     hook: Hook<DeadLetter>,
+    reporter: Reporter,
     pub(super) limits: Limits,
     #[cfg(feature = "redis")]
     pub(super) remote: super::remote::Remote,
@@ -77,6 +78,7 @@ impl Default for CacheBuilder {
             bound: Bound::Entries(10_000),
             clock: Clock::coarse(),
             hook: Hook::default(),
+            reporter: Reporter::default(),
             limits: Limits::default(),
             #[cfg(feature = "redis")]
             remote: super::remote::Remote::default(),
@@ -166,6 +168,13 @@ impl CacheBuilder {
         self
     }
 
+    /// Records what the cache does, for a test to look at. Reads cost more then.
+    #[cfg(feature = "testing")]
+    pub fn record(mut self, recorder: &crate::observe::Recorder) -> Self {
+        self.reporter.recorder = Some(recorder.clone());
+        self
+    }
+
     pub(crate) fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
@@ -198,7 +207,7 @@ impl CacheBuilder {
             limits: self.limits,
             loads: Arc::new(Semaphore::new(self.limits.load_limit)),
             queue: Queue::new(self.limits, self.hook),
-            reporter: Reporter::default(),
+            reporter: self.reporter,
             replaced: Replaced::default(),
             looks: Looks::new(),
             sites: Sites::default(),

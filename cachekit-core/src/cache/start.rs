@@ -62,6 +62,8 @@ impl Start {
                 && let Some(answer) = engine.local_hit(&key.as_ref())
             {
                 engine.reporter.local_hit();
+                #[cfg(feature = "testing")]
+                engine.reporter.local_hit_of(key.template().as_str());
                 if let Some(status) = context.and_then(|context| context.status.as_ref()) {
                     let _first = status.set(Status::Hit);
                 }

@@ -5,6 +5,8 @@ mod bloom;
 mod hook;
 #[cfg(feature = "metrics")]
 pub mod names;
+#[cfg(feature = "testing")]
+mod recorder;
 mod reporter;
 #[cfg(feature = "metrics")]
 mod stripes;
@@ -12,4 +14,6 @@ mod stripes;
 #[cfg(feature = "bloom")]
 pub(crate) use bloom::{bloom_fill, bloom_verdict};
 pub(crate) use hook::Hook;
+#[cfg(feature = "testing")]
+pub use recorder::{Recorded, Recorder};
 pub(crate) use reporter::Reporter;

@@ -34,10 +34,10 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "testing")]
-pub use self::double::Faults;
 #[cfg(feature = "bloom")]
 pub(crate) use self::bloom::{BloomKey, HEADER, Incarnation, Looked};
+#[cfg(feature = "testing")]
+pub use self::double::Faults;
 pub use self::options::RedisOptions;
 #[cfg(feature = "events")]
 pub use self::streams::Retention;

@@ -4,6 +4,8 @@
 mod faulty;
 
 #[cfg(feature = "testing")]
+pub use crate::observe::{Recorded, Recorder};
+#[cfg(feature = "testing")]
 pub use faulty::{Faults, faulty};
 
 use std::sync::Arc;

@@ -173,7 +173,8 @@ impl Double {
     pub(super) fn fate(&self) -> Fate {
         self.commands.fetch_add(1, Ordering::AcqRel);
         let take = |left: &AtomicU32| {
-            left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_ok()
+            left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1))
+                .is_ok()
         };
         if self.refuses_writes.load(Ordering::Acquire) || take(&self.fail_next) {
             Fate::Refused

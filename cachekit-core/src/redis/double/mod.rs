@@ -10,5 +10,8 @@ mod resp;
 mod script;
 mod serve;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::faults::Faults;
 pub(super) use self::serve::dial;

@@ -95,12 +95,14 @@ impl Client {
         let upper: Vec<_> = words.iter().map(|word| word.to_ascii_uppercase()).collect();
         let upper: Vec<_> = upper.iter().map(Vec::as_slice).collect();
         match &upper[..] {
-            [b"HELLO", ..] => {
-                Reply::Map(vec![(Reply::text("proto"), Reply::Int(3)), (Reply::text("server"), Reply::text("redis"))])
-            }
+            [b"HELLO", ..] => Reply::Map(vec![
+                (Reply::text("proto"), Reply::Int(3)),
+                (Reply::text("server"), Reply::text("redis")),
+            ]),
             [b"INFO", ..] => self.double.info(),
             [b"CONFIG", ..] => {
-                let off = |name| (Reply::text(name), Reply::text(if name == "save" { "" } else { "no" }));
+                let off =
+                    |name| (Reply::text(name), Reply::text(if name == "save" { "" } else { "no" }));
                 Reply::Map(vec![off("save"), off("appendonly")])
             }
             [b"CLIENT", b"ID"] => Reply::Int(1),

@@ -4,8 +4,7 @@
 //! ids that do, in about ten bits each, and says of any other that it is *definitely absent*; of a small share of those,
 //! one in a hundred unless the builder says otherwise, it says "perhaps", and they take the usual way.
 //!
-#![cfg_attr(not(feature = "redis"), doc = "```")]
-#![cfg_attr(feature = "redis", doc = "```")]
+//! ```
 //! use std::time::Duration;
 //! use cachekit_core::{Cache, bloom::Bloom};
 //!
@@ -41,7 +40,7 @@
 //! # }
 //! ```
 //!
-//! With [`#[cached(.., bloom = users)]`](macro@cachekit::cached) the placeholders of the key are asked for, after the
+//! With `#[cached(.., bloom = users)]` the placeholders of the key are asked for, after the
 //! in-process tier and before anything else; an id that is absent is answered `None` or `Ok(None)`.
 //!
 //! # What is promised

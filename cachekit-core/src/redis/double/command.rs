@@ -9,20 +9,18 @@ pub(super) fn run(keys: &mut Keys, words: &[Vec<u8>]) -> Reply {
     match (name.to_ascii_uppercase().as_slice(), &args[..]) {
         (b"SET", [key, value, options @ ..]) => set(keys, key, value, options),
         (b"GET", [key]) => value(keys, key),
-        (b"GETEX", [key, options @ ..]) => {
-            let reply = value(keys, key);
-            match options {
-                [] => reply,
-                [px, time] if px.eq_ignore_ascii_case(b"PX") => match number(time) {
-                    Some(time) => {
-                        keys.expire(key, Some(time));
-                        reply
-                    }
-                    None => not_an_integer(),
-                },
-                _ => syntax(),
+        (b"GETEX", [key]) => value(keys, key),
+        (b"GETEX", [key, px, time]) if px.eq_ignore_ascii_case(b"PX") => {
+            match (value(keys, key), number(time)) {
+                (Reply::Nil, _) => Reply::Nil,
+                (reply, Some(time)) => {
+                    keys.expire(key, Some(time));
+                    reply
+                }
+                (_, None) => not_an_integer(),
             }
         }
+        (b"GETEX", [_, ..]) => syntax(),
         (b"UNLINK" | b"DEL", [_, ..]) => {
             Reply::Int(args.iter().map(|key| i64::from(keys.remove(key))).sum())
         }

@@ -3,6 +3,9 @@
 
 #[doc(hidden)]
 pub use cachekit_core::__private;
+#[cfg(feature = "bloom")]
+#[doc(inline)]
+pub use cachekit_core::bloom;
 #[cfg(any(
     feature = "events",
     feature = "sqlx-postgres",

@@ -10,6 +10,8 @@
 #[doc(hidden)]
 pub mod __private;
 pub mod audit;
+#[cfg(feature = "bloom")]
+pub mod bloom;
 mod cache;
 mod clock;
 #[cfg(feature = "redis")]

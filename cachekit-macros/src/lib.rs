@@ -68,6 +68,7 @@ mod writes_through;
 /// | `cache = expr` | this cache, and not the one in scope or installed |
 /// | `companion = false`, `= name`, or `companion` | no companion, one of another name, or one where there would be none |
 /// | `outside_tx` | a promise that no transaction is open on what the function is given |
+/// | `bloom = expr` | a filter (`Bloom`, `&Bloom`, `Arc<Bloom>`; feature `bloom`) of the ids that exist. It is asked for the placeholders of the key, several of them as a tuple, after the in-process tier and before anything else; what is absent is answered "not there". For functions that return `Option<T>` or `Result<Option<T>, E>` |
 /// | `local` | the value stays in this process, and needs no serde |
 /// | `l1 = false` | processes with a [local tier](https://docs.rs/cachekit/latest/cachekit/struct.LocalTier.html) keep no copy of it: each read asks Redis. For what must never be behind a write in another process; `true` by default |
 /// | `stale_if_error = "1h"` | how long after its TTL a value is answered in the place of an error, of a time-out, or where too many loads wait; never after an invalidation. `with_status` and `with_freshness` show it |

@@ -4,11 +4,13 @@
 
 mod ahead;
 mod batches;
+mod bloom;
 mod cancellation;
 mod cross_process;
 mod drops;
 mod events;
 mod expiry;
+mod faulty;
 mod fills;
 mod foreign;
 mod formats;

@@ -15,7 +15,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("key", &["error"]),
     ("ttl", &["error"]),
     ("codec", &["error"]),
-    ("redis", &["entry", "error", "retry"]),
+    ("redis", &["clock", "entry", "error", "retry"]),
     ("events", &["cache", "error", "key", "observe", "redis", "retry"]),
     ("value", &["__private", "codec", "error"]),
     ("observe", &["cache"]),
@@ -26,6 +26,7 @@ const CORE: &[(&str, &[&str])] = &[
         "store",
         &["__private", "cache", "codec", "entry", "events", "flight", "key", "redis", "sync"],
     ),
+    ("bloom", &["cache", "clock", "error", "key", "observe", "redis", "store", "sync"]),
     ("audit", &["__private", "key", "sync"]),
     (
         "write",
@@ -47,8 +48,8 @@ const CORE: &[(&str, &[&str])] = &[
     (
         "sql",
         &[
-            "cache", "engine", "error", "events", "key", "observe", "retry", "store", "sync",
-            "write",
+            "bloom", "cache", "engine", "error", "events", "key", "observe", "retry", "store",
+            "sync", "write",
         ],
     ),
     (
@@ -63,6 +64,7 @@ const CORE: &[(&str, &[&str])] = &[
         &[
             "__private",
             "audit",
+            "bloom",
             "clock",
             "codec",
             "engine",
@@ -85,9 +87,12 @@ const CORE: &[(&str, &[&str])] = &[
     ),
     (
         "__private",
-        &["cache", "codec", "engine", "error", "flight", "key", "sql", "ttl", "value", "write"],
+        &[
+            "bloom", "cache", "codec", "engine", "error", "flight", "key", "sql", "ttl", "value",
+            "write",
+        ],
     ),
-    ("testing", &["cache", "clock"]),
+    ("testing", &["cache", "clock", "observe", "redis"]),
     ("docs", &[]),
 ];
 

@@ -1,6 +1,8 @@
 //! What expansions call. Not for use by hand: it changes without notice.
 
 mod answers;
+#[cfg(feature = "bloom")]
+mod asking;
 mod fail;
 mod form;
 mod lifetime;
@@ -16,6 +18,8 @@ mod tx;
 mod write;
 mod write_shape;
 
+#[cfg(feature = "bloom")]
+pub use self::asking::*;
 pub use self::{
     answers::*, fail::*, form::*, lifetime::*, many::*, plan::*, probe::*, probes::*, read::*,
     recorder::*, shape::*, site::*, tx::*, write::*, write_shape::*,

@@ -9,6 +9,8 @@ use std::{
 
 use tracing::Instrument as _;
 
+#[cfg(feature = "bloom")]
+use super::Question;
 use super::{Form, Plain, Plan, Site};
 use crate::{
     cache::{Answer, Cache, Context, Policy, Start, Status, Step, Way},
@@ -29,7 +31,14 @@ pub struct Call<'a> {
     pub tags: &'a [Tag],
     /// Whether an argument is a connection inside an open transaction: then nothing is cached.
     pub in_transaction: bool,
+    /// What a filter is to be asked, if it comes to a look-up.
+    pub filter: Option<&'a Question<'a>>,
 }
+
+/// There are no filters.
+#[cfg(not(feature = "bloom"))]
+#[derive(Debug)]
+pub struct Question<'a>(std::marker::PhantomData<&'a ()>);
 
 /// The cache of `cache = expr`, whether that is a [`Cache`] or refers to one.
 pub fn explicit<C: AsRef<Cache> + ?Sized>(cache: &C) -> &Cache {

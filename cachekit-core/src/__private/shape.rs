@@ -134,5 +134,18 @@ pub trait CanBeAbsent {}
 impl<R, T, E> CanBeAbsent for Shape<IsResultOption, R, T, E> {}
 impl<R, T, E> CanBeAbsent for Shape<IsOption, R, T, E> {}
 
+/// Demanded by `bloom`: the function can answer "not there".
+#[diagnostic::on_unimplemented(
+    message = "`bloom` needs a function that can answer \"not there\"",
+    label = "returns neither `Option<T>` nor `Result<Option<T>, E>`"
+)]
+pub trait CanBeFiltered {}
+
+impl<R, T, E> CanBeFiltered for Shape<IsResultOption, R, T, E> {}
+impl<R, T, E> CanBeFiltered for Shape<IsOption, R, T, E> {}
+
+/// Fails to compile where a filter's "absent" could not be said.
+pub fn can_be_filtered<S: CanBeFiltered>(_: &S) {}
+
 /// Fails to compile where the shape cannot be absent.
 pub fn can_be_absent<S: CanBeAbsent>(_: &S) {}

@@ -47,6 +47,8 @@ pub enum Status {
     Bypassed,
     /// This call got an error of the cache's own: time was up, or too many others were loading.
     Refused,
+    /// A Bloom filter says that there is nothing to be found.
+    Filtered,
 }
 
 impl Status {
@@ -63,6 +65,7 @@ impl Status {
             Self::Joined => "joined",
             Self::Bypassed => "bypassed",
             Self::Refused => "refused",
+            Self::Filtered => "filtered",
         }
     }
 }

@@ -88,6 +88,7 @@ pub struct CacheBuilder {
     pub(super) clock: Option<Clock>,
     hook: Hook<DeadLetter>,
     pub(super) store_hook: Hook<StoreChange>,
+    reporter: Reporter,
     pub(super) limits: Limits,
     #[cfg(feature = "redis")]
     pub(super) remote: super::remote::Remote,
@@ -104,6 +105,7 @@ impl Default for CacheBuilder {
             clock: None,
             hook: Hook::default(),
             store_hook: Hook::default(),
+            reporter: Reporter::default(),
             limits: Limits::default(),
             #[cfg(feature = "redis")]
             remote: super::remote::Remote::default(),
@@ -232,6 +234,13 @@ impl CacheBuilder {
         self
     }
 
+    /// Records what the cache does, for a test to look at. Reads cost more then.
+    #[cfg(feature = "testing")]
+    pub fn record(mut self, recorder: &crate::observe::Recorder) -> Self {
+        self.reporter.recorder = Some(recorder.clone());
+        self
+    }
+
     pub(crate) fn clock(mut self, clock: Clock) -> Self {
         self.clock = Some(clock);
         self
@@ -269,7 +278,7 @@ impl CacheBuilder {
             turns: Turns::new(self.limits),
             last_known: LastKnown::new(self.limits.last_known),
             queue: Queue::new(self.limits, self.hook),
-            reporter: Reporter::default(),
+            reporter: self.reporter,
             replaced: Replaced::default(),
             looks: Looks::new(),
             marks: Marks::new(),

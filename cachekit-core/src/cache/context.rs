@@ -196,7 +196,8 @@ mod tests {
             w.literal("item:");
             w.value(&id);
         });
-        let call = Call { site: &SITE, cache: None, tags: &[], in_transaction: false };
+        let call =
+            Call { site: &SITE, cache: None, tags: &[], in_transaction: false, filter: None };
         read(call, &key, POLICY, Form::<Result<u64, ()>>::result(), || async move { Ok(id) }).await
     }
 

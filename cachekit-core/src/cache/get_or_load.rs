@@ -29,7 +29,8 @@ impl Cache {
         T: Value,
         F: AsyncFnOnce() -> Result<T, E>,
     {
-        let call = Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false };
+        let call =
+            Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false, filter: None };
         let form = Form::<Result<T, E>>::result();
         __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
     }
@@ -54,7 +55,8 @@ impl Cache {
         T: Value,
         F: AsyncFnOnce() -> Result<Option<T>, E>,
     {
-        let call = Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false };
+        let call =
+            Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false, filter: None };
         let form = Form::<Result<Option<T>, E>>::optional();
         __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
     }
@@ -78,7 +80,8 @@ impl Cache {
         E: From<Error>,
         F: AsyncFnOnce() -> Result<T, E>,
     {
-        let call = Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false };
+        let call =
+            Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false, filter: None };
         let form = Form { fail: Some(|error| Err(error.into())), ..Form::<Result<T, E>>::result() };
         __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
     }
@@ -103,7 +106,8 @@ impl Cache {
         E: From<Error>,
         F: AsyncFnOnce() -> Result<Option<T>, E>,
     {
-        let call = Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false };
+        let call =
+            Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false, filter: None };
         let form = Form::<Result<Option<T>, E>>::optional();
         let form = Form { fail: Some(|error| Err(error.into())), ..form };
         __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
@@ -164,7 +168,8 @@ impl Cache {
         F: Fn() -> Fut,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let call = Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false };
+        let call =
+            Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false, filter: None };
         get_or_refresh(call, key, policy, load).await
     }
 }

@@ -98,7 +98,8 @@ impl Cache {
         T: Value,
         F: AsyncFnOnce(Option<Previous<T>>) -> Result<Fresh<T>, E>,
     {
-        let call = Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false };
+        let call =
+            Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false, filter: None };
         let plan = Comparing::new(move |old: Option<__private::Shared>| {
             load(old.and_then(|old| old.downcast().ok()).map(Previous))
         });

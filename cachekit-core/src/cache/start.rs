@@ -38,6 +38,8 @@ pub(crate) struct Way {
     context: Context,
     /// A load in the background that is due.
     renewal: Option<Box<Renewal>>,
+    #[cfg(feature = "bloom")]
+    asked: Option<crate::bloom::Asked>,
     #[cfg(feature = "metrics")]
     began: std::time::Instant,
 }
@@ -73,6 +75,8 @@ impl Start {
             {
                 if entry.extra().is_none() {
                     engine.reporter.local_hit();
+                    #[cfg(feature = "testing")]
+                    engine.reporter.local_hit_of(key.template().as_str());
                     told(context, Status::Hit);
                     return Self::Hit(entry.into_answer());
                 }
@@ -141,6 +145,8 @@ impl Way {
             site,
             context,
             renewal: None,
+            #[cfg(feature = "bloom")]
+            asked: None,
             #[cfg(feature = "metrics")]
             began: std::time::Instant::now(),
         })
@@ -177,7 +183,18 @@ impl Way {
         let asked = (context.mode != Mode::Refresh).then_some(ask);
         let mut way = Self::new(kind, call.site, context);
         (way.ask, way.tags) = (asked, named);
+        #[cfg(feature = "bloom")]
+        let way = way.asking(call);
         way
+    }
+
+    /// Asks the filter first, unless the caller wants the body to run.
+    #[cfg(feature = "bloom")]
+    fn asking(mut self: Box<Self>, call: &Call<'_>) -> Box<Self> {
+        if matches!(self.kind, Kind::Look(_) | Kind::Flight(_)) {
+            self.asked = call.filter.map(crate::bloom::Question::to_asked);
+        }
+        self
     }
 
     fn without_cache(call: &Call<'_>, context: Context, none: bool) -> Box<Self> {
@@ -254,6 +271,12 @@ impl Way {
     }
 
     pub(crate) async fn next(&mut self) -> Step {
+        #[cfg(feature = "bloom")]
+        if let Some(asked) = self.asked.take()
+            && Box::pin(asked.is_absent()).await
+        {
+            return Step::Done(Verdict::Answer(Answer::Absent, Status::Filtered));
+        }
         if let Kind::Look(look) = &self.kind {
             match look.look().await {
                 Ok((answer, status, renewal)) => {

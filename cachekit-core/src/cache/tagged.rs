@@ -180,6 +180,12 @@ impl Tagged<'_> {
     }
 
     fn call(&self) -> Call<'_> {
-        Call { site: &SITE, cache: Some(self.cache), tags: &self.tags, in_transaction: false }
+        Call {
+            site: &SITE,
+            cache: Some(self.cache),
+            tags: &self.tags,
+            in_transaction: false,
+            filter: None,
+        }
     }
 }

@@ -1,13 +1,21 @@
 //! Metrics and events: what a cache tells of itself, under the names of one table.
 
+#[cfg(feature = "bloom")]
+mod bloom;
 mod hook;
 mod level;
 #[cfg(feature = "metrics")]
 pub mod names;
+#[cfg(feature = "testing")]
+mod recorder;
 mod reporter;
 #[cfg(feature = "metrics")]
 mod stripes;
 
+#[cfg(feature = "bloom")]
+pub(crate) use bloom::{bloom_fill, bloom_verdict};
 pub(crate) use hook::Hook;
 pub(crate) use level::Level;
+#[cfg(feature = "testing")]
+pub use recorder::{Recorded, Recorder};
 pub(crate) use reporter::Reporter;

@@ -44,6 +44,12 @@ pub const OUTBOX_PENDING: &str = "cachekit_outbox_pending";
 pub const OUTBOX_LAG_SECONDS: &str = "cachekit_outbox_lag_seconds";
 /// Counter: rows of the outbox that were given up, by `namespace`.
 pub const OUTBOX_DEAD: &str = "cachekit_outbox_dead_total";
+/// Counter: questions to a Bloom filter, by `filter` and `verdict` (`absent`, `maybe`, `not_live`).
+pub const BLOOM: &str = "cachekit_bloom_total";
+/// Gauge: how many ids a Bloom filter has, by `filter`.
+pub const BLOOM_IDS: &str = "cachekit_bloom_ids";
+/// Gauge: the share of ids that a Bloom filter does not have and lets pass, by `filter`; an estimate.
+pub const BLOOM_FALSE_POSITIVES: &str = "cachekit_bloom_false_positives";
 /// Counter: messages of streams, by `topic`, `group` and `outcome` (`handled`, `failed`, `dead`, `taken_over`).
 pub const MESSAGES: &str = "cachekit_messages_total";
 /// Gauge: messages that were delivered and not acknowledged, by `topic` and `group`.

@@ -9,6 +9,8 @@ pub(crate) struct Reporter {
     local_hits: super::stripes::Striped,
     #[cfg(feature = "metrics")]
     local_hits_told: std::sync::atomic::AtomicU64,
+    #[cfg(feature = "testing")]
+    pub(crate) recorder: Option<super::Recorder>,
 }
 
 impl Reporter {
@@ -19,7 +21,22 @@ impl Reporter {
         self.local_hits.add_one();
     }
 
+    /// The same for a test that wants to know of which keys.
+    #[cfg(feature = "testing")]
+    pub(crate) fn local_hit_of(&self, template: &str) {
+        self.note(template, super::Recorded::Read(Status::Hit));
+    }
+
+    #[cfg(feature = "testing")]
+    fn note(&self, template: &str, what: super::Recorded) {
+        if let Some(recorder) = &self.recorder {
+            recorder.note(template, what);
+        }
+    }
+
     pub(crate) fn read(&self, template: &str, tier: &'static str, status: Status) {
+        #[cfg(feature = "testing")]
+        self.note(template, super::Recorded::Read(status));
         #[cfg(feature = "metrics")]
         {
             let labels = [
@@ -49,6 +66,8 @@ impl Reporter {
     }
 
     pub(crate) fn bypass(&self, template: &str, reason: &'static str) {
+        #[cfg(feature = "testing")]
+        self.note(template, super::Recorded::Bypass(reason));
         #[cfg(feature = "metrics")]
         {
             let labels = [("template", template.to_owned()), ("reason", reason.to_owned())];
@@ -85,6 +104,8 @@ impl Reporter {
     }
 
     pub(crate) fn fill_refused(&self, template: &str) {
+        #[cfg(feature = "testing")]
+        self.note(template, super::Recorded::FillRefused);
         #[cfg(feature = "metrics")]
         metrics::counter!(super::names::FILLS_REFUSED, "template" => template.to_owned())
             .increment(1);
@@ -93,6 +114,8 @@ impl Reporter {
 
     #[cfg(any(feature = "redis", shuttle))]
     pub(crate) fn fill_failed(&self, template: &str, reason: &'static str) {
+        #[cfg(feature = "testing")]
+        self.note(template, super::Recorded::FillFailed(reason));
         #[cfg(feature = "metrics")]
         {
             let labels = [("template", template.to_owned()), ("reason", reason.to_owned())];
@@ -131,6 +154,8 @@ impl Reporter {
     }
 
     pub(crate) fn invalidation(&self, template: &str, outcome: Outcome) {
+        #[cfg(feature = "testing")]
+        self.note(template, super::Recorded::Invalidated(outcome));
         let outcome = outcome.as_str();
         #[cfg(feature = "metrics")]
         {
@@ -141,6 +166,8 @@ impl Reporter {
     }
 
     pub(crate) fn dead_letter(&self, template: &str, tries: u32) {
+        #[cfg(feature = "testing")]
+        self.note(template, super::Recorded::DeadLetter);
         #[cfg(feature = "metrics")]
         metrics::counter!(super::names::DEAD_LETTERS, "template" => template.to_owned())
             .increment(1);

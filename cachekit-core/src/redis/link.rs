@@ -17,6 +17,7 @@ use redis::{Cmd, Pipeline, RedisError};
 use tokio::sync::{Notify, watch};
 
 use super::exchange::{Exchange, Exchanges};
+use super::node::Node;
 use super::reply::{self, Reply, StoreError};
 use crate::entry::{Id, IdSource};
 
@@ -35,6 +36,8 @@ pub(super) struct Session {
     connection: MultiplexedConnection,
     exchanges: Exchanges,
     ids: IdSource,
+    #[cfg(feature = "bloom")]
+    incarnation: Option<super::Incarnation>,
     in_flight: AtomicUsize,
     stalled: AtomicBool,
     demoted: Notify,
@@ -128,11 +131,15 @@ impl Link {
 }
 
 impl Session {
-    pub(super) fn new(connection: MultiplexedConnection) -> Session {
+    pub(super) fn new(connection: MultiplexedConnection, node: &Node) -> Session {
+        #[cfg(not(feature = "bloom"))]
+        let _ = node;
         Session {
             connection,
             exchanges: Exchanges::default(),
             ids: IdSource::new(),
+            #[cfg(feature = "bloom")]
+            incarnation: node.incarnation(),
             in_flight: AtomicUsize::new(0),
             stalled: AtomicBool::new(false),
             demoted: Notify::new(),
@@ -194,6 +201,12 @@ impl Sending {
             (session, exchange)
         });
         Sending { way, short }
+    }
+
+    /// Who is to carry it out.
+    #[cfg(feature = "bloom")]
+    pub(super) fn incarnation(&self) -> Option<super::Incarnation> {
+        self.way.as_ref().and_then(|(session, _)| session.incarnation)
     }
 }
 

@@ -4,7 +4,11 @@
 //! once with [`StoreError::Down`], so no circuit breaker stands beside it.
 
 mod backoff;
+#[cfg(feature = "bloom")]
+mod bloom;
 mod connect;
+#[cfg(feature = "testing")]
+mod double;
 mod exchange;
 mod keeper;
 mod kept;
@@ -34,6 +38,10 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "bloom")]
+pub(crate) use self::bloom::{BloomKey, HEADER, Incarnation, Looked};
+#[cfg(feature = "testing")]
+pub use self::double::Faults;
 pub use self::options::RedisOptions;
 #[cfg(feature = "events")]
 pub use self::streams::Retention;

@@ -21,7 +21,7 @@ impl Names {
         Ok(Names { prefix, mark })
     }
 
-    #[cfg(any(feature = "_sqlx", feature = "events"))]
+    #[cfg(any(feature = "_sqlx", feature = "events", feature = "bloom"))]
     pub(super) fn namespace(&self) -> &str {
         self.prefix.strip_prefix("ck:").and_then(|name| name.strip_suffix(':')).unwrap_or_default()
     }
@@ -72,7 +72,7 @@ pub(super) struct StoreKey<'a> {
     text: &'a str,
 }
 
-#[cfg(feature = "events")]
+#[cfg(any(feature = "events", feature = "bloom"))]
 impl<'a> StoreKey<'a> {
     /// A key that stands outside of the namespace.
     pub(super) fn whole(text: &'a str) -> StoreKey<'a> {

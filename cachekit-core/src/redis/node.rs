@@ -13,7 +13,8 @@ pub(super) struct Node {
     cluster: bool,
     append_only: bool,
     snapshots: bool,
-    incarnation: String,
+    run: String,
+    history: String,
 }
 
 impl Node {
@@ -36,12 +37,9 @@ impl Node {
             "connected_slaves" => self.replicas = value.parse().unwrap_or(0),
             "loading" => self.loading = value == "1",
             "redis_mode" => self.cluster = value == "cluster",
+            "run_id" => self.run = value.to_owned(),
+            "master_replid" => self.history = value.to_owned(),
             "aof_enabled" => self.append_only = value == "1",
-            // Of the process, and of the history of its data.
-            "run_id" | "master_replid" => {
-                self.incarnation.push_str(value);
-                self.incarnation.push('/');
-            }
             _ => {}
         }
     }
@@ -62,8 +60,20 @@ impl Node {
     }
 
     /// Which server this is, and which history its data has: another text for another content.
-    pub(super) fn incarnation(&self) -> &str {
-        &self.incarnation
+    pub(super) fn lineage(&self) -> String {
+        format!("{}/{}", self.run, self.history)
+    }
+
+    /// Who it is: another after a restart, and after it became the primary. `None` where it does not say.
+    #[cfg(feature = "bloom")]
+    pub(super) fn incarnation(&self) -> Option<super::Incarnation> {
+        let says = !self.run.is_empty() && !self.history.is_empty();
+        says.then(|| {
+            let hash = blake3::hash(format!("{} {}", self.run, self.history).as_bytes());
+            let mut incarnation = [0; 16];
+            incarnation.copy_from_slice(&hash.as_bytes()[..16]);
+            incarnation
+        })
     }
 
     /// Why this server can never serve as a cache: nothing but another server or version will help.

@@ -265,6 +265,18 @@ impl RedisStore {
         super::sweep::run(&self.inner.link, &self.inner.names).await
     }
 
+    /// The Bloom filter of this namespace with that name: `ck~bf:<namespace>:<name>`, which a sweep leaves alone.
+    #[cfg(feature = "bloom")]
+    pub(crate) fn bloom(&self, name: &str) -> Result<super::BloomKey, Error> {
+        super::names::check("name of a filter", name)?;
+        let key = format!("ck~bf:{}:{name}", self.inner.names.namespace());
+        Ok(super::BloomKey::new(self.clone(), key))
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.inner.link
+    }
+
     /// The stream of this namespace with that name.
     #[cfg(feature = "events")]
     pub(crate) fn stream(&self, kind: super::Kind, name: &str) -> Result<super::Stream, Error> {
@@ -295,10 +307,6 @@ impl RedisStore {
 
     pub(super) fn key<'a>(&'a self, key: &'a str) -> StoreKey<'a> {
         self.inner.names.key(key)
-    }
-
-    pub(super) fn link(&self) -> &Link {
-        &self.inner.link
     }
 
     pub(super) fn lease_ttl(&self) -> &str {

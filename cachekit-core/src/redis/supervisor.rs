@@ -126,9 +126,9 @@ impl Supervisor {
         self.backoff.connected();
         self.journal.up(&self.connector, &fresh.node);
         if let Some(sink) = &self.copies {
-            sink.primary(fresh.node.incarnation());
+            sink.primary(&fresh.node.lineage());
         }
-        let session = Arc::new(Session::new(fresh.connection));
+        let session = Arc::new(Session::new(fresh.connection, &fresh.node));
         self.link.publish(Arc::clone(&session));
         Running { session, driver: fresh.driver }
     }

@@ -24,21 +24,33 @@ pub(super) async fn detached<DB: Backend>(tx: Transaction<'static, DB>) -> sqlx:
 }
 
 async fn commit<DB: Backend>(tx: Transaction<'static, DB>) -> sqlx::Result<Committed> {
-    let Transaction { mut inner, records, cache, pool } = tx;
+    #[cfg_attr(not(feature = "bloom"), allow(unused_mut))]
+    let Transaction { mut inner, mut records, cache, pool } = tx;
     records.check()?;
     if !inner.is_in_transaction() {
         let message = "there is no transaction any more: a statement, or a savepoint that was dropped in mid-way, ended it";
         return Err(sqlx::Error::Protocol(message.to_owned()));
     }
+    #[cfg(feature = "bloom")]
+    let added = super::filters::add(&mut records).await?;
     let engine = match cache.engine() {
         Some(engine) if !records.is_empty() => engine,
-        _ => return plainly(inner).await,
+        _ => {
+            let committed = plainly(inner).await;
+            #[cfg(feature = "bloom")]
+            super::filters::confirm(added).await;
+            return committed;
+        }
     };
     let (row, keys) = records.into_row(engine.namespace());
     DB::insert(&mut inner, &row).await.map_err(explain)?;
     let home = pool.map(|pool| Box::new(pool) as Box<dyn Home>);
     let doubt = InDoubt::new(engine, &row, keys, home);
-    match inner.commit().await {
+    let answer = inner.commit().await;
+    // Whatever became of it: an id more does no harm.
+    #[cfg(feature = "bloom")]
+    super::filters::confirm(added).await;
+    match answer {
         Ok(()) => Ok(doubt.committed().await),
         Err(error) if is_definite(&error) => {
             doubt.aborted();

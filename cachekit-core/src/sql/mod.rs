@@ -9,6 +9,8 @@ mod connection;
 mod doubt;
 #[cfg(feature = "_sqlx")]
 mod doubts;
+#[cfg(all(feature = "_sqlx", feature = "bloom"))]
+mod filters;
 #[cfg(feature = "_sqlx")]
 mod home;
 #[cfg(feature = "_sqlx")]

@@ -10,6 +10,8 @@ use crate::{events::Event, key::Key};
 pub(super) struct Records {
     keys: Vec<Key>,
     events: Vec<StoredEvent>,
+    #[cfg(feature = "bloom")]
+    pub(super) adds: crate::bloom::Adds,
     /// A savepoint was not set, or not released, to the end: what belongs to the transaction is not
     /// known any more, not even whether there is one.
     in_doubt: bool,
@@ -28,6 +30,8 @@ impl Records {
     pub(super) fn append(&mut self, mut inner: Self) {
         self.keys.append(&mut inner.keys);
         self.events.append(&mut inner.events);
+        #[cfg(feature = "bloom")]
+        self.adds.append(inner.adds);
     }
 
     /// From now on the transaction cannot be committed, until that is taken back.

@@ -156,6 +156,18 @@ impl Store {
         }
     }
 
+    /// The Bloom filter of this name that processes share; `None` where they share nothing.
+    #[cfg(all(feature = "bloom", feature = "redis"))]
+    pub(crate) fn bloom(
+        &self,
+        name: &str,
+    ) -> Result<Option<crate::redis::BloomKey>, crate::error::Error> {
+        match self {
+            Self::Redis(redis) => redis.store.bloom(name).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// The tier that answers what is no hit in this process.
     pub(crate) fn tier_name(&self) -> &'static str {
         match self {

@@ -1,5 +1,13 @@
 //! For tests of code that caches: isolated caches, a clock that stands still, the audit.
 
+#[cfg(feature = "testing")]
+mod faulty;
+
+#[cfg(feature = "testing")]
+pub use crate::observe::{Recorded, Recorder};
+#[cfg(feature = "testing")]
+pub use faulty::{Faults, faulty};
+
 use std::sync::Arc;
 
 use crate::{

@@ -25,6 +25,7 @@ const NAMES: Names = Names {
         "companion",
         "outside_tx",
         "local",
+        "bloom",
         "stale_while_revalidate",
         "refresh_ahead",
         "l1",
@@ -92,6 +93,7 @@ pub(crate) struct Args {
     pub(crate) refresh_ahead: Option<(Ident, Ahead)>,
     /// `l1 = ..`, as written.
     pub(crate) l1: Option<LitBool>,
+    pub(crate) bloom: Option<Expr>,
 }
 
 impl Args {
@@ -124,6 +126,7 @@ impl Args {
                 self.negative_ttl = Some(negative(options::value(name, "\"30s\"", input)?)?);
             }
             "cache" => self.cache = Some(options::value(name, "self.cache", input)?),
+            "bloom" => self.bloom = Some(options::value(name, "&*USERS", input)?),
             "crate" => self.root = Root::parse(&options::value(name, "\"path\"", input)?)?,
             "stale_while_revalidate" => {
                 self.stale_while_revalidate = Some((name.clone(), ahead::window(name, input)?));

@@ -6,7 +6,7 @@ use syn::spanned::Spanned as _;
 use syn::{Expr, Ident, PatType, Type};
 
 use super::args::{Args, Ttl};
-use super::{BoundKey, ahead, background};
+use super::{BoundKey, ahead, background, bloom};
 use crate::mentions;
 use crate::signature::{self, Function};
 use crate::template;
@@ -22,11 +22,13 @@ pub(super) fn expand(
     let ck = args.root.private();
     let site = site(function, key);
     let form = form(function, args);
+    let bloom = bloom::expand(function, args, key);
     let cache = cache(function, args.cache.as_ref());
     let (asked, in_tx) = in_transaction(function, args);
     let policy = policy_of(args, ttl);
     let key = key_of(key);
     let (prepared, read, load) = plan(function, args, ttl);
+    let question = bloom::question(args);
     let cache_value = cache_value(args.cache.as_ref());
     let let_tags = let_tags(tags);
     let tags = if let_tags.is_empty() { quote!(&[]) } else { quote!(&__ck_tags) };
@@ -34,6 +36,7 @@ pub(super) fn expand(
         use #ck::{self as __ck, probes::*};
         #site
         #form
+        #bloom
         #cache
         #asked
         #policy
@@ -45,6 +48,7 @@ pub(super) fn expand(
                 cache: #cache_value,
                 tags: #tags,
                 in_transaction: #in_tx,
+                filter: #question,
             };
             #prepared
             __ck::#read(__ck_call, &__ck_key, __ck_policy, __ck_form, #load)
@@ -170,7 +174,7 @@ pub(crate) fn cache_value(cache: Option<&Expr>) -> TokenStream {
     }
 }
 
-fn outlives_the_body(function: &Function, expr: &Expr) -> bool {
+pub(super) fn outlives_the_body(function: &Function, expr: &Expr) -> bool {
     let words = mentions::words(expr.to_token_stream());
     let self_lasts = !words.contains("self") || function.receiver_is_shared();
     self_lasts

@@ -70,8 +70,9 @@ fn has_name(arg: &PatType, name: &str) -> bool {
 }
 
 /// What says how one key's old value is treated, or what it hangs on: a batch has no such thing.
-const SINGLE: [&str; 9] = [
+const SINGLE: [&str; 10] = [
     "tags",
+    "bloom",
     "stale_while_revalidate",
     "refresh_ahead",
     "stale_if_error",
@@ -148,7 +149,9 @@ pub(super) fn expand(
         let __ck_call = __ck::Call {
             site: &__CK_SITE,
             cache: #cache_value,
+            tags: &[],
             in_transaction: #in_tx,
+            filter: ::core::option::Option::None,
         };
         let mut __ck_read = __ck::ManyRead::begin(__ck_call, __ck_asked, __ck_policy, __ck_form);
         while let ::core::option::Option::Some(__ck_missing) = __ck_read.next().await {

@@ -3,6 +3,7 @@
 mod ahead;
 pub(crate) mod args;
 mod background;
+mod bloom;
 mod bounds;
 mod check;
 mod companion;
@@ -39,6 +40,7 @@ pub(crate) fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
         }
     };
     check::check(&function, &args, &mut errors);
+    bloom::check(&args, &mut errors);
     let key = bind_key(&function, &args, &mut errors);
     let tags = bind_tags(&function, &args, &mut errors);
     let batch = key.as_ref().and_then(|key| many::find(&function, key, &mut errors));

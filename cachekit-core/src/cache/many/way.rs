@@ -295,7 +295,7 @@ fn report(engine: &Engine, key: &Key, status: Status) {
 /// Of the ways in which its keys got their answers, a read is known by the costliest.
 fn rank(status: Status) -> u8 {
     match status {
-        Status::Hit => 0,
+        Status::Hit | Status::Filtered => 0,
         Status::Stale => 1,
         Status::Joined => 2,
         Status::Bypassed => 3,

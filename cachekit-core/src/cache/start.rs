@@ -152,7 +152,7 @@ impl Way {
         let ask = Ask { nested: context.is_nested(engine), ..ask };
         let kind = match context.mode {
             Mode::Refresh => Kind::Refresh(Refresh::new(engine, key, ask)),
-            _ if Look::is_worth_it(engine, &ask) => Kind::Look(Look::new(engine, key, ask)),
+            _ if Look::is_worth_it(engine, &key, &ask) => Kind::Look(Look::new(engine, key, ask)),
             _ => Kind::Flight(Attempt::new(engine, key, ask)),
         };
         Self::new(kind, call.site, context)

@@ -6,7 +6,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 #[cfg(any(feature = "redis", shuttle))]
 use super::load::Leased;
-use super::{Age, Answer, Mark, Old, Policy, Renewal, Status, Use};
+use super::{Answer, Old, Policy, Renewal, Status, Use};
 use crate::{
     __private::{Codec, Split},
     engine::{Engine, LocalFill},
@@ -200,36 +200,6 @@ impl Attempt {
         }
         let began_ms = self.engine.clock.now_ms();
         Lead::Load(Load::Embedded { role, lease: Ticketed { ticket, old, began_ms } })
-    }
-
-    /// What to do with an entry that the leader found.
-    pub(super) fn use_of(&self, age: &Age) -> Use {
-        Use::of(&self.engine, &self.key().as_ref(), &self.ask.policy, age)
-    }
-
-    /// A load in the background for an entry that the leader found.
-    pub(super) fn renewal(&self, age: Age, answer: &Answer) -> Option<Box<Renewal>> {
-        Renewal::begin(&self.engine, self.key(), &self.ask, age, answer)
-    }
-
-    /// What is there while the caller loads.
-    pub(super) fn old(&self) -> Option<&Answer> {
-        let old = match self.load.as_ref()? {
-            Load::Embedded { lease, .. } => lease.old.as_ref(),
-            #[cfg(any(feature = "redis", shuttle))]
-            Load::Leased { lease, .. } => lease.old.as_ref(),
-            Load::Direct { .. } | Load::Alone { .. } => None,
-        };
-        old.map(|old| &old.answer)
-    }
-
-    /// A load that replaces what is there begins, in this process and in the sight of its others.
-    fn begin_anew(&self, role: &Role, old: Option<&mut Old>, others_wait: bool) {
-        let Some(old) = old else { return };
-        old.mark = Mark::take(&self.engine, self.key(), true);
-        if !others_wait {
-            role.serve_others(&old.answer, Status::Stale);
-        }
     }
 
     /// Loads without the cache, for everybody present. A value that was refused earlier is still

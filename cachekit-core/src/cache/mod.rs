@@ -2,13 +2,13 @@
 
 mod aging;
 mod ahead;
-#[cfg(any(feature = "redis", shuttle))]
 mod anew;
 mod answer;
 mod attempt;
 mod builder;
 mod call;
 mod context;
+mod due;
 mod get_or_load;
 mod handle;
 #[cfg(any(feature = "redis", shuttle))]

@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 #[cfg(any(feature = "redis", shuttle))]
 use super::load::Leased;
 use super::{
-    Age, Answer, Mark, Old, Policy, Renewal, Status, Tags, Use,
+    Answer, Old, Policy, Renewal, Status, Tags, Use,
     turns::{Crowded, Turn as LoadTurn},
 };
 use crate::{
@@ -247,16 +247,6 @@ impl Attempt {
         Lead::Load(Load::Embedded { role, lease: Ticketed { ticket, old, began_ms, stamps } })
     }
 
-    /// What to do with an entry that the leader found.
-    pub(super) fn use_of(&self, age: &Age) -> Use {
-        Use::of(&self.engine, &self.key().as_ref(), &self.ask.policy, age)
-    }
-
-    /// A load in the background for an entry that the leader found.
-    pub(super) fn renewal(&self, age: Age, answer: &Answer) -> Option<Box<Renewal>> {
-        Renewal::begin(&self.engine, self.key(), (&self.ask, &self.tags), age, answer)
-    }
-
     /// Its caller's time is up, which is a failure of its load.
     pub(super) fn gives_up(&mut self) {
         let mut old = match self.load.as_mut() {
@@ -266,26 +256,6 @@ impl Attempt {
             _ => None,
         };
         self.pauses_after_failure(&mut old);
-    }
-
-    /// What is there while the caller loads.
-    pub(super) fn old(&self) -> Option<&Answer> {
-        let old = match self.load.as_ref()? {
-            Load::Embedded { lease, .. } => lease.old.as_ref(),
-            #[cfg(any(feature = "redis", shuttle))]
-            Load::Leased { lease, .. } => lease.old.as_ref(),
-            Load::Direct { .. } | Load::Alone { .. } => None,
-        };
-        old.map(|old| &old.answer)
-    }
-
-    /// A load that replaces what is there begins, in this process and in the sight of its others.
-    fn begin_anew(&self, role: &Role, old: Option<&mut Old>, others_wait: bool) {
-        let Some(old) = old else { return };
-        old.mark = Mark::take(&self.engine, self.key(), true);
-        if !others_wait {
-            role.serve_others(&old.answer, Status::Stale);
-        }
     }
 
     /// Loads without the cache, for everybody present. A value that was refused earlier is still

@@ -5,10 +5,7 @@ use super::{
     part::Part,
 };
 use crate::{
-    cache::{
-        Status,
-        look::{Look, may_look},
-    },
+    cache::{Status, look::may_look},
     key::Key,
     store::{Found, MOST_KEYS, StoreError},
 };
@@ -22,7 +19,7 @@ impl Batch {
     pub(super) async fn look(&mut self) {
         let unseen = std::mem::take(&mut self.unseen);
         let mut found = Vec::new();
-        if Look::is_worth_it(&self.engine, &self.ask) {
+        if self.ask.codec.is_some() && self.engine.store.expects_hit() {
             for chunk in unseen.chunks(MOST_KEYS) {
                 self.look_at(chunk, &mut found).await;
             }

@@ -33,6 +33,7 @@ const CORE: &[(&str, &[&str])] = &[
             "__private",
             "cache",
             "engine",
+            "entry",
             "error",
             "events",
             "key",

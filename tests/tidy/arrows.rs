@@ -34,6 +34,7 @@ const CORE: &[(&str, &[&str])] = &[
             "__private",
             "cache",
             "engine",
+            "entry",
             "error",
             "events",
             "key",

@@ -1,7 +1,9 @@
 //! What is committed is invalidated, and nothing else is.
 
 use cachekit::events::Event;
-use cachekit::{Cache, Outcome, OutcomeUnknown, Status, Transaction, key, with_receipt};
+use cachekit::{
+    Cache, Outcome, OutcomeUnknown, Status, Transaction, key, with_receipt, with_status,
+};
 use cachekit_test_support::{Proxy, RedisServer, invalidation};
 use cachekit_tests::{POLICY, Polls, builder, item, soon, until_async};
 use sqlx::{Database, Executor, IntoArguments, Pool};

@@ -236,9 +236,8 @@ async fn an_old_value_answers_where_no_turn_is_to_be_had() {
 #[tokio::test]
 async fn an_answer_says_in_its_type_that_it_is_old() {
     let world = World::with_old().await;
-    let fresh = with_freshness(world.cache.get_or_load(key(2), &POLICY, async || {
-        Ok::<_, Away>(2_u64)
-    }));
+    let fresh =
+        with_freshness(world.cache.get_or_load(key(2), &POLICY, async || Ok::<_, Away>(2_u64)));
     assert_eq!(fresh.await, Freshness::Fresh(Ok(2)));
     let inner = async {
         let inner = with_freshness(world.read(POLICY, Err(Away))).await;
@@ -290,8 +289,7 @@ async fn a_warm_key_is_answered_when_the_soft_time_out_ends_and_the_load_goes_on
 async fn a_load_within_the_soft_time_out_is_waited_for_by_all() {
     let world = World::with_old().await;
     let takes = Duration::from_millis(20);
-    let (first, second) =
-        tokio::join!(soft(&world, takes, Ok(2)), soft(&world, takes, Ok(3)));
+    let (first, second) = tokio::join!(soft(&world, takes, Ok(2)), soft(&world, takes, Ok(3)));
     let fresh = ((Ok(2), Status::Joined), takes);
     assert_eq!([first, second], [fresh, ((Ok(2), Status::Joined), takes)]);
     assert_eq!(world.loads(), 1);

@@ -130,7 +130,8 @@ async fn a_database_that_is_down_costs_no_error_for_keys_that_were_ever_cached()
         for (id, cache) in left.drain(..) {
             let (out, status) = with_status(cache.scope(version(&db, id))).await;
             let is_old = status == Status::Stale;
-            assert_eq!(out.unwrap(), if is_old { 1 } else { 2 });
+            // The other process may have loaded the new one, and that may be old again.
+            assert!(out.unwrap() == 2 || is_old);
             old.extend(is_old.then_some((id, cache)));
         }
         left = old;

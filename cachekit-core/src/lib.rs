@@ -44,9 +44,9 @@ mod test_cases;
 pub use crate::write::behind::{Write, WriteBehind, WriteBehindBuilder};
 pub use crate::{
     cache::{
-        Cache, CacheBuilder, Freshness, HasTtl, Health, Outcome, Peek, Policy, Receipt, Scope,
-        Status, StoreChange, Weigh, bypass, inherit, refresh, with_freshness, with_receipt,
-        with_status,
+        Cache, CacheBuilder, Fresh, Freshness, HasTtl, Health, Outcome, Peek, Policy, Previous,
+        Receipt, Scope, Status, StoreChange, Weigh, bypass, inherit, refresh, with_freshness,
+        with_receipt, with_status,
     },
     clock::ManualClock,
     error::{Error, ErrorKind},

@@ -6,6 +6,7 @@ mod crash;
 mod fleet;
 mod nemesis;
 mod outage;
+mod refresh;
 mod settings;
 mod stampede;
 mod streams;

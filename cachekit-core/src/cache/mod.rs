@@ -28,6 +28,7 @@ mod refresh;
 #[cfg(feature = "redis")]
 mod remote;
 mod renewal;
+mod revalidate;
 mod scope;
 mod start;
 mod timeout;
@@ -56,6 +57,7 @@ pub use receipt::{Outcome, Receipt};
 pub(crate) use refresh::Refresh;
 pub use renewal::{Brought, Job};
 pub(crate) use renewal::{Renewal, Renewals, Renewed};
+pub use revalidate::{Fresh, Previous};
 pub use scope::Scope;
 pub(crate) use start::{Start, Way};
 pub(crate) use turns::Turns;

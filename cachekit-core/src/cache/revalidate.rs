@@ -117,5 +117,6 @@ fn form<T: Value, E>() -> Form<Result<Fresh<T>, E>> {
         absent: None,
         error: None,
         codec: Some(T::CODEC),
+        fail: None,
     }
 }

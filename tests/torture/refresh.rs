@@ -11,7 +11,8 @@ use crate::{
 
 const PROCESSES: u64 = 2;
 const READERS: u64 = 100;
-const LOAD_MS: u64 = 50;
+/// Longer than any read takes that waits for none.
+const LOAD_MS: u64 = 250;
 /// As the worker's attribute says: an entry is refreshed when 40 % of its life is left.
 const DUE: f64 = 0.6;
 
@@ -91,7 +92,10 @@ impl Told {
     }
 
     fn judge(&self, ttl_ms: u64, seconds: u64) {
-        assert!(self.reads.keys().eq(["hit"]), "somebody waited for a load");
+        // Who has joined was answered together with another one's look at Redis.
+        let waited = self.reads.keys().any(|status| status != "hit" && status != "joined");
+        assert!(!waited, "somebody waited for a load");
+        assert!(self.slowest < Duration::from_millis(LOAD_MS), "somebody waited for a load");
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
         #[expect(clippy::cast_sign_loss, reason = "milliseconds of a test")]
         let due_ms = (ttl_ms as f64 * DUE) as u64;

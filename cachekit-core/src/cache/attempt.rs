@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 #[cfg(any(feature = "redis", shuttle))]
 use super::load::Leased;
 use super::{
-    Age, Answer, Mark, Old, Policy, Renewal, Status, Use,
+    Answer, Old, Policy, Renewal, Status, Use,
     turns::{Crowded, Turn as LoadTurn},
 };
 use crate::{
@@ -59,7 +59,7 @@ pub(super) enum Load {
 pub(super) struct Ticketed {
     pub(super) ticket: Ticket,
     /// What is there meanwhile.
-    pub(super) old: Option<Old>,
+    pub(super) old: Option<Box<Old>>,
     pub(super) began_ms: u64,
 }
 
@@ -85,7 +85,7 @@ impl From<Option<Verdict>> for Lead {
 #[derive(Debug)]
 pub(crate) struct Attempt {
     // Dropped before the seat: the role must be free when the flight looks for a new leader.
-    load: Option<Load>,
+    pub(super) load: Option<Load>,
     role: Option<Role>,
     pub(super) member: Member,
     pub(super) engine: Arc<Engine>,
@@ -93,7 +93,7 @@ pub(crate) struct Attempt {
     /// Why this caller, should it lead, goes past the cache.
     past: Option<&'static str>,
     /// Leave to load, while it loads or is about to.
-    turn: Option<LoadTurn>,
+    turn: Option<Box<LoadTurn>>,
     /// A load in the background that is due.
     pub(super) renewal: Option<Box<Renewal>>,
 }
@@ -212,48 +212,8 @@ impl Attempt {
             return Lead::Over;
         }
         let began_ms = self.engine.clock.now_ms();
+        let old = old.map(Box::new);
         Lead::Load(Load::Embedded { role, lease: Ticketed { ticket, old, began_ms } })
-    }
-
-    /// What to do with an entry that the leader found.
-    pub(super) fn use_of(&self, age: &Age) -> Use {
-        Use::of(&self.engine, &self.key().as_ref(), &self.ask.policy, age)
-    }
-
-    /// A load in the background for an entry that the leader found.
-    pub(super) fn renewal(&self, age: Age, answer: &Answer) -> Option<Box<Renewal>> {
-        Renewal::begin(&self.engine, self.key(), &self.ask, age, answer)
-    }
-
-    /// Its caller's time is up, which is a failure of its load.
-    pub(super) fn gives_up(&mut self) {
-        let mut old = match self.load.as_mut() {
-            Some(Load::Embedded { lease, .. }) => lease.old.take(),
-            #[cfg(any(feature = "redis", shuttle))]
-            Some(Load::Leased { lease, .. }) => lease.old.take(),
-            _ => None,
-        };
-        self.pauses_after_failure(&mut old);
-    }
-
-    /// What is there while the caller loads.
-    pub(super) fn old(&self) -> Option<&Answer> {
-        let old = match self.load.as_ref()? {
-            Load::Embedded { lease, .. } => lease.old.as_ref(),
-            #[cfg(any(feature = "redis", shuttle))]
-            Load::Leased { lease, .. } => lease.old.as_ref(),
-            Load::Direct { .. } | Load::Alone { .. } => None,
-        };
-        old.map(|old| &old.answer)
-    }
-
-    /// A load that replaces what is there begins, in this process and in the sight of its others.
-    fn begin_anew(&self, role: &Role, old: Option<&mut Old>, others_wait: bool) {
-        let Some(old) = old else { return };
-        old.mark = Mark::take(&self.engine, self.key(), true);
-        if !others_wait {
-            role.serve_others(&old.answer, Status::Stale);
-        }
     }
 
     /// Loads without the cache, for everybody present. A value that was refused earlier is still
@@ -328,7 +288,7 @@ impl Attempt {
     pub(super) fn loaded(
         &self,
         role: &Role,
-        old: &mut Option<Old>,
+        old: &mut Option<Box<Old>>,
         split: Split,
     ) -> Result<Answer, Option<Verdict>> {
         answer_of(split).map_err(|error| {

@@ -2,7 +2,6 @@
 
 mod aging;
 mod ahead;
-#[cfg(any(feature = "redis", shuttle))]
 mod anew;
 mod answer;
 mod attempt;
@@ -10,6 +9,7 @@ mod bounds;
 mod builder;
 mod call;
 mod context;
+mod due;
 mod fallback;
 mod freshness;
 mod get_or_load;

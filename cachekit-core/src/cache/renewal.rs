@@ -40,6 +40,8 @@ const CROWDED_MS: u64 = 100;
 #[derive(Debug)]
 pub(crate) struct Renewals {
     room: Arc<Semaphore>,
+    #[cfg(shuttle)]
+    limit: usize,
     ended: watch::Sender<bool>,
     runtime: sync::Runtime,
 }
@@ -47,7 +49,19 @@ pub(crate) struct Renewals {
 impl Renewals {
     pub(crate) fn new(limit: usize) -> Self {
         let runtime = sync::Runtime::current();
-        Self { room: Arc::new(Semaphore::new(limit)), ended: watch::Sender::new(false), runtime }
+        Self {
+            room: Arc::new(Semaphore::new(limit)),
+            #[cfg(shuttle)]
+            limit,
+            ended: watch::Sender::new(false),
+            runtime,
+        }
+    }
+
+    /// Whether no load is under way.
+    #[cfg(shuttle)]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.room.is_closed() || self.room.available_permits() == self.limit
     }
 
     /// Ends all loads in the background; none begins any more.

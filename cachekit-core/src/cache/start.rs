@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Age, Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Renewal, Status, Step, Use,
+    Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Renewal, Status, Step, due::told,
     look::Look,
 };
 use crate::{
@@ -12,7 +12,6 @@ use crate::{
     flight::Verdict,
     key::{Key, KeyBuf},
     store::Store,
-    tier::Entry,
     ttl::Ttl,
 };
 
@@ -81,48 +80,6 @@ impl Start {
             Self::Way(Way::find(call, cache, key, ask))
         })
     }
-
-    /// A hit on an entry that says how old it is.
-    #[cold]
-    fn aged(
-        engine: &Arc<Engine>,
-        key: &KeyBuf,
-        ask: &Ask,
-        (entry, now_ms): (Entry, u64),
-        context: Option<&Context>,
-    ) -> Option<Self> {
-        let age = Age::of_local(entry.extra()?, now_ms);
-        let waits = ask.policy.patience_with_old().is_some();
-        let (status, renews) = match Use::of(engine, &key.as_ref(), &ask.policy, &age) {
-            Use::Answer(status) => (status, false),
-            Use::Renew(status) => (status, !engine.marks.is_taken(&key.as_ref(), now_ms)),
-            Use::Load { .. } => return None,
-        };
-        // What does not wait is found right here.
-        if status == Status::Stale && waits && !engine.marks.is_failing(&key.as_ref(), now_ms) {
-            return None;
-        }
-        match status {
-            Status::Hit => engine.reporter.local_hit(),
-            status => engine.reporter.read(key.template().as_str(), "local", status),
-        }
-        told(context, status);
-        let answer = entry.into_answer();
-        let renewal =
-            renews.then(|| Renewal::begin(engine, &key.to_key(), ask, age, &answer)).flatten();
-        Some(match renewal {
-            Some(renewal) => Self::Due(answer, renewal),
-            None => Self::Hit(answer),
-        })
-    }
-}
-
-/// Tells a wrapper around the call how that got its answer.
-#[inline]
-fn told(context: Option<&Context>, status: Status) {
-    if let Some(context) = context {
-        context.tell(status);
-    }
 }
 
 impl Way {
@@ -160,7 +117,7 @@ impl Way {
         let ask = Ask { nested: context.is_nested(engine), ..ask };
         let kind = match context.mode {
             Mode::Refresh => Kind::Refresh(Refresh::new(engine, key, ask)),
-            _ if Look::is_worth_it(engine, &ask) => Kind::Look(Look::new(engine, key, ask)),
+            _ if Look::is_worth_it(engine, &key, &ask) => Kind::Look(Look::new(engine, key, ask)),
             _ => Kind::Flight(Attempt::new(engine, key, ask)),
         };
         // Who asks for a new value gets no old one.

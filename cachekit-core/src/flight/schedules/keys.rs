@@ -57,7 +57,7 @@ impl Keys {
             Some(Held::Lease(found)) => Probe::Lease(*found),
             Some(Held::Foreign) => Probe::Foreign,
             Some(Held::Value { id, schema, answer }) if usable(schema, answer, ask) => {
-                Probe::Hit(Found::plain(answer.clone(), *id))
+                Probe::Hit(found(answer, *id, ask))
             }
             Some(Held::Value { id, .. }) => Probe::Unusable(*id),
         }
@@ -92,7 +92,7 @@ impl Keys {
     pub(super) fn look(&self, key: &str, ask: &Ask) -> Option<Found> {
         match self.held.get(key)? {
             Held::Value { id, schema, answer } if usable(schema, answer, ask) => {
-                Some(Found::plain(answer.clone(), *id))
+                Some(found(answer, *id, ask))
             }
             _ => None,
         }
@@ -200,6 +200,15 @@ impl Keys {
             Held::Foreign => None,
         }
     }
+}
+
+/// An entry as a caller finds it: out of date as often as not, if that means anything to the caller.
+fn found(answer: &Answer, id: Id, ask: &Ask) -> Found {
+    let mut found = Found::plain(answer.clone(), id);
+    if ask.policy.revalidates(0) {
+        found.fresh_for_ms = Some(if percent() < 50 { -1 } else { 60_000 });
+    }
+    found
 }
 
 fn usable(schema: &str, answer: &Answer, ask: &Ask) -> bool {

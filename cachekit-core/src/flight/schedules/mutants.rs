@@ -2,6 +2,7 @@
 
 use super::{
     explore::catch,
+    reader::Manner,
     scenario::{EMBEDDED, FOR_EVER, STORE, Scenario, TWO_PROCESSES},
     server::Faults,
 };
@@ -88,4 +89,11 @@ fn a_single_local_invalidation_is_caught() {
 #[test]
 fn inserting_without_a_ticket_is_caught() {
     catch(Mutant::InsertWithoutTicket, Scenario { writers: 1, ..EMBEDDED }, "stale");
+}
+
+#[test]
+fn replacing_whatever_is_there_is_caught() {
+    let scenario =
+        Scenario { manners: &[Manner::Ahead], reads: 3, warm: true, foreign_writers: 2, ..SLOW };
+    catch(Mutant::RenewWhateverIsThere, scenario, "stale");
 }

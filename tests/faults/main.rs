@@ -10,3 +10,5 @@ mod load;
 mod read_only;
 mod refusing;
 mod slow;
+mod source_away;
+mod source_slow;

@@ -101,8 +101,8 @@ impl Attempt {
             role.serve_others(&old.answer, Status::Stale);
         }
         let expected = Expected::Entry(seen);
-        let stamps = role.stamps();
-        Next::Renew(Box::new(Leased { expected, old: Some(old), _hold: None, began_ms: 0, stamps }))
+        let (old, stamps) = (Some(Box::new(old)), role.stamps());
+        Next::Renew(Box::new(Leased { expected, old, _hold: None, began_ms: 0, stamps }))
     }
 
     /// Whether nobody else is known to load. That nothing can be found out is no reason to wait.

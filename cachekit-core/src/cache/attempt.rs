@@ -61,7 +61,7 @@ pub(super) enum Load {
 pub(super) struct Ticketed {
     pub(super) ticket: Ticket,
     /// What is there meanwhile.
-    pub(super) old: Option<Old>,
+    pub(super) old: Option<Box<Old>>,
     pub(super) began_ms: u64,
     /// The generations of its tags before it began, if it has tags.
     pub(super) stamps: Option<Stamps>,
@@ -98,7 +98,7 @@ pub(crate) struct Attempt {
     /// Why this caller, should it lead, goes past the cache.
     past: Option<&'static str>,
     /// Leave to load, while it loads or is about to.
-    turn: Option<LoadTurn>,
+    turn: Option<Box<LoadTurn>>,
     /// A load in the background that is due.
     pub(super) renewal: Option<Box<Renewal>>,
 }
@@ -244,18 +244,8 @@ impl Attempt {
             return Lead::Over;
         }
         let began_ms = self.engine.clock.now_ms();
+        let old = old.map(Box::new);
         Lead::Load(Load::Embedded { role, lease: Ticketed { ticket, old, began_ms, stamps } })
-    }
-
-    /// Its caller's time is up, which is a failure of its load.
-    pub(super) fn gives_up(&mut self) {
-        let mut old = match self.load.as_mut() {
-            Some(Load::Embedded { lease, .. }) => lease.old.take(),
-            #[cfg(any(feature = "redis", shuttle))]
-            Some(Load::Leased { lease, .. }) => lease.old.take(),
-            _ => None,
-        };
-        self.pauses_after_failure(&mut old);
     }
 
     /// Loads without the cache, for everybody present. A value that was refused earlier is still
@@ -347,7 +337,7 @@ impl Attempt {
     pub(super) fn loaded(
         &self,
         role: &Role,
-        old: &mut Option<Old>,
+        old: &mut Option<Box<Old>>,
         split: Split,
     ) -> Result<Answer, Option<Verdict>> {
         answer_of(split).map_err(|error| {

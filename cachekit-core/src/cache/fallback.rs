@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{Age, Answer, Ask, Attempt, Mark, Old, Status, Way, attempt::Lead};
+use super::{
+    Age, Answer, Ask, Attempt, Mark, Old, Status, Way,
+    attempt::{Lead, Load},
+};
 use crate::{
     __private::Split,
     engine::Engine,
@@ -63,13 +66,24 @@ impl Attempt {
     }
 
     /// A load failed that there is an old answer for: whether nobody of this process tries again for a while.
-    pub(super) fn pauses_after_failure(&self, old: &mut Option<Old>) -> bool {
+    pub(super) fn pauses_after_failure(&self, old: &mut Option<Box<Old>>) -> bool {
         let Some(old) = old.take() else { return false };
         let Some(mut mark) = old.mark.filter(|_| self.may_fall_back_on(&old.age)) else {
             return false;
         };
         mark.fail(self.ask.policy.retry_after_ms());
         true
+    }
+
+    /// Its caller's time is up, which is a failure of its load.
+    pub(super) fn gives_up(&mut self) {
+        let mut old = match self.load.as_mut() {
+            Some(Load::Embedded { lease, .. }) => lease.old.take(),
+            #[cfg(any(feature = "redis", shuttle))]
+            Some(Load::Leased { lease, .. }) => lease.old.take(),
+            _ => None,
+        };
+        self.pauses_after_failure(&mut old);
     }
 
     /// There is no turn to load for this leader: everybody is given the old answer, or the leader an error.

@@ -32,7 +32,7 @@ pub(crate) struct Refresh {
     stamps: Option<Stamps>,
     place: Place,
     /// Leave to load, while it loads.
-    turn: Option<Turn>,
+    turn: Option<Box<Turn>>,
     /// An id that this caller sent and that may be, or become, a lease of its key.
     #[cfg(any(feature = "redis", shuttle))]
     sent: Option<Id>,

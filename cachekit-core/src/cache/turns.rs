@@ -59,7 +59,7 @@ impl Ask {
         engine: &Engine,
         key: &Key,
         has_old: bool,
-    ) -> Result<Option<Turn>, Crowded> {
+    ) -> Result<Option<Box<Turn>>, Crowded> {
         if self.nested {
             return Ok(None);
         }
@@ -68,7 +68,8 @@ impl Ask {
             Some(_) => Patience::Bounded,
             None => Patience::Long,
         };
-        engine.turns.take(key.template(), &self.policy, patience).await.map(Some)
+        let turn = engine.turns.take(key.template(), &self.policy, patience).await?;
+        Ok(Some(Box::new(turn)))
     }
 }
 

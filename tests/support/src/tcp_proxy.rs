@@ -88,6 +88,13 @@ impl TcpProxy {
         self.hub.lock().refusing = refuse;
     }
 
+    /// Cuts every connection there is, at both sides.
+    pub fn cut(&self) {
+        for end in self.hub.lock().links.drain(..).flatten() {
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    }
+
     /// Lets the server know of the clients that were cut off.
     pub fn end_kept(&self) {
         for server in self.hub.lock().kept.drain(..) {

@@ -48,7 +48,7 @@ pub(super) struct Batch {
     /// Leave to run the load under way, for all keys that need it.
     pub(super) permit: Option<OwnedSemaphorePermit>,
     /// Its turn among all loads, for the one under way.
-    pub(super) turn: Option<Turn>,
+    pub(super) turn: Option<Box<Turn>>,
     pub(super) pause: Duration,
 }
 

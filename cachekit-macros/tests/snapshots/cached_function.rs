@@ -28,6 +28,7 @@ pub async fn find_user(db: &Pool, id: i64) -> sqlx::Result<Option<User>> {
         let __ck_call = __ck::Call {
             site: &__CK_SITE,
             cache: ::core::option::Option::None,
+            tags: &[],
             in_transaction: false,
         };
         __ck::read(

@@ -23,6 +23,7 @@ impl Repo {
             let __ck_call = __ck::Call {
                 site: &__CK_SITE,
                 cache: ::core::option::Option::Some(__ck_cache),
+                tags: &[],
                 in_transaction: false,
             };
             __ck::read(

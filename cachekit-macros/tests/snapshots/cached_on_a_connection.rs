@@ -27,6 +27,7 @@ async fn find(db: &mut PgConnection, seen: &mut Seen, id: i64) -> sqlx::Result<U
         let __ck_call = __ck::Call {
             site: &__CK_SITE,
             cache: ::core::option::Option::None,
+            tags: &[],
             in_transaction: __ck::known_in_tx(&*db, &__ck_tx_0)
                 || __ck::in_tx(&__ck_tx_1),
         };

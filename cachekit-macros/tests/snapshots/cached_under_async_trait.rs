@@ -42,6 +42,7 @@ impl Users for Repo {
                 let __ck_call = __ck::Call {
                     site: &__CK_SITE,
                     cache: ::core::option::Option::None,
+                    tags: &[],
                     in_transaction: false,
                 };
                 __ck::read(

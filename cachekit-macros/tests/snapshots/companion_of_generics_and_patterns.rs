@@ -48,6 +48,7 @@ where
         let __ck_call = __ck::Call {
             site: &__CK_SITE,
             cache: ::core::option::Option::None,
+            tags: &[],
             in_transaction: false,
         };
         __ck::read(

@@ -82,7 +82,7 @@ impl From<Option<Verdict>> for Lead {
 #[derive(Debug)]
 pub(crate) struct Attempt {
     // Dropped before the seat: the role must be free when the flight looks for a new leader.
-    load: Option<Load>,
+    pub(super) load: Option<Load>,
     role: Option<Role>,
     pub(super) member: Member,
     pub(super) engine: Arc<Engine>,

@@ -198,11 +198,14 @@ fn form(function: &Function, args: &Args) -> TokenStream {
         quote!(#and #name)
     };
     let (shape, stored) = (at_output("__ck_shape"), at_output("__ck_stored"));
+    // All of the call is at the output's place: what does not fit there is said once.
+    let many_shape = quote_spanned!(first=> __ck::many_shape);
+    let arguments = quote_spanned!(last=> (&__ck_asked[..], #shape));
     let make = if args.local { quote!(local_many_form) } else { quote!(many_form) };
     let error = error_of(output);
     quote! {
         let __ck_shape = (&&&&__ck::Probe::<#output>::NEW).ck_shape();
-        let __ck_many = __ck::many_shape(&__ck_asked[..], #shape);
+        let __ck_many = #many_shape #arguments;
         let __ck_stored = (&&__ck_many.value()).ck_stored();
         let __ck_error = #error.ck_error();
         let __ck_form = __ck::#make(__ck_many, #stored, &__ck_error);

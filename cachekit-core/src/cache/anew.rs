@@ -1,11 +1,11 @@
 //! A leader that finds an entry which is out of date: it loads with the old answer at hand.
 
-#[cfg(any(feature = "redis", shuttle))]
-use super::{load::Leased, probe::Next};
 use super::{
     Age, Answer, Mark, Old, Renewal, Status, Use,
     attempt::{Attempt, Load},
 };
+#[cfg(any(feature = "redis", shuttle))]
+use super::{load::Leased, probe::Next};
 use crate::flight::Role;
 #[cfg(any(feature = "redis", shuttle))]
 use crate::{
@@ -101,7 +101,12 @@ impl Attempt {
             role.serve_others(&old.answer, Status::Stale);
         }
         let expected = Expected::Entry(seen);
-        Next::Renew(Box::new(Leased { expected, old: Some(old), _hold: None, began_ms: 0 }))
+        Next::Renew(Box::new(Leased {
+            expected,
+            old: Some(Box::new(old)),
+            _hold: None,
+            began_ms: 0,
+        }))
     }
 
     /// Whether the entry that a load was to replace is there still. What came between may have voided it: only if

@@ -56,7 +56,7 @@ pub(super) enum Load {
 pub(super) struct Ticketed {
     pub(super) ticket: Ticket,
     /// What is there meanwhile.
-    pub(super) old: Option<Old>,
+    pub(super) old: Option<Box<Old>>,
     pub(super) began_ms: u64,
 }
 
@@ -181,7 +181,7 @@ impl Attempt {
         // The flight before this one may have filled the tier since the caller looked.
         let mut old = None;
         if let Some((entry, now_ms)) = self.engine.local(&self.key().as_ref()) {
-            old = Old::of_local(&entry, now_ms);
+            old = Old::of_local(&entry, now_ms).map(Box::new);
             match old.as_ref().map_or(Use::Answer(Status::Hit), |old| self.use_of(&old.age)) {
                 Use::Answer(status) => return role.hit(entry.into_answer(), status).into(),
                 Use::Renew(status) => {
@@ -192,7 +192,9 @@ impl Attempt {
                 Use::Load { .. } if kept => {
                     return role.hit(entry.into_answer(), Status::Stale).into();
                 }
-                Use::Load { others_wait } => self.begin_anew(&role, old.as_mut(), others_wait),
+                Use::Load { others_wait } => {
+                    self.begin_anew(&role, old.as_deref_mut(), others_wait)
+                }
             }
         }
         if role.serve_kept() != Some(true) || role.load_begins(Phase::Loading).is_none() {

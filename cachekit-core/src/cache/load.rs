@@ -16,7 +16,7 @@ use crate::{
 pub(super) struct Leased {
     pub(super) expected: Expected,
     /// What is there meanwhile.
-    pub(super) old: Option<Old>,
+    pub(super) old: Option<Box<Old>>,
     pub(super) _hold: Option<Hold>,
     pub(super) began_ms: u64,
 }

@@ -225,7 +225,7 @@ impl Attempt {
         // The flight before this one may have filled the tier since the caller looked.
         let mut old = None;
         if let Some((entry, now_ms)) = self.engine.local_under(&self.key().as_ref(), self.tags()) {
-            old = Old::of_local(&entry, now_ms);
+            old = Old::of_local(&entry, now_ms).map(Box::new);
             match old.as_ref().map_or(Use::Answer(Status::Hit), |old| self.use_of(&old.age)) {
                 Use::Answer(status) => return role.hit(entry.into_answer(), status).into(),
                 Use::Renew(status) => {
@@ -236,7 +236,9 @@ impl Attempt {
                 Use::Load { .. } if kept => {
                     return role.hit(entry.into_answer(), Status::Stale).into();
                 }
-                Use::Load { others_wait } => self.begin_anew(&role, old.as_mut(), others_wait),
+                Use::Load { others_wait } => {
+                    self.begin_anew(&role, old.as_deref_mut(), others_wait)
+                }
             }
         }
         let stamps = self.tags.as_deref().map(|tags| self.engine.local_stamps(tags));
@@ -244,7 +246,6 @@ impl Attempt {
             return Lead::Over;
         }
         let began_ms = self.engine.clock.now_ms();
-        let old = old.map(Box::new);
         Lead::Load(Load::Embedded { role, lease: Ticketed { ticket, old, began_ms, stamps } })
     }
 

@@ -166,15 +166,15 @@ fn embedded_entries_that_are_out_of_date_are_never_older_than_a_returned_write()
 fn entries_that_are_out_of_date_are_never_older_than_a_returned_write() {
     let scenario = Scenario {
         manners: OLD,
-        atomic: true,
         lease_wait: FOR_EVER,
         warm: true,
         foreign_writers: 2,
-        writers: 1,
         ..TWO_PROCESSES
     };
-    explore(scenario, MANY);
-    explore(Scenario { slow_replies: true, slow_writers: true, ..scenario }, MANY);
+    explore(Scenario { atomic: true, ..scenario }, MANY);
+    explore(Scenario { atomic: true, slow_replies: true, slow_writers: true, ..scenario }, MANY);
+    // A process reads past the cache what it is about to invalidate, and so may be ahead of the others.
+    explore(Scenario { writers: 1, ..scenario }, MANY);
 }
 
 #[test]

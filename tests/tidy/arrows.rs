@@ -19,7 +19,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("events", &["cache", "error", "key", "observe", "redis", "retry"]),
     ("value", &["__private", "codec", "error"]),
     ("observe", &["cache"]),
-    ("tier", &["cache", "error", "key"]),
+    ("tier", &["cache", "entry", "error", "key"]),
     ("slot", &["entry", "flight", "key", "mutant", "sync"]),
     ("flight", &["__private", "cache", "engine", "entry", "key", "mutant", "sync"]),
     (
@@ -85,7 +85,10 @@ const CORE: &[(&str, &[&str])] = &[
     ),
     (
         "__private",
-        &["cache", "codec", "engine", "error", "flight", "key", "sql", "ttl", "value", "write"],
+        &[
+            "cache", "codec", "engine", "error", "flight", "key", "sql", "sync", "ttl", "value",
+            "write",
+        ],
     ),
     ("testing", &["cache", "clock"]),
     ("docs", &[]),

@@ -46,7 +46,11 @@ fn cached_method_with_expressions() {
 #[test]
 fn cached_in_the_background() {
     let expanded = cached(
-        quote!(key = "user:<self.tenant>:<id>", ttl = |user| user.lifetime(), refresh_ahead = "20%"),
+        quote!(
+            key = "user:<self.tenant>:<id>",
+            ttl = |user| user.lifetime(),
+            refresh_ahead = "20%"
+        ),
         quote! {
             async fn find(&self, db: &Pool, mut id: i64) -> sqlx::Result<Option<User>> {
                 id += self.offset;

@@ -89,7 +89,8 @@ const CORE: &[(&str, &[&str])] = &[
     (
         "__private",
         &[
-            "bloom", "cache", "codec", "engine", "error", "flight", "key", "sql", "ttl", "value",
+            "bloom", "cache", "codec", "engine", "error", "flight", "key", "sql", "sync", "ttl",
+            "value",
             "write",
         ],
     ),

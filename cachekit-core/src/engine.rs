@@ -1,7 +1,5 @@
 //! What a cache is made of: tier, slots, store, clock, limits. It knows nothing of callers.
 
-mod copies;
-
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -11,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     audit::Sites,
-    cache::{Answer, Lifetime, Limits, Looks, Policy},
+    cache::{Answer, Copies, Lifetime, Limits, Looks, Policy},
     clock::Clock,
     entry::{Id, Stamp},
     key::{Key, KeyRef, StoredKey},
@@ -21,8 +19,6 @@ use crate::{
     tier::{Coherence, Entry, Extra, Fallen, Map, View},
     write::Queue,
 };
-
-pub(crate) use copies::Copies;
 
 /// The parts of one cache.
 #[derive(Debug)]
@@ -137,7 +133,7 @@ impl Engine {
     }
 
     /// Why no read may use the cache now.
-    fn all_barred(&self) -> Option<&'static str> {
+    pub(crate) fn all_barred(&self) -> Option<&'static str> {
         if self.bypass_all.load(Ordering::Acquire) {
             return Some("queue_full");
         }
@@ -183,6 +179,6 @@ impl LocalFill<'_> {
         let stale_ms = (soft_ttl_ms > 0).then(|| now_ms.saturating_add(soft_ttl_ms.into()));
         let (load_cost_ms, stamps) = (self.load_cost_ms, self.stamps.clone());
         let plain = stale_ms.is_none() && stamps.is_none();
-        (!plain).then(|| Extra { id: None, stale_ms, load_cost_ms, stamps })
+        (!plain).then_some(Extra { id: None, stale_ms, load_cost_ms, stamps })
     }
 }

@@ -5,6 +5,7 @@ mod attempt;
 mod builder;
 mod call;
 mod context;
+mod copies;
 #[cfg(feature = "redis")]
 mod follower;
 mod get_or_load;
@@ -33,6 +34,7 @@ pub use builder::CacheBuilder;
 pub(crate) use builder::Limits;
 pub use call::{bypass, inherit, refresh, with_receipt, with_status};
 pub(crate) use context::{Context, Mode};
+pub(crate) use copies::Copies;
 pub use handle::Cache;
 #[cfg(feature = "redis")]
 pub use local::LocalTier;

@@ -1,9 +1,5 @@
 //! What a cache is made of: tier, slots, store, clock, limits. It knows nothing of callers.
 
-mod copies;
-#[cfg(any(feature = "redis", shuttle))]
-mod stamped_copies;
-
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -13,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     audit::Sites,
-    cache::{Answer, LastKnown, Lifetime, Limits, Looks, Marks, Policy, Renewals, Turns},
+    cache::{Answer, Copies, LastKnown, Lifetime, Limits, Looks, Marks, Policy, Renewals, Turns},
     clock::Clock,
     entry::{Id, Stamp},
     key::{Key, KeyRef, StoredKey},
@@ -23,8 +19,6 @@ use crate::{
     tier::{Coherence, Entry, Extra, Fallen, Map, View},
     write::Queue,
 };
-
-pub(crate) use copies::Copies;
 
 /// The parts of one cache.
 #[derive(Debug)]

@@ -90,8 +90,7 @@ const CORE: &[(&str, &[&str])] = &[
         "__private",
         &[
             "bloom", "cache", "codec", "engine", "error", "flight", "key", "sql", "sync", "ttl",
-            "value",
-            "write",
+            "value", "write",
         ],
     ),
     ("testing", &["cache", "clock", "observe", "redis"]),

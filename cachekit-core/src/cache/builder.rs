@@ -7,11 +7,11 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::{Cache, LastKnown, Looks, Marks, Renewals, StoreChange, Turns};
+use super::{Cache, Copies, LastKnown, Looks, Marks, Renewals, StoreChange, Turns};
 use crate::{
     audit::Sites,
     clock::Clock,
-    engine::{Copies, Engine},
+    engine::Engine,
     error::{Error, ErrorKind},
     observe::{Hook, Reporter},
     slot::Registry,

@@ -24,9 +24,9 @@ const HEARTBEAT_LEAST: Duration = Duration::from_millis(10);
 ///
 /// ```no_run
 /// use std::time::Duration;
-/// use cachekit::{Cache, LocalTier};
+/// use cachekit_core::{Cache, LocalTier};
 ///
-/// # async fn build() -> Result<(), cachekit::Error> {
+/// # async fn build() -> Result<(), cachekit_core::Error> {
 /// let local = LocalTier::new().max_entries(50_000).staleness(Duration::from_millis(500));
 /// let cache = Cache::builder()
 ///     .namespace("shop")

@@ -9,6 +9,7 @@ mod bounds;
 mod builder;
 mod call;
 mod context;
+mod copies;
 mod due;
 mod fallback;
 #[cfg(feature = "redis")]
@@ -37,6 +38,8 @@ mod renewal;
 mod revalidate;
 mod scope;
 #[cfg(any(feature = "redis", shuttle))]
+mod stamped_copies;
+#[cfg(any(feature = "redis", shuttle))]
 mod stamped_load;
 mod stamps;
 mod start;
@@ -53,6 +56,7 @@ pub use builder::CacheBuilder;
 pub(crate) use builder::Limits;
 pub use call::{bypass, inherit, refresh, with_receipt, with_status};
 pub(crate) use context::{Context, Mode};
+pub(crate) use copies::Copies;
 pub(crate) use fallback::LastKnown;
 pub use freshness::{Freshness, with_freshness};
 pub use handle::Cache;

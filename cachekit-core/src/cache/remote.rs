@@ -2,11 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{CacheBuilder, Limits, LocalTier, builder::Plan, follower::Follower};
+use super::{CacheBuilder, Copies, Limits, LocalTier, builder::Plan, follower::Follower};
 use crate::{
     clock::Clock,
     codec::Format,
-    engine::Copies,
     error::{Error, ErrorKind},
     redis::{RedisOptions, RedisStore, Tracking},
     store::{Redis, Store, Trend},

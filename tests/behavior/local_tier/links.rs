@@ -136,6 +136,7 @@ async fn links_that_lead_to_different_servers_vouch_for_nothing() {
 
 /// Messages wait unread while the process stands still: what it would serve first is too old.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the standstill is what this is about")]
 fn a_process_that_stood_still_serves_nothing_it_has_not_heard_about() {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.port());

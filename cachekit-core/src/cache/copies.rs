@@ -1,8 +1,8 @@
 //! Copies in this process of what the shared tier has: who may make one, and until when it holds.
 
-use super::Engine;
+use super::{Ask, Policy};
 use crate::{
-    cache::{Ask, Policy},
+    engine::Engine,
     key::{Key, KeyRef, StoredKey},
     slot::Ticket,
     store::{Found, StoreError},

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Engine, copies::Admission};
+use super::{Answer, Ask, Policy, copies::Admission};
 use crate::{
-    cache::{Answer, Ask, Policy},
+    engine::Engine,
     entry::{Id, Stamps},
     key::{Key, StoredKey, Tag},
     slot::Ticket,

@@ -28,9 +28,11 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "redis")]
+pub(crate) use self::tag::fnv1a;
 #[cfg(any(feature = "redis", shuttle))]
 pub(crate) use self::tag::generation_of;
-pub(crate) use self::tag::{fnv1a, tag_template};
+pub(crate) use self::tag::tag_template;
 pub use self::{
     arg::KeyArg,
     buf::KeyBuf,

@@ -88,11 +88,7 @@ async fn plain_cache_aside_serves_stale_reads() {
 
 impl Run {
     /// Runs readers and writers as `setup` says, and `meanwhile` beside them.
-    pub(crate) async fn of(
-        setup: Setup,
-        redis: &str,
-        meanwhile: impl Future<Output = ()>,
-    ) -> Run {
+    pub(crate) async fn of(setup: Setup, redis: &str, meanwhile: impl Future<Output = ()>) -> Run {
         let seconds = seconds();
         let seed = settings::seed();
         let dir = tempfile::tempdir().expect("a temporary folder");
@@ -143,12 +139,7 @@ impl Run {
     }
 }
 
-fn arguments(
-    process: u32,
-    setup: Setup,
-    redis: &str,
-    dir: &Path,
-) -> Vec<(&'static str, String)> {
+fn arguments(process: u32, setup: Setup, redis: &str, dir: &Path) -> Vec<(&'static str, String)> {
     vec![
         ("role", "calls".to_owned()),
         ("subject", setup.subject.to_owned()),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use cachekit_test_support::{Proxy, RedisServer};
+use cachekit_test_support::{Command, Proxy, RedisServer};
 use cachekit_torture::{
     check::Visibility,
     history::{Call, Event, Source},
@@ -21,7 +21,7 @@ const SETUP: Setup = Setup {
     processes: 3,
     bound: Duration::from_millis(500),
     pace: Duration::from_millis(1),
-    pause: Duration::from_millis(200),
+    pause: Duration::from_millis(400),
 };
 
 /// No answer of Redis comes as quickly.
@@ -80,10 +80,13 @@ impl Nemesis {
     /// them.
     async fn haunt(&mut self, proxy: &Proxy, seconds: u64) {
         let end = Instant::now() + Duration::from_secs(seconds.saturating_sub(2));
-        let reads = |command: &cachekit_test_support::Command| {
-            (command.is("GETEX") || command.is("SET")) && fastrand::u8(..) < 8
+        let reads = |share: u8| {
+            move |command: &Command| {
+                (command.is("GETEX") || command.is("SET")) && fastrand::u8(..) < share
+            }
         };
-        let _late = proxy.delay_replies(Duration::from_millis(8), reads);
+        let _late = proxy.delay_replies(Duration::from_millis(3), reads(25));
+        let _later = proxy.delay_replies(Duration::from_millis(20), reads(10));
         let mut round = fastrand::u32(..5);
         while Instant::now() < end {
             time::sleep(Duration::from_millis(fastrand::u64(100..600))).await;
@@ -111,8 +114,12 @@ impl Nemesis {
                 time::sleep(Duration::from_millis(fastrand::u64(800..2500))).await;
                 self.half_open += 1;
             }
+            // What happens meanwhile is told to nobody.
             3 => {
+                proxy.refuse(true);
                 proxy.cut_trackers();
+                time::sleep(Duration::from_millis(fastrand::u64(0..400))).await;
+                proxy.refuse(false);
                 self.cut += 1;
             }
             _ => {

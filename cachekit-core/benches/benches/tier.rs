@@ -35,7 +35,8 @@ fn now<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 async fn tier(server: &RedisServer, namespace: &str) -> Cache {
-    let builder = Cache::builder().namespace(namespace).local(LocalTier::new().max_entries(100_000));
+    let builder =
+        Cache::builder().namespace(namespace).local(LocalTier::new().max_entries(100_000));
     let cache = builder.redis(&server.url()).await.expect("redis").build().expect("a cache");
     while cache.local_state() == LocalState::Suspect {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -64,7 +65,9 @@ fn hits(c: &mut Criterion, runtime: &tokio::runtime::Runtime, server: &RedisServ
         for (contender, cache) in [("tier", &tier), ("embedded", &embedded)] {
             let (mut keys, mut misses) = (Keys::new(count), 0_u64);
             group.bench_function(contender, |b| {
-                b.iter(|| misses += u64::from(black_box(now(user(cache, keys.next_key()))).is_none()));
+                b.iter(|| {
+                    misses += u64::from(black_box(now(user(cache, keys.next_key()))).is_none())
+                });
             });
             println!("{name}/{contender}: {misses} reads were no hits in this process");
         }
@@ -105,7 +108,10 @@ async fn pushes(server: &RedisServer) {
     let sent = began.elapsed();
     heard(&cache, &mut connection).await;
     let rate = total as f64 / began.elapsed().as_secs_f64();
-    println!("pushes as fast as they come: {rate:.0} a second, the last {:?} after its command", began.elapsed() - sent);
+    println!(
+        "pushes as fast as they come: {rate:.0} a second, the last {:?} after its command",
+        began.elapsed() - sent
+    );
 
     warm(&cache, 1).await;
     let (began, mut sent, mut behind, mut served) = (Instant::now(), 0, Duration::ZERO, 0);

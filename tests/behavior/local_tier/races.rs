@@ -1,8 +1,10 @@
 //! Replies and invalidations that overtake one another.
 
+use std::pin::pin;
+
 use cachekit::{LocalTier, Outcome};
-use cachekit_test_support::{Command, Proxy, RedisServer, invalidation};
-use cachekit_tests::{POLICY, cache, item, soon, until};
+use cachekit_test_support::{Command, Proxy, RedisServer};
+use cachekit_tests::{POLICY, cache, first_poll, item, soon, until};
 
 use super::{asked, pair, read, until_kept};
 
@@ -25,30 +27,23 @@ async fn what_was_found_once_is_read_again_without_asking_anybody() {
     assert_eq!(near.entry_count(), 1);
 }
 
-/// The reply was on its way when this process invalidated the key.
+/// The reply has come, its caller has not had its turn, and the write in this process returns first.
 #[tokio::test]
 async fn l1_put_after_invalidate() {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.port());
     let (near, far) = pair(&proxy, &server.url()).await;
-    assert_eq!(read(&far, 1, 1).await, 1);
-    let replies = proxy.hold_replies(reads_the_key);
-    let late = tokio::spawn({
-        let near = near.clone();
-        async move { read(&near, 1, 0).await }
-    });
-    until("the old value is on its way", || replies.waiting() == 1).await;
-    let writer = tokio::spawn({
-        let near = near.clone();
-        async move { near.invalidate(item(1)).await }
-    });
-    until("Redis has carried it out", || proxy.count(invalidation) == 1).await;
-    drop(replies);
-    assert_eq!(soon(late).await.unwrap(), 1, "that read began before the write returned");
-    assert_eq!(soon(writer).await.unwrap(), Outcome::Applied);
-    assert_eq!(near.entry_count(), 0);
-    for _ in 0..20 {
-        assert_eq!(read(&near, 1, 2).await, 2);
+    for version in 1..20 {
+        assert_eq!(read(&far, 1, version).await, version);
+        let before = asked(&proxy, 1);
+        let mut late = pin!(read(&near, 1, 0));
+        assert!(first_poll(late.as_mut()).is_pending());
+        until("it has asked", || asked(&proxy, 1) > before).await;
+        assert_eq!(soon(near.invalidate(item(1))).await, Outcome::Applied);
+        assert_eq!(late.await, version, "that read began before the write returned");
+        assert_eq!(near.entry_count(), 0);
+        assert_eq!(read(&near, 1, version + 1).await, version + 1);
+        assert_eq!(near.invalidate(item(1)).await, Outcome::Applied);
     }
 }
 

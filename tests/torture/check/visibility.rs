@@ -54,7 +54,8 @@ impl Visibility {
 /// `reads` of one process, in order.
 fn lag(reads: &[(u64, u64)], returned: u64, version: u64) -> Option<u64> {
     let after = reads.partition_point(|(invoked, _)| *invoked < returned);
-    let (_, last) = reads[..after].iter().rev().find(|(invoked, _)| invoked + SERVING > returned)?;
+    let (_, last) =
+        reads[..after].iter().rev().find(|(invoked, _)| invoked + SERVING > returned)?;
     if *last >= version {
         return None;
     }
@@ -66,7 +67,11 @@ fn lag(reads: &[(u64, u64)], returned: u64, version: u64) -> Option<u64> {
 impl fmt::Display for Visibility {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [p50, p99, most] = [50, 99, 100].map(|percent| self.percentile(percent));
-        write!(f, "visible after {p50:?} (p50), {p99:?} (p99), {most:?} (at most) in {} cases", self.count())
+        write!(
+            f,
+            "visible after {p50:?} (p50), {p99:?} (p99), {most:?} (at most) in {} cases",
+            self.count()
+        )
     }
 }
 
@@ -77,7 +82,8 @@ mod tests {
 
     #[test]
     fn the_last_older_read_of_another_process_counts() {
-        let event = |process, at, call| Event { process, key: 1, invoked: at, returned: at + 1, call };
+        let event =
+            |process, at, call| Event { process, key: 1, invoked: at, returned: at + 1, call };
         let read = |version| Call::Read { version, source: Source::Cache };
         let history = [
             event(1, 100, read(4)),

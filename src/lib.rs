@@ -13,10 +13,11 @@ pub use cachekit_core::__private;
 pub use cachekit_core::events;
 #[doc(inline)]
 pub use cachekit_core::{
-    Cache, CacheBuilder, Conflict, DeadLetter, Error, ErrorKind, HasTtl, InTransaction, IsConflict,
-    Key, KeyArg, LocalState, Outcome, Peek, Policy, Receipt, Scope, Segment, SegmentWriter, Status,
-    Tagged, Ttl, Value, Weigh, audit, bypass, docs, expect_updated, inherit, key as keys, observe,
-    refresh, retry, retry_on_conflict, sql, testing, text, with_receipt, with_status,
+    Cache, CacheBuilder, Conflict, DeadLetter, Error, ErrorKind, Fresh, HasTtl, InTransaction,
+    IsConflict, Key, KeyArg, LocalState, Outcome, Peek, Policy, Previous, Receipt, Scope, Segment,
+    SegmentWriter, Status, Tagged, Ttl, Value, Weigh, audit, bypass, docs, expect_updated, inherit,
+    key as keys, observe, refresh, retry, retry_on_conflict, sql, testing, text, with_receipt,
+    with_status,
 };
 #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-mysql", feature = "sqlx-sqlite"))]
 #[doc(inline)]

@@ -46,8 +46,8 @@ pub use crate::write::behind::{Write, WriteBehind, WriteBehindBuilder};
 pub use crate::{cache::LocalTier, codec::Format, redis::RedisOptions};
 pub use crate::{
     cache::{
-        Cache, CacheBuilder, HasTtl, LocalState, Outcome, Peek, Policy, Receipt, Scope, Status,
-        Tagged, Weigh, bypass, inherit, refresh, with_receipt, with_status,
+        Cache, CacheBuilder, Fresh, HasTtl, LocalState, Outcome, Peek, Policy, Previous, Receipt,
+        Scope, Status, Tagged, Weigh, bypass, inherit, refresh, with_receipt, with_status,
     },
     clock::ManualClock,
     error::{Error, ErrorKind},

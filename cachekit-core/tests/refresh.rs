@@ -12,8 +12,8 @@ use std::{
 };
 
 use cachekit_core::{
-    __private::KeyBuf, Cache, CacheBuilder, HasTtl, Key, ManualClock, Outcome, Peek, Policy,
-    Segment as _, Status, Ttl, testing, with_status,
+    __private::KeyBuf, Cache, CacheBuilder, Fresh, HasTtl, Key, ManualClock, Outcome, Peek, Policy,
+    Previous, Segment as _, Status, Ttl, testing, with_status,
 };
 use tokio::sync::{Notify, Semaphore, oneshot};
 
@@ -364,4 +364,48 @@ async fn a_value_says_how_long_it_is_good() {
     assert_eq!((read(1, 1_000).await, read(2, 100_000).await), (Status::Hit, Status::Hit));
     clock.advance(Duration::from_millis(1));
     assert_eq!((read(1, 1_000).await, read(2, 100_000).await), (Status::Loaded, Status::Hit));
+}
+
+#[tokio::test]
+async fn a_load_says_that_the_old_value_still_holds() {
+    let (clock, cache) = with_clock();
+    let policy = TEN.revalidate_within(Duration::from_secs(60));
+    let seen = Mutex::new(Vec::new());
+    let read = async |unchanged: bool| {
+        let load = async |old: Option<Previous<u64>>| {
+            seen.lock().unwrap().push(old.as_deref().copied());
+            match old {
+                Some(old) if unchanged => Ok::<_, ()>(old.unchanged()),
+                old => Ok(Fresh::new(old.map_or(1, |old| *old + 1))),
+            }
+        };
+        with_status(cache.get_or_revalidate(key(1), &policy, load)).await
+    };
+    assert_eq!(read(true).await, (Ok(1), Status::Loaded));
+    clock.advance(Duration::from_secs(9));
+    assert_eq!(read(true).await, (Ok(1), Status::Hit));
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(read(true).await, (Ok(1), Status::Loaded), "not answered with what is old");
+    clock.advance(Duration::from_secs(9));
+    assert_eq!(read(true).await, (Ok(1), Status::Hit), "its time began anew");
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(read(false).await, (Ok(2), Status::Loaded));
+    clock.advance(Duration::from_secs(70));
+    assert_eq!(read(true).await, (Ok(1), Status::Loaded), "nothing is kept for so long");
+    assert_eq!(*seen.lock().unwrap(), [None, Some(1), Some(1), None]);
+}
+
+#[tokio::test]
+async fn what_is_said_to_hold_and_was_invalidated_is_not_kept() {
+    let (clock, cache) = with_clock();
+    let policy = TEN.revalidate_within(Duration::from_secs(60));
+    let load = async |_: Option<Previous<u64>>| Ok::<_, ()>(Fresh::new(1));
+    cache.get_or_revalidate(key(1), &policy, load).await.unwrap();
+    clock.advance(Duration::from_secs(10));
+    let load = async |old: Option<Previous<u64>>| {
+        assert_eq!(cache.invalidate(key(1)).await, Outcome::Applied);
+        Ok::<_, ()>(old.expect("it was there when the load began").unchanged())
+    };
+    cache.get_or_revalidate(key(1), &policy, load).await.unwrap();
+    assert_eq!(cache.peek::<u64>(&key(1)).await, Peek::Miss);
 }

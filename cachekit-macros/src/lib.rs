@@ -59,6 +59,9 @@ mod writes_through;
 /// | `tags("org:<org>", expr)` | one to eight tags, templates or expressions of type `Key` over the arguments: see below |
 /// | `ttl = "30m"` | how long an entry lives; `ms s m h d`, compound (`1h30m`), with jitter (`30m±5m`, `30m+-5m`, `30m±10%`); or an expression of type `Ttl` or `Duration` |
 /// | `negative_ttl = ".."` | how long "not there" is kept (30 s, or the TTL if that is shorter, where nothing is said); for functions that return `Option<T>` or `Result<Option<T>, E>` |
+/// | `ttl = \|value\| expr` | the value, by reference, says how long it is good; a `Ttl` or `Duration` |
+/// | `stale_while_revalidate = "10m"` | for so long after its TTL a value is still answered, at once, as `Status::Stale`, while one load in the background brings the next; never one that was invalidated |
+/// | `refresh_ahead = "20%"`, `= "1m"`, or `refresh_ahead` | a read that finds less than this left of the TTL (at most half of it) is answered at once, and one load in the background brings the next; without a value, and with `stale_while_revalidate` alone, by chance, the earlier the longer a load takes |
 /// | `skip(a, b)` | arguments that the answer does not depend on, though they are data |
 /// | `shared` | the key of this method leaves `self` out on purpose |
 /// | `cache = expr` | this cache, and not the one in scope or installed |
@@ -84,6 +87,34 @@ mod writes_through;
 /// Aliases of these work. `T` is `Clone + Serialize + DeserializeOwned + Send + Sync + 'static`, or an `Arc` of such a
 /// type without `Clone`, which a hit hands out without a copy. Those who waited for a load that failed get its error
 /// where it can be cloned.
+///
+/// # In the background
+///
+/// With `stale_while_revalidate` or `refresh_ahead` nobody waits for a load of what is still there: it runs in a task
+/// of its own, once for each key and process, and with Redis, as a rule, once for all processes. It takes the place of
+/// the very entry that was found old; an invalidation in between refuses it. It runs in the caller's scope and ends with
+/// the cache; see `Cache::get_or_refresh`, which does the same without an attribute.
+///
+/// ```
+/// use cachekit::cached;
+///
+/// # #[derive(Clone)] struct Pool;
+/// #[cached(key = "price:<sku>", ttl = "30s", refresh_ahead = "20%", stale_while_revalidate = "10m")]
+/// async fn price(db: &Pool, sku: &str) -> Result<u64, std::io::Error> {
+///     # let _ = db;
+///     Ok(sku.len() as u64)
+/// }
+///
+/// #[cached(key = "rate:<day>", ttl = |rate| if *rate > 0 { hours(24) } else { hours(1) })]
+/// async fn rate(day: u32) -> u32 {
+///     day
+/// }
+/// # fn hours(hours: u64) -> std::time::Duration { std::time::Duration::from_secs(hours * 3600) }
+/// ```
+///
+/// Such a function runs with copies of its arguments: `&T` needs `ToOwned` (a pool, `str`, a slice), everything else
+/// `Clone`, `&self` a type that is `Clone`; all of them `Send` and without borrows, as the future has to be. A `&mut`, an
+/// `impl Trait` and a pattern are refused.
 ///
 /// # The companion
 ///

@@ -65,6 +65,26 @@ fn named_tags() {
 }
 
 #[test]
+fn cached_in_the_background() {
+    let expanded = cached(
+        quote!(
+            key = "user:<self.tenant>:<id>",
+            ttl = |user| user.lifetime(),
+            refresh_ahead = "20%"
+        ),
+        quote! {
+            async fn find(&self, db: &Pool, mut id: i64) -> sqlx::Result<Option<User>> {
+                id += self.offset;
+                log!("{} of {}", id, self.tenant);
+                db.find(id).await
+            }
+        },
+    );
+    let expected = expect_file!["../tests/snapshots/cached_in_the_background.rs"];
+    check(quote!(impl Repo { #expanded }), expected);
+}
+
+#[test]
 fn cached_on_a_connection() {
     let expanded = cached(
         quote!(key = "user:<id>", ttl = "1h"),

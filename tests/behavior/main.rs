@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what helps tests is part of them")]
 
+mod ahead;
 mod cancellation;
 mod cross_process;
 mod drops;

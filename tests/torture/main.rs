@@ -7,6 +7,7 @@ mod fleet;
 mod local_tier;
 mod nemesis;
 mod outage;
+mod refresh;
 mod settings;
 mod stampede;
 mod streams;

@@ -50,7 +50,14 @@ where
 }
 
 /// A body that is given what is there meanwhile.
-pub(crate) struct Comparing<F>(pub(crate) Option<F>);
+pub(crate) struct Comparing<F>(Option<F>);
+
+impl<F> Comparing<F> {
+    /// To be called at most once.
+    pub(crate) fn new(load: F) -> Self {
+        Self(Some(load))
+    }
+}
 
 impl<R, F, Fut> Plan<R> for Comparing<F>
 where

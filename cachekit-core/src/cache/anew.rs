@@ -1,12 +1,51 @@
 //! A leader that finds an entry which is out of date: it loads with the old answer at hand.
 
-use super::{Age, Mark, Old, Status, Use, attempt::Attempt, load::Leased, probe::Next};
+use super::{
+    Age, Answer, Mark, Old, Renewal, Status, Use,
+    attempt::{Attempt, Load},
+};
+#[cfg(any(feature = "redis", shuttle))]
+use super::{load::Leased, probe::Next};
+use crate::flight::Role;
+#[cfg(any(feature = "redis", shuttle))]
 use crate::{
     entry::Id,
-    flight::Role,
     store::{Expected, Found},
 };
 
+impl Attempt {
+    /// What to do with an entry that the leader found.
+    pub(super) fn use_of(&self, age: &Age) -> Use {
+        Use::of(&self.engine, &self.key().as_ref(), &self.ask.policy, age)
+    }
+
+    /// A load in the background for an entry that the leader found.
+    pub(super) fn renewal(&self, age: Age, answer: &Answer) -> Option<Box<Renewal>> {
+        Renewal::begin(&self.engine, self.key(), (&self.ask, &self.tags), age, answer)
+    }
+
+    /// What is there while the caller loads.
+    pub(super) fn old(&self) -> Option<&Answer> {
+        let old = match self.load.as_ref()? {
+            Load::Embedded { lease, .. } => lease.old.as_ref(),
+            #[cfg(any(feature = "redis", shuttle))]
+            Load::Leased { lease, .. } => lease.old.as_ref(),
+            Load::Direct { .. } | Load::Alone { .. } => None,
+        };
+        old.map(|old| &old.answer)
+    }
+
+    /// A load that replaces what is there begins, in this process and in the sight of its others.
+    pub(super) fn begin_anew(&self, role: &Role, old: Option<&mut Old>, others_wait: bool) {
+        let Some(old) = old else { return };
+        old.mark = Mark::take(&self.engine, self.key(), true);
+        if !others_wait {
+            role.serve_others(&old.answer, Status::Stale);
+        }
+    }
+}
+
+#[cfg(any(feature = "redis", shuttle))]
 impl Attempt {
     /// What to do with an entry that says how old it is.
     pub(super) async fn aged(

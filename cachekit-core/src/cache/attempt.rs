@@ -6,7 +6,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 #[cfg(any(feature = "redis", shuttle))]
 use super::load::Leased;
-use super::{Age, Answer, Mark, Old, Policy, Renewal, Status, Tags, Use};
+use super::{Answer, Old, Policy, Renewal, Status, Tags, Use};
 use crate::{
     __private::{Codec, Split},
     engine::{Engine, LocalFill},
@@ -66,6 +66,7 @@ pub(super) struct Ticketed {
 
 /// What became of a turn at the lead.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 pub(super) enum Lead {
     /// There is a load to run.
     Load(Load),
@@ -86,7 +87,7 @@ impl From<Option<Verdict>> for Lead {
 #[derive(Debug)]
 pub(crate) struct Attempt {
     // Dropped before the seat: the role must be free when the flight looks for a new leader.
-    load: Option<Load>,
+    pub(super) load: Option<Load>,
     role: Option<Role>,
     pub(super) member: Member,
     pub(super) engine: Arc<Engine>,
@@ -217,36 +218,6 @@ impl Attempt {
         }
         let began_ms = self.engine.clock.now_ms();
         Lead::Load(Load::Embedded { role, lease: Ticketed { ticket, old, began_ms, stamps } })
-    }
-
-    /// What to do with an entry that the leader found.
-    pub(super) fn use_of(&self, age: &Age) -> Use {
-        Use::of(&self.engine, &self.key().as_ref(), &self.ask.policy, age)
-    }
-
-    /// A load in the background for an entry that the leader found.
-    pub(super) fn renewal(&self, age: Age, answer: &Answer) -> Option<Box<Renewal>> {
-        Renewal::begin(&self.engine, self.key(), (&self.ask, &self.tags), age, answer)
-    }
-
-    /// What is there while the caller loads.
-    pub(super) fn old(&self) -> Option<&Answer> {
-        let old = match self.load.as_ref()? {
-            Load::Embedded { lease, .. } => lease.old.as_ref(),
-            #[cfg(any(feature = "redis", shuttle))]
-            Load::Leased { lease, .. } => lease.old.as_ref(),
-            Load::Direct { .. } | Load::Alone { .. } => None,
-        };
-        old.map(|old| &old.answer)
-    }
-
-    /// A load that replaces what is there begins, in this process and in the sight of its others.
-    fn begin_anew(&self, role: &Role, old: Option<&mut Old>, others_wait: bool) {
-        let Some(old) = old else { return };
-        old.mark = Mark::take(&self.engine, self.key(), true);
-        if !others_wait {
-            role.serve_others(&old.answer, Status::Stale);
-        }
     }
 
     /// Loads without the cache, for everybody present. A value that was refused earlier is still

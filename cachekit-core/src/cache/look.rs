@@ -32,8 +32,8 @@ pub(super) struct Look {
 
 impl Look {
     /// Whether a look is likely to find something.
-    pub(super) fn is_worth_it(engine: &Engine, ask: &Ask) -> bool {
-        ask.codec.is_some() && engine.store.expects_hit()
+    pub(super) fn is_worth_it(engine: &Engine, key: &Key, ask: &Ask) -> bool {
+        ask.codec.is_some() && (engine.store.expects_hit() || is_loaded_anew(engine, key, ask))
     }
 
     pub(super) fn new(engine: &Arc<Engine>, key: Key, ask: Ask, tags: Tags) -> Self {
@@ -48,6 +48,8 @@ impl Look {
     pub(super) async fn look(&self) -> Result<Seen, Attempt> {
         let found = match self.engine.looks.take(&self.key) {
             Some(_place) => self.read().await,
+            // Those who fly would wait for a load.
+            None if is_loaded_anew(&self.engine, &self.key, &self.ask) => self.read().await,
             None => Ok(None),
         };
         match found {
@@ -102,6 +104,11 @@ impl Look {
     fn join(&self) -> Attempt {
         Attempt::new(&self.engine, self.key.clone(), self.ask, self.tags.clone())
     }
+}
+
+/// Whether somebody here loads what others may be answered with meanwhile.
+fn is_loaded_anew(engine: &Engine, key: &Key, ask: &Ask) -> bool {
+    ask.policy.revalidates(0) && engine.marks.is_taken(&key.as_ref(), engine.clock.now_ms())
 }
 
 /// How many callers look at each key: a crowd before one key is better served by flights.

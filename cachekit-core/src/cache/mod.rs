@@ -2,13 +2,13 @@
 
 mod aging;
 mod ahead;
-#[cfg(any(feature = "redis", shuttle))]
 mod anew;
 mod answer;
 mod attempt;
 mod builder;
 mod call;
 mod context;
+mod due;
 #[cfg(feature = "redis")]
 mod follower;
 mod get_or_load;
@@ -29,6 +29,7 @@ mod refresh;
 #[cfg(feature = "redis")]
 mod remote;
 mod renewal;
+mod revalidate;
 mod scope;
 #[cfg(any(feature = "redis", shuttle))]
 mod stamped_load;
@@ -58,6 +59,7 @@ pub use receipt::{Outcome, Receipt};
 pub(crate) use refresh::Refresh;
 pub use renewal::{Brought, Job};
 pub(crate) use renewal::{Renewal, Renewals, Renewed};
+pub use revalidate::{Fresh, Previous};
 pub use scope::Scope;
 pub(crate) use stamps::Tags;
 pub(crate) use start::{Start, Way};

@@ -41,6 +41,8 @@ const PAUSE_MS: u64 = 1_000;
 #[derive(Debug)]
 pub(crate) struct Renewals {
     room: Arc<Semaphore>,
+    #[cfg(shuttle)]
+    limit: usize,
     ended: watch::Sender<bool>,
     runtime: sync::Runtime,
 }
@@ -48,7 +50,19 @@ pub(crate) struct Renewals {
 impl Renewals {
     pub(crate) fn new(limit: usize) -> Self {
         let runtime = sync::Runtime::current();
-        Self { room: Arc::new(Semaphore::new(limit)), ended: watch::Sender::new(false), runtime }
+        Self {
+            room: Arc::new(Semaphore::new(limit)),
+            #[cfg(shuttle)]
+            limit,
+            ended: watch::Sender::new(false),
+            runtime,
+        }
+    }
+
+    /// Whether no load is under way.
+    #[cfg(shuttle)]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.room.is_closed() || self.room.available_permits() == self.limit
     }
 
     /// Ends all loads in the background; none begins any more.

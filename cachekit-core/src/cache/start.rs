@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use super::{
-    Age, Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Renewal, Status, Step, Use,
+    Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Renewal, Status, Step, due::told,
     look::Look, stamps,
 };
 use crate::{
     __private::{Call, Codec, Job, Shared, Site, Split},
     engine::Engine,
     flight::Verdict,
-    key::{Key, KeyBuf, Tag},
+    key::{Key, KeyBuf},
     store::Store,
-    tier::Entry,
     ttl::Ttl,
 };
 
@@ -40,6 +39,7 @@ pub(crate) struct Way {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a way is boxed, and most are flights")]
 enum Kind {
     /// Looking before it joins a flight.
     Look(Look),
@@ -82,46 +82,6 @@ impl Start {
             Self::Way(Way::find(call, cache, key, ask))
         })
     }
-
-    /// A hit on an entry that says how old it is.
-    #[cold]
-    fn aged(
-        engine: &Arc<Engine>,
-        key: &KeyBuf,
-        (ask, tags): (&Ask, &[Tag]),
-        (entry, now_ms): (Entry, u64),
-        context: Option<&Context>,
-    ) -> Option<Self> {
-        let age = Age::of_local(entry.extra()?, now_ms);
-        let (status, renews) = match Use::of(engine, &key.as_ref(), &ask.policy, &age) {
-            Use::Answer(status) => (status, false),
-            Use::Renew(status) => (status, !engine.marks.is_taken(&key.as_ref(), now_ms)),
-            Use::Load { .. } => return None,
-        };
-        match status {
-            Status::Hit => engine.reporter.local_hit(),
-            status => engine.reporter.read(key.template().as_str(), "local", status),
-        }
-        told(context, status);
-        let answer = entry.into_answer();
-        let renewal = renews.then(|| {
-            let tags = stamps::own(engine, tags);
-            Renewal::begin(engine, &key.to_key(), (ask, &tags), age, &answer)
-        });
-        let renewal = renewal.flatten();
-        Some(match renewal {
-            Some(renewal) => Self::Due(answer, renewal),
-            None => Self::Hit(answer),
-        })
-    }
-}
-
-/// Tells a wrapper around the call how that got its answer.
-#[inline]
-fn told(context: Option<&Context>, status: Status) {
-    if let Some(cell) = context.and_then(|context| context.status.as_ref()) {
-        let _first = cell.set(status);
-    }
 }
 
 impl Way {
@@ -159,7 +119,9 @@ impl Way {
         let tags = stamps::own(engine, call.tags);
         let kind = match context.mode {
             Mode::Refresh => Kind::Refresh(Refresh::new(engine, key, ask, tags)),
-            _ if Look::is_worth_it(engine, &ask) => Kind::Look(Look::new(engine, key, ask, tags)),
+            _ if Look::is_worth_it(engine, &key, &ask) => {
+                Kind::Look(Look::new(engine, key, ask, tags))
+            }
             _ => Kind::Flight(Attempt::new(engine, key, ask, tags)),
         };
         Self::new(kind, call.site, context)

@@ -202,6 +202,6 @@ impl LocalFill<'_> {
         let stale_ms = (soft_ttl_ms > 0).then(|| now_ms.saturating_add(soft_ttl_ms.into()));
         let (load_cost_ms, stamps) = (self.load_cost_ms, self.stamps.clone());
         let plain = stale_ms.is_none() && stamps.is_none();
-        (!plain).then(|| Extra { id: None, stale_ms, soft_ttl_ms, load_cost_ms, stamps })
+        (!plain).then_some(Extra { id: None, stale_ms, soft_ttl_ms, load_cost_ms, stamps })
     }
 }

@@ -108,8 +108,9 @@ fn copy(Given { inner, ty, borrowed, .. }: &Given) -> TokenStream {
 
 fn body(function: &Function, given: &[Given]) -> TokenStream {
     let params = given.iter().map(|Given { pattern, ty, borrowed, .. }| match borrowed {
-        true => quote!(#pattern: &#ty),
-        false => quote!(#pattern: #ty),
+        // It may be there for the key alone.
+        true => quote!(#[allow(unused_variables)] #pattern: &#ty),
+        false => quote!(#[allow(unused_variables)] #pattern: #ty),
     });
     let run = function.run_with_self(&quote!(__ck_self));
     let output = function.output();

@@ -2,7 +2,7 @@
 
 use cachekit::cached;
 
-#[cached(key = "user:<id>", ttl = "1h", version = 2, consistency = "strong")]
+#[cached(key = "user:<id>", ttl = "1h", version = 1, consistency = "strong")]
 async fn find_user(id: i64) -> Option<i64> {
     Some(id)
 }

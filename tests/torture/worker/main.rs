@@ -12,6 +12,7 @@ mod consumer;
 mod crash;
 mod items;
 mod parent;
+mod refresh;
 mod stampede;
 mod subject;
 
@@ -22,6 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::from_command_line()?;
     match args.text("role")? {
         "calls" => calls::run(&args).await,
+        "refresh" => refresh::run(&args).await,
         "stampede" => stampede::run(&args).await,
         "behind" => behind::run(&args).await,
         "consumer" => consumer::run(&args).await,

@@ -60,7 +60,7 @@ impl Keys {
             Some(Held::Lease(found)) => Probe::Lease(*found),
             Some(Held::Foreign) => Probe::Foreign,
             Some(Held::Value { id, schema, answer, stamps }) if usable(schema, answer, ask) => {
-                Probe::Hit(found(*id, answer, stamps))
+                Probe::Hit(found((*id, answer, stamps), ask))
             }
             Some(Held::Value { id, .. }) => Probe::Unusable(*id),
         }
@@ -95,7 +95,7 @@ impl Keys {
     pub(super) fn look(&self, key: &str, ask: &Ask) -> Option<Found> {
         match self.held.get(key)? {
             Held::Value { id, schema, answer, stamps } if usable(schema, answer, ask) => {
-                Some(found(*id, answer, stamps))
+                Some(found((*id, answer, stamps), ask))
             }
             _ => None,
         }
@@ -221,8 +221,13 @@ impl Keys {
     }
 }
 
-fn found(id: Id, answer: &Answer, stamps: &Option<Stamps>) -> Found {
-    Found { stamps: stamps.clone(), ..Found::plain(answer.clone(), id) }
+/// An entry as a caller finds it: out of date as often as not, if that means anything to the caller.
+fn found((id, answer, stamps): (Id, &Answer, &Option<Stamps>), ask: &Ask) -> Found {
+    let mut found = Found { stamps: stamps.clone(), ..Found::plain(answer.clone(), id) };
+    if ask.policy.revalidates(0) {
+        found.fresh_for_ms = Some(if percent() < 50 { -1 } else { 60_000 });
+    }
+    found
 }
 
 fn usable(schema: &str, answer: &Answer, ask: &Ask) -> bool {

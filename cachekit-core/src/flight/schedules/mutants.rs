@@ -2,6 +2,7 @@
 
 use super::{
     explore::catch,
+    reader::Manner,
     scenario::{EMBEDDED, FOR_EVER, STORE, Scenario, TWO_PROCESSES},
     server::Faults,
 };
@@ -103,4 +104,11 @@ fn a_copy_made_without_a_ticket_is_caught() {
 #[test]
 fn a_copy_made_between_the_first_invalidation_and_the_unlink_is_caught() {
     catch(Mutant::SingleLocalInvalidation, COPIES, "stale");
+}
+
+#[test]
+fn replacing_whatever_is_there_is_caught() {
+    let scenario =
+        Scenario { manners: &[Manner::Ahead], reads: 3, warm: true, foreign_writers: 2, ..SLOW };
+    catch(Mutant::RenewWhateverIsThere, scenario, "stale");
 }

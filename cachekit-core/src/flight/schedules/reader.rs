@@ -1,6 +1,11 @@
 //! Readers, and the many ways in which they ask and go away.
 
-use std::{future::Future, future::poll_fn, task::Poll};
+use std::{
+    future::{Future, poll_fn},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use super::{
     database::{Database, Found, Unlucky},
@@ -16,6 +21,9 @@ use crate::{
 
 pub(super) const POLICY: Policy = Policy::from_parts(Ttl::from_millis(60_000, 0), None);
 
+/// For values that are answered for long after their time.
+pub(super) const STALE: Policy = POLICY.stale_while_revalidate(Duration::from_secs(600));
+
 /// How a read is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Manner {
@@ -30,6 +38,10 @@ pub(super) enum Manner {
     /// In another schema than the others.
     OtherSchema,
     Refresh,
+    /// `get_or_load`, answered with what is out of date while another caller loads.
+    Anew,
+    /// `get_or_refresh`: what is out of date is loaded anew in the background.
+    Ahead,
 }
 
 /// Reads once and checks what it got.
@@ -67,7 +79,7 @@ async fn found_under(
 pub(super) async fn found(
     cache: &Cache,
     key: Key,
-    db: &Database,
+    db: &Arc<Database>,
     manner: Manner,
 ) -> Result<Found, Unlucky> {
     let load = async || db.load().await;
@@ -83,6 +95,14 @@ pub(super) async fn found(
         Manner::OtherSchema => {
             let found: Result<i64, _> = cache.get_or_load(key, &POLICY, other).await;
             found.map(|version| Some(version.cast_unsigned()))
+        }
+        Manner::Anew => cache.get_or_load(key, &STALE, load).await.map(Some),
+        Manner::Ahead => {
+            let owned = || {
+                let db = db.clone();
+                async move { db.load().await }
+            };
+            cache.get_or_refresh(key, &STALE, owned).await.map(Some)
         }
         Manner::Refresh => refresh(cache.get_or_load(key, &POLICY, load)).await.map(Some),
     };

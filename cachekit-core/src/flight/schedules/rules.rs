@@ -152,6 +152,46 @@ fn two_schemas_under_one_key_serve_nobody_what_is_old() {
     explore(scenario, MANY);
 }
 
+/// Those who are answered with what is out of date, beside those who are not.
+const OLD: &[Manner] = &[Manner::Plain, Manner::Anew, Manner::Ahead, Manner::Ahead];
+
+#[test]
+fn embedded_entries_that_are_out_of_date_are_never_older_than_a_returned_write() {
+    let scenario = Scenario { writers: 2, manners: OLD, reads: 4, time: true, ..EMBEDDED };
+    explore(Scenario { failing_loads: 20, ..scenario }, MANY);
+    explore(Scenario { atomic: true, fickle: 0, ..scenario }, MANY);
+}
+
+#[test]
+fn entries_that_are_out_of_date_are_never_older_than_a_returned_write() {
+    let scenario = Scenario {
+        manners: OLD,
+        atomic: true,
+        lease_wait: FOR_EVER,
+        warm: true,
+        foreign_writers: 2,
+        writers: 1,
+        ..TWO_PROCESSES
+    };
+    explore(scenario, MANY);
+    explore(Scenario { slow_replies: true, slow_writers: true, ..scenario }, MANY);
+}
+
+#[test]
+fn what_is_loaded_anew_under_faults_is_never_older_than_a_returned_write() {
+    let scenario = Scenario {
+        faults: Faults { lost: 15, refused: 3, full: 3, down: 3 },
+        manners: OLD,
+        failing_loads: 20,
+        reaper: true,
+        impatient: true,
+        hoarders: 1,
+        warm: true,
+        ..TWO_PROCESSES
+    };
+    explore(scenario, MANY);
+}
+
 #[test]
 fn everything_at_once_serves_nobody_what_is_old() {
     let scenario = Scenario {
@@ -163,6 +203,8 @@ fn everything_at_once_serves_nobody_what_is_old() {
             Manner::SharedError,
             Manner::OtherSchema,
             Manner::Refresh,
+            Manner::Anew,
+            Manner::Ahead,
         ],
         failing_loads: 10,
         writers: 1,

@@ -113,7 +113,8 @@ impl World {
 
     fn is_quiet(&self) -> bool {
         let idle = self.server.as_ref().is_none_or(|server| server.is_idle());
-        idle && self.engines().all(|engine| tasks(engine) == (0, 0, false))
+        let loaded = self.engines().all(|engine| engine.renewals.is_idle());
+        idle && loaded && self.engines().all(|engine| tasks(engine) == (0, 0, false))
     }
 
     fn unrest(&self) -> String {

@@ -1,0 +1,51 @@
+//! A hit in this process on an entry that says how old it is.
+
+use std::sync::Arc;
+
+use super::{Age, Ask, Context, Renewal, Start, Status, Use, stamps};
+use crate::{
+    engine::Engine,
+    key::{KeyBuf, Tag},
+    tier::Entry,
+};
+
+impl Start {
+    /// A hit on an entry that says how old it is.
+    #[cold]
+    pub(super) fn aged(
+        engine: &Arc<Engine>,
+        key: &KeyBuf,
+        (ask, tags): (&Ask, &[Tag]),
+        (entry, now_ms): (Entry, u64),
+        context: Option<&Context>,
+    ) -> Option<Self> {
+        let age = Age::of_local(entry.extra()?, now_ms);
+        let (status, renews) = match Use::of(engine, &key.as_ref(), &ask.policy, &age) {
+            Use::Answer(status) => (status, false),
+            Use::Renew(status) => (status, !engine.marks.is_taken(&key.as_ref(), now_ms)),
+            Use::Load { .. } => return None,
+        };
+        match status {
+            Status::Hit => engine.reporter.local_hit(),
+            status => engine.reporter.read(key.template().as_str(), "local", status),
+        }
+        told(context, status);
+        let answer = entry.into_answer();
+        let renewal = renews.then(|| {
+            let tags = stamps::own(engine, tags);
+            Renewal::begin(engine, &key.to_key(), (ask, &tags), age, &answer)
+        });
+        Some(match renewal.flatten() {
+            Some(renewal) => Self::Due(answer, renewal),
+            None => Self::Hit(answer),
+        })
+    }
+}
+
+/// Tells a wrapper around the call how that got its answer.
+#[inline]
+pub(super) fn told(context: Option<&Context>, status: Status) {
+    if let Some(cell) = context.and_then(|context| context.status.as_ref()) {
+        let _first = cell.set(status);
+    }
+}

@@ -44,6 +44,27 @@ fn cached_method_with_expressions() {
 }
 
 #[test]
+fn named_tags() {
+    let read = cached(
+        quote!(key = "members:<org>:<page>", tags("org:<org>", region_key(org)), ttl = "1h"),
+        quote! {
+            async fn members(org: i64, page: u32) -> Option<Members> {
+                load(org, page).await
+            }
+        },
+    );
+    let write = invalidates(
+        quote!(tag = "org:<org>", tag = region_key(org), tags = orgs.iter().map(org_key)),
+        quote! {
+            async fn add(org: i64, orgs: &[i64]) {
+                insert(org, orgs).await
+            }
+        },
+    );
+    check(quote!(#read #write), expect_file!["../tests/snapshots/named_tags.rs"]);
+}
+
+#[test]
 fn cached_in_the_background() {
     let expanded = cached(
         quote!(

@@ -69,6 +69,7 @@ pub(super) struct Ticketed {
 
 /// What became of a turn at the lead.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 pub(super) enum Lead {
     /// There is a load to run.
     Load(Load),

@@ -44,6 +44,7 @@ pub(crate) struct Way {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a way is boxed, and most are flights")]
 enum Kind {
     /// Looking before it joins a flight.
     Look(Look),

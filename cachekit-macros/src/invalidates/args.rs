@@ -5,7 +5,7 @@ use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::spanned::Spanned as _;
-use syn::{Expr, ExprCall, ExprMethodCall, Ident, LitStr, Token};
+use syn::{Expr, ExprCall, ExprMethodCall, Ident, Lit, LitStr, Token};
 
 use crate::duration;
 use crate::errors::Errors;
@@ -183,10 +183,21 @@ fn target(input: ParseStream<'_>) -> syn::Result<Target> {
         return Ok(Target::Template(one_key(input.parse()?)?));
     }
     match input.parse::<Expr>()? {
+        Expr::Call(call) if names_tags(&call) => {
+            let message = "a writer names each tag by itself: `tag = \"org:<org>\"`";
+            Err(syn::Error::new_spanned(call.func, message))
+        }
         Expr::Call(call) => function_key(call).map(Target::Key),
         Expr::MethodCall(call) => Ok(Target::Key(method_key(call))),
         other => Err(not_a_call(&other)),
     }
+}
+
+/// Whether this is how a reader names tags: a cached function of that name is called with no template.
+fn names_tags(call: &ExprCall) -> bool {
+    let is_tags = |func: &Expr| matches!(func, Expr::Path(path) if path.path.is_ident("tags"));
+    let is_text = |arg: &Expr| matches!(arg, Expr::Lit(lit) if matches!(lit.lit, Lit::Str(_)));
+    is_tags(&call.func) && call.args.iter().any(is_text)
 }
 
 fn not_a_call(expr: &Expr) -> syn::Error {

@@ -93,8 +93,13 @@ fn key(target: &Target, function: &Function, errors: &mut Errors) -> Key {
         }
         Target::Tag(target) => {
             let Key { expr, many, ret } = key(target, function, errors);
-            let make = if many { quote!(tag_keys) } else { quote!(tag_key) };
-            let expr = quote!(__ck::#make(#expr));
+            let expr = match many {
+                true => quote!(__ck::tag_keys(#expr)),
+                false => quote! {{
+                    let __ck_tag: __ck::Key = #expr;
+                    __ck::tag_key(__ck_tag)
+                }},
+            };
             Key { expr, many, ret }
         }
     }

@@ -60,7 +60,7 @@ pub(super) async fn read(world: &World, process: usize, manner: Manner) {
 async fn found_under(
     tagged: &Tagged<'_>,
     key: Key,
-    db: &Database,
+    db: &Arc<Database>,
     manner: Manner,
 ) -> Result<Found, Unlucky> {
     let load = async || db.load().await;
@@ -71,6 +71,13 @@ async fn found_under(
             tagged.get_or_load_optional(key, &POLICY.never_absent(), optional).await
         }
         Manner::Refresh => refresh(tagged.get_or_load(key, &POLICY, load)).await.map(Some),
+        Manner::Ahead => {
+            let owned = || {
+                let db = db.clone();
+                async move { db.load().await }
+            };
+            tagged.get_or_refresh(key, &STALE, owned).await.map(Some)
+        }
         _ => tagged.get_or_load(key, &POLICY, load).await.map(Some),
     };
     found.map(|found| found.map_or(Found::Absent, Found::Version))

@@ -57,6 +57,16 @@ fn readers_of_every_manner_see_what_others_wrote_under_their_tag() {
     explore(scenario, MANY);
 }
 
+/// Entries are out of date at any time, and loaded anew in the background.
+#[test]
+fn loads_in_the_background_bring_nothing_that_was_old_under_a_tag() {
+    let manners = &[Manner::Ahead, Manner::Plain];
+    let scenario = Scenario { manners, reads: 3, ..TWO_PROCESSES };
+    explore(scenario, MANY);
+    explore(Scenario { slow_replies: true, reaper: true, ..scenario }, MANY);
+    explore(Scenario { manners, time: true, ..EMBEDDED }, MANY);
+}
+
 #[test]
 fn lost_and_refused_commands_serve_nobody_what_was_old_under_a_tag() {
     let faults = Faults { lost: 25, ..Faults::default() };

@@ -38,9 +38,8 @@ async fn singles(cache: Cache, first: i64) {
 
 async fn get_many(cache: Cache, first: i64) {
     let policy = Policy::new(Duration::from_secs(3600));
-    let load = async |ids: Vec<i64>| {
-        Ok::<_, Infallible>(ids.into_iter().map(|id| (id, User::new(id))))
-    };
+    let load =
+        async |ids: Vec<i64>| Ok::<_, Infallible>(ids.into_iter().map(|id| (id, User::new(id))));
     let found = cache.get_many(ids(first), |id| key!("user:<id>"), &policy, load).await;
     assert_eq!(found.map(|found| found.len()), Ok(BATCH as usize));
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::probe::{Kept, Lost, Owned, Whole};
 use super::shape::{Opened, Shape, ShapeKind};
-use crate::{Value, cache::Answer};
 #[cfg(feature = "redis")]
 use crate::{Error, codec::Format};
+use crate::{Value, cache::Answer};
 
 /// A value of any type, shared between the tier, a flight and its callers.
 pub type Shared = Arc<dyn Any + Send + Sync>;

@@ -158,7 +158,10 @@ impl<I: Clone, T, E, L, R> ManyRead<I, T, E, L, R> {
     }
 
     /// Runs the load of what [`next`](Self::next) asked for.
-    pub fn load<F: Future>(&self, load: F) -> impl Future<Output = F::Output> + use<F, I, T, E, L, R> {
+    pub fn load<F: Future>(
+        &self,
+        load: F,
+    ) -> impl Future<Output = F::Output> + use<F, I, T, E, L, R> {
         let span = self.span.clone();
         self.many.body_context().scope(load).instrument(span)
     }
@@ -171,7 +174,10 @@ impl<I: Clone, T, E, L, R> ManyRead<I, T, E, L, R> {
         let splits = match (form.shape.open)(out, &ids) {
             Ok(values) => {
                 let split = |value| Some((form.share)(value?));
-                values.into_iter().map(|value| split(value).map_or(Split::Absent, Split::Value)).collect()
+                values
+                    .into_iter()
+                    .map(|value| split(value).map_or(Split::Absent, Split::Value))
+                    .collect()
             }
             Err(error) => {
                 let shared = (form.share_error)(&error);
@@ -250,10 +256,12 @@ mod tests {
     use crate::key::KeyBuf;
 
     fn asked(ids: &[u64]) -> Vec<(u64, Key)> {
-        let key = |id: u64| KeyBuf::new("n:<id>", |w| {
-            w.literal("n:");
-            w.value(&id);
-        });
+        let key = |id: u64| {
+            KeyBuf::new("n:<id>", |w| {
+                w.literal("n:");
+                w.value(&id);
+            })
+        };
         ids.iter().map(|id| (*id, key(*id).into_key())).collect()
     }
 

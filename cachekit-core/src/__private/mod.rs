@@ -15,8 +15,8 @@ mod write;
 mod write_shape;
 
 pub use self::{
-    answers::*, form::*, lifetime::*, many::*, probe::*, probes::*, read::*, recorder::*, shape::*, site::*, tx::*,
-    write::*, write_shape::*,
+    answers::*, form::*, lifetime::*, many::*, probe::*, probes::*, read::*, recorder::*, shape::*,
+    site::*, tx::*, write::*, write_shape::*,
 };
 pub use crate::{
     cache::{Cache, Policy},

@@ -5,6 +5,8 @@ mod found;
 mod many;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "redis")]
+mod redis_many;
 mod replaced;
 #[cfg(feature = "redis")]
 mod trend;

@@ -1,7 +1,5 @@
 //! Values in Redis: entries to answers and back.
 
-mod many;
-
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Expected, Fill, Found, Hold, Probe, StoreError, trend::Trend};
@@ -57,7 +55,7 @@ impl Redis {
         Ok(found)
     }
 
-    fn look_closely(&self, found: redis::Probe, ask: &Ask) -> Probe {
+    pub(super) fn look_closely(&self, found: redis::Probe, ask: &Ask) -> Probe {
         match found {
             redis::Probe::Granted => Probe::Granted,
             redis::Probe::Lease(found) => Probe::Lease(found),
@@ -172,7 +170,7 @@ impl Redis {
         Hold::Redis { _hold: self.store.hold(key, id) }
     }
 
-    fn usable(&self, bytes: &[u8], ask: &Ask) -> Option<Found> {
+    pub(super) fn usable(&self, bytes: &[u8], ask: &Ask) -> Option<Found> {
         match self.open(bytes, ask) {
             Opened::Found(found) => Some(found),
             _ => None,
@@ -225,7 +223,7 @@ impl Redis {
         None
     }
 
-    fn encode(&self, id: Id, fill: &Fill<'_>) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn encode(&self, id: Id, fill: &Fill<'_>) -> Result<Vec<u8>, StoreError> {
         let meta = Meta {
             id,
             floor: 0,

@@ -46,11 +46,7 @@ fn site(function: &Function, key: &BoundKey) -> TokenStream {
     site_made_by(&quote!(read), function, key)
 }
 
-pub(super) fn site_made_by(
-    make: &TokenStream,
-    function: &Function,
-    key: &BoundKey,
-) -> TokenStream {
+pub(super) fn site_made_by(make: &TokenStream, function: &Function, key: &BoundKey) -> TokenStream {
     let name = format!("::{}", function.name());
     let template = match key {
         BoundKey::Template(template, _) => template.text.to_token_stream(),

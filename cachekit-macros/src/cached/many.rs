@@ -79,7 +79,8 @@ fn only_name<'t>(template: &'t Template, errors: &mut Errors) -> Option<&'t str>
         );
         errors.at(template.text.span(), message);
     }
-    let whole = template.placeholders().find(|path| !path.contains(EACH) && template::root(path) == name);
+    let whole =
+        template.placeholders().find(|path| !path.contains(EACH) && template::root(path) == name);
     if let Some(path) = whole {
         let message = format!(
             "`<{path}>` would put all of `{name}` into the key of each element; write `<{name}{EACH}>`, or leave it out"

@@ -12,8 +12,8 @@ use syn::{
 };
 
 pub(crate) use types::{
-    Elements, borrows, elements, contains_impl, holds_plain, is_connection, is_executor, is_plain, last_segment,
-    pattern_names,
+    Elements, borrows, contains_impl, elements, holds_plain, is_connection, is_executor, is_plain,
+    last_segment, pattern_names,
 };
 
 use crate::template::Unraw as _;

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use cachekit::{Cache, Key, Status, with_status};
 use cachekit_test_support::RedisServer;
-use cachekit_tests::{
-    Entries, POLICY, cache, first_poll, item, soon, until,
-};
+use cachekit_tests::{Entries, POLICY, cache, first_poll, item, soon, until};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
@@ -75,8 +73,8 @@ async fn batches_that_begin_with_each_other_s_ids_do_not_wait_for_each_other_for
         for round in 0..20 {
             let base = round * 10;
             let rows = Rows::default();
-            let [forth, back, across] = [[1, 2, 3, 4], [4, 3, 2, 1], [3, 5, 1, 6]]
-                .map(|ids| ids.map(|id| base + id));
+            let [forth, back, across] =
+                [[1, 2, 3, 4], [4, 3, 2, 1], [3, 5, 1, 6]].map(|ids| ids.map(|id| base + id));
             let (a, b, c) = soon(async {
                 tokio::join!(
                     get(&cache, &forth, &rows),

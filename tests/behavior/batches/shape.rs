@@ -2,9 +2,7 @@
 
 use cachekit::{Peek, Status, bypass, refresh, with_status};
 use cachekit_test_support::{Proxy, RedisServer, named};
-use cachekit_tests::{
-    Entries, POLICY, cached, first_poll, item, patient_builder, soon, until,
-};
+use cachekit_tests::{Entries, POLICY, cached, first_poll, item, patient_builder, soon, until};
 
 use super::{Rows, caches, get, get_with};
 
@@ -138,8 +136,7 @@ async fn probes_and_fills_of_many_keys_take_few_writes() {
     let (probed, filled) = (count("SET"), count("EVALSHA"));
     let ids: Vec<_> = (0..1200).collect();
     let rows = Rows::default();
-    let (probes, fills) =
-        (proxy.hold_replies(named("SET")), proxy.hold_replies(named("EVALSHA")));
+    let (probes, fills) = (proxy.hold_replies(named("SET")), proxy.hold_replies(named("EVALSHA")));
     let mut read = Box::pin(get(&cache, &ids, &rows));
     assert!(first_poll(read.as_mut()).is_pending());
     let watch = async {
@@ -174,7 +171,8 @@ async fn warm_keys_take_one_write_and_leave_no_lease() {
     assert_eq!(get(&cache, &ids, &rows).await, Rows::of(&ids));
     let commands = proxy.commands();
     let sent = commands[before..].iter().filter(|command| !command.is("PING"));
-    assert!(sent.clone().all(|command| command.is("GETEX")));
-    assert_eq!(sent.count(), ids.len());
+    // The outer two count as writes: a server that refuses invalidations refuses them too.
+    let names: Vec<_> = sent.map(|command| command.args[0].as_slice()).collect();
+    assert_eq!(names, [b"GETEX".as_slice(), b"MGET", b"GETEX"]);
     assert_eq!(rows.calls().len(), 1);
 }

@@ -1,11 +1,6 @@
 //! Waiting for what others load: in this process by their flights, in others by their leases.
 
-use std::{
-    future::poll_fn,
-    pin::pin,
-    task::Poll,
-    time::Duration,
-};
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 use super::{batch::Batch, part::Part};
 use crate::{flight::Turn, sync};

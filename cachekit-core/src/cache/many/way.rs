@@ -8,10 +8,7 @@ use super::{
 };
 use crate::{
     __private::{Call, Codec, Shared, Site, Split},
-    cache::{
-        Answer, Ask, Cache, Context, Mode, Policy, Refresh, Status,
-        start::past,
-    },
+    cache::{Answer, Ask, Cache, Context, Mode, Policy, Refresh, Status, start::past},
     engine::Engine,
     key::Key,
     store::Store,

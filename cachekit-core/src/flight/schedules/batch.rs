@@ -3,8 +3,8 @@
 use super::{
     database::{Database, Found, Unlucky},
     reader::POLICY,
-    server::{dawdle_or_more, percent, pick},
     scenario::Scenario,
+    server::{dawdle_or_more, percent, pick},
     world::World,
 };
 use crate::cache::{Cache, refresh};

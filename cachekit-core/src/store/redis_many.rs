@@ -1,6 +1,6 @@
 //! Reading, leasing and filling many keys at once: each is opened, refused and counted by itself.
 
-use super::Redis;
+use super::redis::Redis;
 use crate::{
     cache::Ask,
     entry::Id,
@@ -60,7 +60,11 @@ impl Redis {
         results
     }
 
-    pub(super) fn to_cas_fill<'a>(&self, key: &'a str, fill: &Fill<'_>) -> Result<CasFill<'a>, StoreError> {
+    pub(super) fn to_cas_fill<'a>(
+        &self,
+        key: &'a str,
+        fill: &Fill<'_>,
+    ) -> Result<CasFill<'a>, StoreError> {
         let id = self.fresh_id().ok_or(StoreError::Down)?;
         let entry = self.encode(id, fill)?;
         let (expected, lease) = match fill.expected {

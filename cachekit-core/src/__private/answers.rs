@@ -126,10 +126,13 @@ impl<M: Answers<I>, I> ManyKind<M, M, Infallible, I> for IsPlain {
     }
 }
 
+/// A value, or none, for each id that was asked for, in their order.
+pub(crate) type Placed<T, E> = Result<Vec<Option<T>>, E>;
+
 /// How a batch's loader output `L` is taken apart into values `T` of ids `I`, or an error, and its result `R` put
 /// together.
 pub struct ManyShape<I, T, E, L, R> {
-    pub(crate) open: fn(L, &[&I]) -> Result<Vec<Option<T>>, E>,
+    pub(crate) open: fn(L, &[&I]) -> Placed<T, E>,
     pub(crate) close: fn(Vec<(I, Option<T>)>) -> R,
     /// `None` where it cannot fail.
     pub(crate) failed: Option<fn(E) -> R>,

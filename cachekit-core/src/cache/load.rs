@@ -40,7 +40,7 @@ impl Attempt {
         lease: Leased,
         split: Split,
     ) -> Option<Verdict> {
-        let filling = match self.to_fill(role, lease, split) {
+        let filling = match self.begin_fill(role, lease, split) {
             Ok(filling) => filling,
             Err(verdict) => return verdict,
         };
@@ -58,7 +58,7 @@ impl Attempt {
     }
 
     /// What there is to fill; where there is nothing, the flight is settled right here.
-    pub(super) fn to_fill(
+    pub(super) fn begin_fill(
         &mut self,
         role: Role,
         mut lease: Leased,

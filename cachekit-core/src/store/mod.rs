@@ -7,6 +7,8 @@ mod kept;
 mod many;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "redis")]
+mod redis_many;
 mod replaced;
 #[cfg(any(feature = "redis", shuttle))]
 mod tags;

@@ -1,7 +1,5 @@
 //! Values in Redis: entries to answers and back.
 
-mod many;
-
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Expected, Fill, Found, Hold, Probe, StoreError, trend::Trend};
@@ -265,7 +263,7 @@ impl Redis {
         None
     }
 
-    fn encode(&self, id: Id, fill: &Fill<'_>) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn encode(&self, id: Id, fill: &Fill<'_>) -> Result<Vec<u8>, StoreError> {
         let meta = Meta {
             id,
             floor: 0,

@@ -90,6 +90,40 @@ async fn without_redis_one_load_brings_all_of_a_batch() {
 }
 
 #[tokio::test]
+async fn a_server_that_refuses_invalidations_is_not_read_from() {
+    let server = RedisServer::start();
+    let reader = cache(&server.url()).await;
+    let ids: Vec<_> = (0..60).collect();
+    for _ in 0..2 {
+        get(&reader, &ids, &Rows::default()).await;
+    }
+    assert_eq!(with_status(get(&reader, &ids, &Rows::default())).await.1, Status::Hit);
+    server.config_set("min-replicas-to-write", "1");
+    let rows = Rows::default();
+    let read = soon(with_status(get(&reader, &ids, &rows))).await;
+    assert_eq!(read, (Rows::of(&ids), Status::Bypassed));
+    assert_eq!(rows.calls().len(), 1);
+}
+
+/// A user who may not read one of the keys is refused all that are read together; each is then asked for by itself.
+#[tokio::test]
+async fn a_forbidden_key_harms_no_other() {
+    let server = RedisServer::start();
+    let items = format!("~ck:{NAMESPACE}:item:*");
+    Entries::of(&server).raw(&["ACL", "SETUSER", "app", "on", "nopass", &items, "+@all"]);
+    let reader = cache(&server.url().replace("//", "//app:any@")).await;
+    let key = |id: &u64| if *id == 50 { key!("secret") } else { item(*id) };
+    for round in 0..4 {
+        let rows = Rows::default();
+        let load = async |ids| rows.load(ids).await;
+        let read = soon(reader.get_many(0..100, key, &POLICY, load)).await.unwrap();
+        assert!(read.iter().all(|(id, value)| *value == Some(id * 10)));
+        let loaded = if round == 0 { (0..100).collect() } else { vec![50] };
+        assert_eq!(rows.calls(), [loaded]);
+    }
+}
+
+#[tokio::test]
 async fn a_dirty_key_is_read_past_the_cache_and_the_others_are_kept() {
     let server = RedisServer::start();
     // Whose user may touch items only, so that an invalidation of anything else stays pending.

@@ -171,7 +171,8 @@ async fn warm_keys_take_one_write_and_leave_no_lease() {
     assert_eq!(get(&cache, &ids, &rows).await, Rows::of(&ids));
     let commands = proxy.commands();
     let sent = commands[before..].iter().filter(|command| !command.is("PING"));
-    assert!(sent.clone().all(|command| command.is("GETEX")));
-    assert_eq!(sent.count(), ids.len());
+    // The outer two count as writes: a server that refuses invalidations refuses them too.
+    let names: Vec<_> = sent.map(|command| command.args[0].as_slice()).collect();
+    assert_eq!(names, [b"GETEX".as_slice(), b"MGET", b"GETEX"]);
     assert_eq!(rows.calls().len(), 1);
 }

@@ -84,8 +84,11 @@ impl Cache {
     }
 }
 
+type Found<I, T, E> = Result<Vec<(I, Option<T>)>, E>;
+type PairsForm<I, T, M, E> = ManyForm<I, T, E, Result<M, E>, Found<I, T, E>>;
+
 /// Takes a loader's pairs apart, and gives each id with what it has.
-fn form<I, T, M, E>() -> ManyForm<I, T, E, Result<M, E>, Result<Vec<(I, Option<T>)>, E>>
+fn form<I, T, M, E>() -> PairsForm<I, T, M, E>
 where
     I: Eq + Hash,
     T: Value,

@@ -72,7 +72,7 @@ mod remote {
         pub(super) fn prepare_fill(&mut self, split: Split) -> Option<Split> {
             match self.attempt.load.take() {
                 Some(Load::Leased { role, lease }) => {
-                    match self.attempt.to_fill(role, lease, split) {
+                    match self.attempt.begin_fill(role, lease, split) {
                         Ok(filling) => self.filling = Some(filling),
                         Err(verdict) => self.verdict = verdict,
                     }

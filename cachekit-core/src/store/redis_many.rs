@@ -1,6 +1,6 @@
 //! Reading, leasing and filling many keys at once: each is opened, refused and counted by itself.
 
-use super::Redis;
+use super::redis::Redis;
 use crate::{
     cache::Ask,
     entry::Id,

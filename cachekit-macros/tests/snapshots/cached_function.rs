@@ -29,6 +29,7 @@ pub async fn find_user(db: &Pool, id: i64) -> sqlx::Result<Option<User>> {
             site: &__CK_SITE,
             cache: ::core::option::Option::None,
             in_transaction: false,
+            filter: ::core::option::Option::None,
         };
         __ck::read(
             __ck_call,

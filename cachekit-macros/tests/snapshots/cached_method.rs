@@ -24,6 +24,7 @@ impl Repo {
                 site: &__CK_SITE,
                 cache: ::core::option::Option::Some(__ck_cache),
                 in_transaction: false,
+                filter: ::core::option::Option::None,
             };
             __ck::read(
                 __ck_call,

@@ -43,6 +43,7 @@ impl Users for Repo {
                     site: &__CK_SITE,
                     cache: ::core::option::Option::None,
                     in_transaction: false,
+                    filter: ::core::option::Option::None,
                 };
                 __ck::read(
                     __ck_call,

@@ -49,6 +49,7 @@ where
             site: &__CK_SITE,
             cache: ::core::option::Option::None,
             in_transaction: false,
+            filter: ::core::option::Option::None,
         };
         __ck::read(
             __ck_call,

@@ -1,9 +1,10 @@
 //! Questions to a Bloom filter: in process (`fastbloom`), bits in Redis, and ours, which is both.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::print_stderr)]
 
 use std::{
     convert::Infallible,
+    hint::black_box,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -66,7 +67,9 @@ fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer)
     let (shared, local) = runtime.block_on(async { (ours(&cache).await, ours(&embedded).await) });
     let connection = runtime.block_on(bare_connection(&server.url()));
     let mut plain = BloomFilter::with_false_pos(0.01).expected_items(COUNT as usize);
-    (0..COUNT).for_each(|id| drop(plain.insert(&id)));
+    (0..COUNT).for_each(|id| {
+        plain.insert(&id);
+    });
     let plain = Arc::new(plain);
 
     for tasks in [1, 64] {
@@ -77,7 +80,7 @@ fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer)
             let fast = plain.clone();
             let fast = move |id: i64| {
                 let fast = fast.clone();
-                async move { drop(fast.contains(&(id * sign))) }
+                async move { _ = black_box(fast.contains(&(id * sign))) }
             };
             group.bench_function(format!("fastbloom_{present}"), |b| {
                 b.iter_custom(|asked| {
@@ -88,7 +91,7 @@ fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer)
                 let bloom = bloom.clone();
                 let ask = move |id: i64| {
                     let bloom = bloom.clone();
-                    async move { drop(bloom.may_contain(id * sign).await) }
+                    async move { _ = black_box(bloom.may_contain(id * sign).await) }
                 };
                 group.bench_function(format!("cachekit_{which}_{present}"), |b| {
                     b.iter_custom(|asked| {
@@ -100,7 +103,7 @@ fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer)
         let connection = connection.clone();
         let ask = move |id| {
             let connection = connection.clone();
-            async move { drop(bare(&connection, id).await) }
+            async move { _ = black_box(bare(&connection, id).await) }
         };
         group.bench_function("bits_in_redis", |b| {
             b.iter_custom(|asked| {

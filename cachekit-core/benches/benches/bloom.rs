@@ -1,9 +1,10 @@
 //! Questions to a Bloom filter: in process (`fastbloom`), bits in Redis, and ours, which is both.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::print_stderr)]
 
 use std::{
     convert::Infallible,
+    hint::black_box,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -79,9 +80,7 @@ fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer)
             let fast = plain.clone();
             let fast = move |id: i64| {
                 let fast = fast.clone();
-                async move {
-                    black_box(fast.contains(&(id * sign)));
-                }
+                async move { _ = black_box(fast.contains(&(id * sign))) }
             };
             group.bench_function(format!("fastbloom_{present}"), |b| {
                 b.iter_custom(|asked| {
@@ -92,9 +91,7 @@ fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer)
                 let bloom = bloom.clone();
                 let ask = move |id: i64| {
                     let bloom = bloom.clone();
-                    async move {
-                        black_box(bloom.may_contain(id * sign).await);
-                    }
+                    async move { _ = black_box(bloom.may_contain(id * sign).await) }
                 };
                 group.bench_function(format!("cachekit_{which}_{present}"), |b| {
                     b.iter_custom(|asked| {
@@ -106,9 +103,7 @@ fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer)
         let connection = connection.clone();
         let ask = move |id| {
             let connection = connection.clone();
-            async move {
-                black_box(bare(&connection, id).await);
-            }
+            async move { _ = black_box(bare(&connection, id).await) }
         };
         group.bench_function("bits_in_redis", |b| {
             b.iter_custom(|asked| {

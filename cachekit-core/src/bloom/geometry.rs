@@ -73,7 +73,7 @@ impl Geometry {
         let sound = bytes.starts_with(MAGIC)
             && (1..=MOST_HASHES).contains(&usize::from(geometry.hashes))
             && (GRAIN..=MOST_BITS).contains(&geometry.bits)
-            && geometry.bits % GRAIN == 0;
+            && geometry.bits.is_multiple_of(GRAIN);
         sound.then_some(geometry)
     }
 

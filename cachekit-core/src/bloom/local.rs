@@ -101,7 +101,7 @@ impl Rebuilding<'_> {
 
     /// Puts it to use; how many ids it has.
     pub(super) fn finish(self) -> u64 {
-        let old = std::mem::replace(&mut self.local.write().live, Some(self.next.clone()));
+        let old = self.local.write().live.replace(self.next.clone());
         drop(old);
         self.next.ids()
     }

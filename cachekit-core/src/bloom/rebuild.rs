@@ -39,7 +39,7 @@ impl<K: Segment + ?Sized> Bloom<K> {
     /// after that: what it makes must read what is committed *then*, from the primary, and not have begun earlier. A
     /// stream of sqlx begins when it is first polled:
     ///
-    /// ```ignore
+    /// ```text
     /// users.rebuild(|| sqlx::query_scalar("SELECT id FROM users").fetch(&pool)).await?;
     /// ```
     ///

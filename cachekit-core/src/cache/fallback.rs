@@ -10,8 +10,8 @@ use crate::{
     __private::Split,
     engine::Engine,
     flight::{Role, Verdict},
-    key::{Key, StoredKey},
-    store::StoreError,
+    key::{Key, StoredKey, Tag},
+    store::{Found, StoreError},
     sync,
     tier::{Bound, Entry, Map},
 };
@@ -25,19 +25,43 @@ enum AtHand {
 
 impl AtHand {
     /// A look of the caller's own: what it finds was not invalidated before the caller came.
-    async fn look(engine: &Arc<Engine>, key: &Key, ask: &Ask) -> Result<Option<Self>, StoreError> {
-        if engine.barred(key).is_some() {
+    async fn look(
+        engine: &Arc<Engine>,
+        key: &Key,
+        ask: &Ask,
+        tags: &[Tag],
+    ) -> Result<Option<Self>, StoreError> {
+        if engine.barred_under(key, tags).is_some() {
             return Ok(None);
         }
-        if let Some((entry, now_ms)) = engine.local(&key.as_ref()) {
+        if let Some((entry, now_ms)) = engine.local_under(&key.as_ref(), tags) {
             let age = entry.extra().map(|extra| Age::of_local(extra, now_ms));
             return Ok(Some(Self::of(entry.into_answer(), age)));
         }
-        let found = engine.store.read(key.as_str(), ask).await?;
+        let found = Self::read(engine, key, ask, tags).await?;
         Ok(found.map(|found| {
             let age = Age::of(&found);
             Self::of(found.answer, Some(age))
         }))
+    }
+
+    #[cfg(any(feature = "redis", shuttle))]
+    async fn read(
+        engine: &Engine,
+        key: &Key,
+        ask: &Ask,
+        tags: &[Tag],
+    ) -> Result<Option<Found>, StoreError> {
+        if tags.is_empty() {
+            return engine.store.read(key.as_str(), ask).await;
+        }
+        engine.store.read_under(key.as_str(), ask, tags, false).await.map(|(found, _)| found)
+    }
+
+    /// Nothing is shared.
+    #[cfg(not(any(feature = "redis", shuttle)))]
+    async fn read(_: &Engine, _: &Key, _: &Ask, _: &[Tag]) -> Result<Option<Found>, StoreError> {
+        Ok(None)
     }
 
     fn of(answer: Answer, age: Option<Age>) -> Self {
@@ -60,7 +84,7 @@ impl Attempt {
         if !self.ask.policy.tolerates(0) {
             return false;
         }
-        let found = self.engine.local(&self.key().as_ref());
+        let found = self.engine.local_under(&self.key().as_ref(), self.tags());
         let age = found.and_then(|(entry, now_ms)| Some(Age::of_local(entry.extra()?, now_ms)));
         age.is_some_and(|age| self.may_fall_back_on(&age))
     }
@@ -88,7 +112,7 @@ impl Attempt {
 
     /// There is no turn to load for this leader: everybody is given the old answer, or the leader an error.
     pub(super) async fn crowded_out(&self, role: Role) -> Lead {
-        match AtHand::look(&self.engine, self.key(), &self.ask).await {
+        match AtHand::look(&self.engine, self.key(), &self.ask, self.tags()).await {
             Ok(Some(AtHand::Fresh(answer))) => role.hit(answer, Status::Hit).into(),
             Ok(Some(AtHand::Stale(answer, for_ms))) if self.ask.policy.tolerates(for_ms) => {
                 self.engine.reporter.stale(self.key().template(), "crowded");
@@ -147,7 +171,7 @@ impl Way {
         let (ask, (engine, key)) = (self.ask.as_ref()?, self.subject()?);
         let template = key.template();
         let found = match ask.policy.tolerates(0) {
-            true => AtHand::look(engine, key, ask).await.ok().flatten(),
+            true => AtHand::look(engine, key, ask, self.tags()).await.ok().flatten(),
             false => None,
         };
         match found {
@@ -187,7 +211,7 @@ impl Way {
                 return stale;
             }
         }
-        match AtHand::look(engine, key, ask).await {
+        match AtHand::look(engine, key, ask, self.tags()).await {
             Ok(Some(AtHand::Fresh(answer))) => Some(Verdict::Answer(answer, Status::Joined)),
             // Where it cannot be looked up: it was there after the caller came.
             Ok(Some(AtHand::Stale(..))) | Err(_) => stale,

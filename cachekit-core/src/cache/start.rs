@@ -10,7 +10,7 @@ use crate::{
     __private::{Call, Codec, Job, Shared, Site, Split},
     engine::Engine,
     flight::Verdict,
-    key::{Key, KeyBuf},
+    key::{Key, KeyBuf, Tag},
     store::Store,
     ttl::Ttl,
 };
@@ -194,6 +194,10 @@ impl Way {
                 "another type is cached under the same key; give each function a template of its own"
             );
         }
+    }
+
+    pub(super) fn tags(&self) -> &[Tag] {
+        self.tags.as_deref().unwrap_or_default()
     }
 
     /// Goes for another answer.

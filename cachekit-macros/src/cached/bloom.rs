@@ -1,8 +1,9 @@
 //! `bloom = expr`: the filter, and what it is asked for.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Ident;
+use syn::spanned::Spanned as _;
 
 use super::BoundKey;
 use super::args::{Args, Key};
@@ -53,12 +54,15 @@ pub(super) fn expand(function: &Function, args: &Args, key: &BoundKey) -> TokenS
         true => quote!(let __ck_filter = #filter;),
         false => quote!(let __ck_filter = &::core::clone::Clone::clone(#filter);),
     };
+    // Where the types differ, the filter is what to look at.
+    let at = Span::call_site().located_at(expr.span());
     let parts = bound.iter().map(|bound| &bound.borrowed);
+    let question = quote_spanned!(at=> __ck::ask(__ck_filter, (#(#parts,)*)));
     quote! {
         __ck::can_be_filtered(#and #shape);
         let __ck_filter_source = &#expr;
         #handle
-        let __ck_question = __ck::ask(__ck_filter, (#(#parts,)*));
+        let __ck_question = #question;
     }
 }
 

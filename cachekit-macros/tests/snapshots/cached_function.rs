@@ -30,6 +30,7 @@ pub async fn find_user(db: &Pool, id: i64) -> sqlx::Result<Option<User>> {
             cache: ::core::option::Option::None,
             tags: &[],
             in_transaction: false,
+            filter: ::core::option::Option::None,
         };
         __ck::read(
             __ck_call,

@@ -25,6 +25,7 @@ impl Repo {
                 cache: ::core::option::Option::Some(__ck_cache),
                 tags: &[],
                 in_transaction: false,
+                filter: ::core::option::Option::None,
             };
             __ck::read(
                 __ck_call,

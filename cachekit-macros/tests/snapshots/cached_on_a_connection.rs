@@ -30,6 +30,7 @@ async fn find(db: &mut PgConnection, seen: &mut Seen, id: i64) -> sqlx::Result<U
             tags: &[],
             in_transaction: __ck::known_in_tx(&*db, &__ck_tx_0)
                 || __ck::in_tx(&__ck_tx_1),
+            filter: ::core::option::Option::None,
         };
         __ck::read(
             __ck_call,

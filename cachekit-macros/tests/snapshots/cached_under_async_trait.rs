@@ -44,6 +44,7 @@ impl Users for Repo {
                     cache: ::core::option::Option::None,
                     tags: &[],
                     in_transaction: false,
+                    filter: ::core::option::Option::None,
                 };
                 __ck::read(
                     __ck_call,

@@ -50,6 +50,7 @@ where
             cache: ::core::option::Option::None,
             tags: &[],
             in_transaction: false,
+            filter: ::core::option::Option::None,
         };
         __ck::read(
             __ck_call,

@@ -164,7 +164,6 @@ fn what_redis_refuses_is_refused() {
         "SET k v PX",
         "SET k v PX x",
         "SET k v SOMETIMES",
-        "GETEX k PX x",
         "GETEX k SOMETIMES",
         "PEXPIRE k x",
         "GETRANGE k x 1",

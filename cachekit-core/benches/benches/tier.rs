@@ -1,7 +1,7 @@
 //! Hits in a coherent tier over Redis beside hits of a cache in one process, and how many invalidations a second that
 //! tier is told of.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::print_stdout)]
 
 use std::{
     convert::Infallible,

@@ -142,6 +142,7 @@ struct Id {
     id: u64,
 }
 
+#[allow(clippy::ptr_arg)] // Written by those who have one.
 #[cached(key = "places:<ids[]>", ttl = "1h")]
 async fn places(runs: &Runs, ids: &Vec<i64>) -> Result<Vec<Option<Arc<User>>>, Broken> {
     runs.next();

@@ -39,7 +39,9 @@ pub async fn find_users(
     let __ck_call = __ck::Call {
         site: &__CK_SITE,
         cache: ::core::option::Option::None,
+        tags: &[],
         in_transaction: false,
+        filter: ::core::option::Option::None,
     };
     let mut __ck_read = __ck::ManyRead::begin(
         __ck_call,

@@ -29,7 +29,9 @@ impl Repo {
             let __ck_call = __ck::Call {
                 site: &__CK_SITE,
                 cache: ::core::option::Option::None,
+                tags: &[],
                 in_transaction: false,
+                filter: ::core::option::Option::None,
             };
             let __ck_ttl = __ck::ttl_of(&__ck_shape, |user| user.lifetime());
             let __ck_plan = {

@@ -42,6 +42,7 @@ async fn members(org: i64, page: u32) -> Option<Members> {
             cache: ::core::option::Option::None,
             tags: &__ck_tags,
             in_transaction: false,
+            filter: ::core::option::Option::None,
         };
         __ck::read(
             __ck_call,

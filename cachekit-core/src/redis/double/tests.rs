@@ -1,7 +1,5 @@
 //! The double beside a real server: the same commands, the same answers.
 
-use std::time::Duration;
-
 use cachekit_test_support::{Connection, RedisServer, Reply as Real};
 
 use super::super::script::{CAS_DEL, CAS_FILL, CAS_LEASE, EXTEND, INVALIDATE_KEEP};
@@ -184,7 +182,13 @@ fn entries_end_as_they_do_in_redis() {
         |line: &str| line.split(' ').map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>();
     both.run(&words("SET short v PX 30"));
     both.run(&words("SET long v PX 60000"));
-    std::thread::sleep(Duration::from_millis(60));
+    let gone = words("EXISTS short");
+    let parts: Vec<&[u8]> = gone.iter().map(Vec::as_slice).collect();
+    while both.real.call(&parts) != Real::Int(0)
+        || seen(command::run(&mut both.keys, &gone)) != Real::Int(0)
+    {
+        std::thread::yield_now();
+    }
     for line in [
         "GET short",
         "PTTL short",

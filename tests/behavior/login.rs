@@ -4,7 +4,7 @@ use cachekit::{Cache, ErrorKind, Outcome, Peek, Status, refresh, with_status};
 use cachekit_test_support::{RedisServer, Reply};
 use cachekit_tests::{Entries, NAMESPACE, POLICY, item, soon, until, until_async};
 
-const RIGHTS: &str = "+@connection +info +set +get +getrange +unlink +pexpire +scan +eval +evalsha";
+const RIGHTS: &str = "+@connection +info +set +get +getex +mget +pttl +getrange +unlink +pexpire +scan +eval +evalsha";
 
 /// A server with one user `app` who has the rights of the manual and no others.
 fn guarded() -> RedisServer {

@@ -231,7 +231,7 @@ const PROTECTED: &str =
     "the server is in protected mode (DENIED); give it a password or bind it to this host alone";
 
 /// What the log-in of a cache must be allowed to do.
-const PERMISSIONS: &str = "allow the user `+@connection +info +set +get +getrange +unlink +pexpire +scan \
+const PERMISSIONS: &str = "allow the user `+@connection +info +set +get +getex +mget +pttl +getrange +unlink +pexpire +scan \
     +eval +evalsha` on `~ck:*`";
 
 pub(super) fn config() -> AsyncConnectionConfig {

@@ -53,7 +53,7 @@ async fn a_missing_password_is_an_error_that_says_how_to_give_one() {
 async fn a_user_with_the_named_permissions_can_do_everything() {
     let server = RedisServer::start();
     let mut redis = server.connection();
-    let permissions = "ACL SETUSER app on >s3cret-pass ~ck:* +@connection +info +set +get \
+    let permissions = "ACL SETUSER app on >s3cret-pass ~ck:* +@connection +info +set +get +getex +mget +pttl \
         +getrange +unlink +pexpire +scan +eval +evalsha";
     let words = permissions.split_whitespace().collect::<Vec<_>>();
     assert_eq!(redis.call(&words), Reply::Simple("OK".to_owned()));

@@ -61,6 +61,12 @@ impl Engine {
         (!tagged).then_some(found)
     }
 
+    /// Whether reads by this policy may be answered by the in-process tier: copies of the shared tier are not for all.
+    #[inline]
+    pub(crate) fn serves_here(&self, policy: &Policy) -> bool {
+        policy.is_in_process() || self.copies.is_none()
+    }
+
     /// What the in-process tier has for this key, whatever it is stamped with.
     #[inline]
     pub(crate) fn stored(&self, key: &KeyRef<'_>) -> Option<(Entry, u64)> {

@@ -172,7 +172,9 @@ where
         };
         way.renew(|old| plan.job(old));
         way.note_answer(&verdict);
-        if way.may_do_better(&verdict, failed) {
+        // With a load behind it there is none to begin again with.
+        let last = own.is_some() && matches!(verdict, Verdict::Answer(..));
+        if !last && way.may_do_better(&verdict, failed) {
             match Box::pin(way.do_better(verdict)).await {
                 Some(better) => verdict = better,
                 None => continue,
@@ -183,7 +185,7 @@ where
         if let Some(out) = from_verdict(form, verdict, own) {
             return out;
         }
-        if let (true, Some(fail)) = (refused, form.fail) {
+        if let (true, None, Some(fail)) = (refused, own.as_ref(), form.fail) {
             return fail(way.is_crowded_out());
         }
         // Another type is stored under this key, or another error was shared: the caller's own

@@ -201,6 +201,10 @@ impl Attempt {
             return Box::pin(self.go_direct(role, reason)).await;
         }
         match &self.engine.store {
+            // There is a value to hand out first.
+            crate::store::Store::Embedded if role.has_kept() == Some(true) => {
+                self.lead_embedded(role).await
+            }
             crate::store::Store::Embedded => match self.line_up(self.has_old()).await {
                 Ok(()) => self.lead_embedded(role).await,
                 Err(Crowded) => Box::pin(self.crowded_out(role)).await,
@@ -257,7 +261,9 @@ impl Attempt {
             return Lead::Over;
         }
         if let Some(answer) = self.known_while_failing() {
-            return role.hit(answer, Status::Stale).into();
+            // The others may not have asked for what was invalidated: they go on.
+            drop(role);
+            return Lead::Given(Verdict::Answer(answer, Status::Stale));
         }
         self.engine.reporter.bypass(self.key().template(), reason);
         // First: who waits for it must not keep others from their turn.

@@ -106,9 +106,14 @@ impl Context {
         if let Some(cell) = &self.status {
             let _first = cell.set(status);
         }
-        if status == Status::Stale
-            && let Some(stale) = &self.stale
-        {
+        if status == Status::Stale {
+            self.tell_stale();
+        }
+    }
+
+    /// Tells them that an answer was out of date.
+    pub(crate) fn tell_stale(&self) {
+        if let Some(stale) = &self.stale {
             stale.store(true, Ordering::Release);
         }
     }
@@ -138,7 +143,7 @@ impl Context {
     /// it invalidates.
     pub(crate) fn in_background(&self, engine: &Arc<Engine>, key: Key) -> Self {
         let cache = self.cache.as_ref().map(Cache::unowned);
-        Self { cache, receipts: None, collector: None, ..self.loading(engine, key) }
+        Self { cache, receipts: None, collector: None, stale: None, ..self.loading(engine, key) }
     }
 
     /// Whether this task is inside a load of that key, and so must not wait for one.

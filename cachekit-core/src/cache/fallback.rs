@@ -34,7 +34,9 @@ impl AtHand {
         if engine.barred_under(key, tags).is_some() {
             return Ok(None);
         }
-        if let Some((entry, now_ms)) = engine.local_under(&key.as_ref(), tags) {
+        if engine.serves_here(&ask.policy)
+            && let Some((entry, now_ms)) = engine.local_under(&key.as_ref(), tags)
+        {
             let age = entry.extra().map(|extra| Age::of_local(extra, now_ms));
             return Ok(Some(Self::of(entry.into_answer(), age)));
         }
@@ -112,6 +114,10 @@ impl Attempt {
 
     /// There is no turn to load for this leader: everybody is given the old answer, or the leader an error.
     pub(super) async fn crowded_out(&self, role: Role) -> Lead {
+        // Whoever came after the look may have come after an invalidation that it did not see.
+        if role.look_begins().is_none() {
+            return Lead::Over;
+        }
         match AtHand::look(&self.engine, self.key(), &self.ask, self.tags()).await {
             Ok(Some(AtHand::Fresh(answer))) => role.hit(answer, Status::Hit).into(),
             Ok(Some(AtHand::Stale(answer, for_ms))) if self.ask.policy.tolerates(for_ms) => {
@@ -206,10 +212,7 @@ impl Way {
             Some(true) => {}
             // Nobody loads: it has failed only now, or there is no room for it.
             Some(false) => return stale,
-            None => {
-                engine.reporter.stale(key.template(), "soft_timeout");
-                return stale;
-            }
+            None => engine.reporter.stale(key.template(), "soft_timeout"),
         }
         match AtHand::look(engine, key, ask, self.tags()).await {
             Ok(Some(AtHand::Fresh(answer))) => Some(Verdict::Answer(answer, Status::Joined)),

@@ -24,7 +24,7 @@ use crate::{
 use crate::{
     entry::Id,
     mutant::{self, Mutant},
-    store::{Expected, Fill},
+    store::{Expected, Fill, Filled},
 };
 
 /// A load that owns what it needs.
@@ -268,7 +268,15 @@ impl Renewal {
                     stamps: self.stamps.clone(),
                     local: policy.is_in_process(),
                 };
-                let filled = engine.store.fill(key.as_str(), fill).await;
+                let filled = match self.tags() {
+                    [] => engine.store.fill(key.as_str(), fill).await,
+                    tags => {
+                        let filled = engine.store.fill_under(key.as_str(), fill, tags).await;
+                        filled.map(|filled| filled != Filled::Refused)
+                    }
+                };
+                // What this process has is a copy of what was replaced.
+                engine.changed(&key.as_ref());
                 if let Err(error) = filled {
                     engine.reporter.fill_failed(key.template(), error.reason());
                 }

@@ -70,7 +70,7 @@ impl Start {
             let ask = Ask { policy, codec, optional, nested: false };
             if plain
                 && let Some(engine) = cache.and_then(Cache::engine)
-                && (policy.is_in_process() || engine.copies.is_none())
+                && engine.serves_here(&policy)
                 && let Some((entry, now_ms)) = engine.local_under(&key.as_ref(), call.tags)
             {
                 if entry.extra().is_none() {

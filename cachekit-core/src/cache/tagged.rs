@@ -24,7 +24,8 @@ impl Cache {
     /// be that of an entry. [`invalidate_tag`](Self::invalidate_tag) drops all that was loaded under it, and what is
     /// being loaded under it is served to those only that asked before.
     ///
-    /// An entry is found only where all its tags are named, so name the same ones wherever a key is read. They are
+    /// An entry is found only where all its tags are named, and callers share loads of a key whatever tags they name: so
+    /// name the same ones wherever a key is read, batches included, which have none. They are
     /// known before the load, so they never depend on what it brings. One to eight of them; for a number that is known
     /// at run time see [`try_tagged`](Self::try_tagged).
     ///

@@ -1,14 +1,17 @@
 //! What goes wrong with one key of a batch harms no other.
 
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::future::ready;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cachekit::{Cache, Outcome, Peek, Status, key, with_status};
+use cachekit::{Cache, Outcome, Peek, Status, cached, key, with_status};
 use cachekit_test_support::{Proxy, RedisServer, named};
 use cachekit_tests::{
-    Entries, NAMESPACE, POLICY, Polls, builder, cache, item, soon, until, until_linked,
+    Entries, NAMESPACE, POLICY, Polls, builder, cache, first_poll, item, soon, until, until_linked,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::{Rows, caches, get};
 
@@ -249,4 +252,34 @@ async fn a_batch_dropped_at_any_await_holds_nobody_up() {
         let least = if std::ptr::eq(reader, &own) { 5 } else { 2 };
         assert!(polls >= least, "there were {polls} polls");
     }
+}
+
+#[cached(key = "gated:<id>", ttl = "1h", cache = cache)]
+async fn gated(cache: &Cache, gate: &Semaphore, id: u64) -> Result<u64, String> {
+    let _pass = gate.acquire().await.unwrap();
+    Err(format!("there is no {id}"))
+}
+
+/// Both loads fail while the batch waits for them, and with an error that it cannot pass on.
+#[tokio::test]
+async fn loads_of_others_that_fail_together_are_each_made_up_for() {
+    let cache = Cache::builder().build().unwrap();
+    let gate = Semaphore::new(0);
+    let (mut one, mut two) = (pin!(gated(&cache, &gate, 1)), pin!(gated(&cache, &gate, 2)));
+    assert!(first_poll(one.as_mut()).is_pending());
+    assert!(first_poll(two.as_mut()).is_pending());
+    let calls = Mutex::new(Vec::new());
+    let load = |missing: Vec<u64>| {
+        calls.lock().unwrap().push(missing.clone());
+        ready(Ok::<_, Infallible>(missing.into_iter().map(|id| (id, id * 10)).collect::<Vec<_>>()))
+    };
+    let mut batch = pin!(cache.get_many([1, 2], |id| gated_key(*id), &POLICY, load));
+    assert!(first_poll(batch.as_mut()).is_pending());
+    gate.add_permits(2);
+    assert!(one.await.is_err());
+    assert!(two.await.is_err());
+    assert_eq!(soon(batch).await, Ok(vec![(1, Some(10)), (2, Some(20))]));
+    let mut loaded = calls.lock().unwrap().concat();
+    loaded.sort_unstable();
+    assert_eq!(loaded, [1, 2]);
 }

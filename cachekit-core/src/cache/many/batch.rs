@@ -44,7 +44,8 @@ pub(super) struct Batch {
     pub(super) unseen: Vec<(usize, Key)>,
     pub(super) parts: Vec<Part>,
     pub(super) given: Vec<Given>,
-    failed: Option<(usize, Shared)>,
+    /// Places whose load somebody else has tried in vain, not told of yet.
+    failed: Vec<(usize, Shared)>,
     /// Leave to run the load under way, for all keys that need it.
     pub(super) permit: Option<OwnedSemaphorePermit>,
     /// Its turn among all loads, for the one under way.
@@ -60,7 +61,7 @@ impl Batch {
             unseen: keys,
             parts: Vec::new(),
             given: Vec::new(),
-            failed: None,
+            failed: Vec::new(),
             permit: None,
             turn: None,
             pause: PAUSE,
@@ -77,7 +78,7 @@ impl Batch {
         if !self.unseen.is_empty() {
             self.look().await;
         }
-        while self.failed.is_none() {
+        while self.failed.is_empty() {
             self.take_turns();
             self.lead().await;
             self.collect();
@@ -87,7 +88,7 @@ impl Batch {
             self.wait().await;
             self.collect();
         }
-        match self.failed.take() {
+        match self.failed.pop() {
             Some((place, error)) => Go::Failed(place, error),
             None => Go::Load(self.begin_load().await),
         }
@@ -123,7 +124,7 @@ impl Batch {
             let Some(verdict) = part.verdict.take() else { return true };
             let place = part.place;
             if let Verdict::Error(error) = &verdict {
-                failed.get_or_insert_with(|| (place, error.clone()));
+                failed.push((place, error.clone()));
             }
             if let Some((answer, status)) = part.answer(verdict) {
                 given.push(Given { place, answer, status });
@@ -135,14 +136,15 @@ impl Batch {
     /// The places to load. All that is not loaded is left to others meanwhile.
     async fn begin_load(&mut self) -> Vec<usize> {
         self.parts.iter_mut().for_each(Part::look_away);
+        // First, as wherever both are needed: who waits for it must not keep others from their turn.
+        if !self.ask.nested && self.parts.iter().any(Part::needs_permit) {
+            self.permit = self.engine.load_permit().await;
+        }
         if let Some(part) = self.parts.iter().find(|part| part.is_loading())
             && self.turn.is_none()
         {
             // Refused to nobody who has no time limit.
             self.turn = self.ask.turn(&self.engine, part.attempt.key(), false).await.ok().flatten();
-        }
-        if !self.ask.nested && self.parts.iter().any(Part::needs_permit) {
-            self.permit = self.engine.load_permit().await;
         }
         let loading = self.parts.iter().filter(|part| part.is_loading());
         loading.map(|part| part.place).collect()

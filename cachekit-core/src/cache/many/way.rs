@@ -102,14 +102,16 @@ impl Many {
         }
         let ask = Ask { nested: self.context.is_nested(&engine), ..ask };
         let missing: Vec<_> =
-            places.filter(|place| !self.is_found(call, &engine, *place)).collect();
+            places.filter(|place| !self.is_found(call, &engine, &ask.policy, *place)).collect();
         let mut missing: Vec<_> =
             missing.into_iter().map(|place| (place, self.keys[place].clone())).collect();
         if !missing.is_empty() {
             self.warn_of_no_tier(call, &engine, &ask);
         }
         if self.context.mode == Mode::Refresh {
-            let refresh = |(place, key)| (place, Refresh::new(&engine, key, ask, None));
+            // Side by side they would wait for one another's turns.
+            let each = Ask { nested: true, ..ask };
+            let refresh = |(place, key)| (place, Refresh::new(&engine, key, each, None));
             self.refreshes = missing.drain(..).map(refresh).collect();
         }
         self.batch = Some(Batch::new(&engine, missing, ask));
@@ -125,14 +127,20 @@ impl Many {
     }
 
     /// Whether the place needs no flight: it is a hit in this process, or the cache is not for it.
-    fn is_found(&mut self, call: &Call<'_>, engine: &Arc<Engine>, place: usize) -> bool {
+    fn is_found(
+        &mut self,
+        call: &Call<'_>,
+        engine: &Arc<Engine>,
+        policy: &Policy,
+        place: usize,
+    ) -> bool {
         let key = &self.keys[place];
         if let Some(reason) = past(call, &self.context, engine, key) {
             engine.reporter.bypass(key.template(), reason);
             self.past.push(place);
             return true;
         }
-        if self.context.mode != Mode::Normal {
+        if self.context.mode != Mode::Normal || !engine.serves_here(policy) {
             return false;
         }
         let good = |(entry, now_ms): &(Entry, u64)| {
@@ -175,7 +183,10 @@ impl Many {
             self.take_given();
             match go {
                 Go::Load(more) => loading.batch = more,
-                Go::Failed(place, error) => return ManyStep::Failed(place, error),
+                Go::Failed(place, error) => {
+                    self.past = loading.past;
+                    return ManyStep::Failed(place, error);
+                }
             }
         }
         places.extend(&loading.batch);
@@ -253,6 +264,9 @@ impl Many {
     fn give(&mut self, place: usize, answer: Option<Answer>, status: Status) {
         if let Some(engine) = &self.engine {
             report(engine, &self.keys[place], status);
+        }
+        if status == Status::Stale {
+            self.context.tell_stale();
         }
         self.answers[place] = answer;
         self.note(status);

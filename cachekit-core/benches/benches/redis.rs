@@ -6,7 +6,7 @@
 use std::{convert::Infallible, sync::Arc};
 
 use cachekit::{Cache, cached};
-use cachekit_benches::{User, bare_connection, print_ratios, runtimes, time};
+use cachekit_benches::{User, bare_connection, print_ratios, rounds, runtimes, time};
 use cachekit_test_support::RedisServer;
 use criterion::Criterion;
 use redis::aio::MultiplexedConnection;
@@ -48,13 +48,14 @@ async fn contenders(server: &RedisServer) -> Contenders {
     Contenders { cache, connection }
 }
 
+#[allow(clippy::print_stdout)]
 fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer) {
     let Contenders { cache, connection } = runtime.block_on(contenders(server));
     for tasks in [1, 64, 512] {
         let name = format!("redis_hit_{name}_{tasks}_tasks");
         let mut group = c.benchmark_group(&name);
         group.sample_size(30);
-        let read = {
+        let cached = {
             let cache = cache.clone();
             move |id| {
                 let cache = cache.clone();
@@ -63,10 +64,10 @@ fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer)
         };
         group.bench_function("cachekit", |b| {
             b.iter_custom(|reads| {
-                runtime.block_on(time(tasks, reads.max(tasks), COUNT, read.clone()))
+                runtime.block_on(time(tasks, reads.max(tasks), COUNT, cached.clone()))
             });
         });
-        let read = {
+        let got = {
             let connection = connection.clone();
             move |id| {
                 let connection = connection.clone();
@@ -75,11 +76,17 @@ fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer)
         };
         group.bench_function("bare_get", |b| {
             b.iter_custom(|reads| {
-                runtime.block_on(time(tasks, reads.max(tasks), COUNT, read.clone()))
+                runtime.block_on(time(tasks, reads.max(tasks), COUNT, got.clone()))
             });
         });
         group.finish();
         print_ratios(&name, &["cachekit", "bare_get"]);
+        let reads = (tasks * 200).max(2_000);
+        let [low, median, high] = runtime.block_on(rounds(
+            || time(tasks, reads, COUNT, cached.clone()),
+            || time(tasks, reads, COUNT, got.clone()),
+        ));
+        println!("  in turns: {median:.2} × the reads of bare_get (quartiles {low:.2}, {high:.2})");
     }
 }
 

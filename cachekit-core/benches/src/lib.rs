@@ -4,7 +4,7 @@ mod tasks;
 
 use std::path::Path;
 
-pub use tasks::{bare_connection, runtimes, time};
+pub use tasks::{bare_connection, rounds, runtimes, time};
 
 /// A value of about 200 bytes.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]

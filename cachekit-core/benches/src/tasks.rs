@@ -10,6 +10,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::Keys;
 
+const ROUNDS: usize = 40;
+
 /// Each runtime that is measured, with its name.
 ///
 /// # Panics
@@ -58,4 +60,22 @@ pub async fn bare_connection(url: &str) -> MultiplexedConnection {
     let config =
         AsyncConnectionConfig::new().set_response_timeout(None).set_pipeline_buffer_size(1024);
     client.get_multiplexed_async_connection_with_config(&config).await.expect("a connection")
+}
+
+/// How many times as fast the first of two contenders is as the second: the median and the quartiles of rounds in which
+/// they take turns, so that what else the machine does meets both.
+///
+/// # Panics
+/// When a call does.
+pub async fn rounds<F: Future<Output = Duration>, G: Future<Output = Duration>>(
+    first: impl Fn() -> F,
+    second: impl Fn() -> G,
+) -> [f64; 3] {
+    let mut ratios = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        let (ours, theirs) = (first().await, second().await);
+        ratios.push(theirs.as_secs_f64() / ours.as_secs_f64());
+    }
+    ratios.sort_by(f64::total_cmp);
+    [ratios[ROUNDS / 4], ratios[ROUNDS / 2], ratios[ROUNDS * 3 / 4]]
 }

@@ -15,7 +15,6 @@ pub(crate) enum Clock {
     /// Cheap, up to 10 ms late, and stands still while the machine sleeps: expiry in one process.
     Coarse,
     /// Counts while the machine sleeps as well: what is compared with another machine's progress.
-    #[allow(dead_code)] // What a coherent tier over Redis goes by.
     Boot,
     /// Moved by tests.
     Manual(Arc<ManualClock>),
@@ -26,7 +25,6 @@ impl Clock {
         Clock::Coarse
     }
 
-    #[allow(dead_code)]
     pub(crate) fn boot() -> Clock {
         Clock::Boot
     }

@@ -334,7 +334,7 @@ async fn a_load_in_the_background_is_in_its_callers_scope() {
 async fn inner_read(load: impl AsyncFnOnce() -> Result<u64, ()>) -> Result<u64, ()> {
     use cachekit_core::__private::{Call, Form, Site, read};
     static SITE: Site = Site::read("inner", "inner", file!(), line!());
-    let call = Call { site: &SITE, cache: None, tags: &[], in_transaction: false, filter: None };
+    let call = Call::new(&SITE, None);
     let key = KeyBuf::new("inner", |w| w.literal("inner"));
     let minute = Policy::new(Duration::from_secs(60));
     read(call, &key, minute, Form::result(), move || load()).await

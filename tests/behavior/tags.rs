@@ -11,7 +11,8 @@ use cachekit::{
 };
 use cachekit_test_support::{Proxy, RedisServer, Reply};
 use cachekit_tests::{
-    Entries, POLICY, Polls, cache, first_poll, item, soon, until, until_async, until_linked,
+    Entries, POLICY, Polls, cache, first_poll, item, soon, two_handles, until, until_async,
+    until_linked,
 };
 use tokio::sync::Semaphore;
 
@@ -44,17 +45,10 @@ impl Row {
     }
 }
 
-/// Two handles to one cache: in this process, and over Redis as two processes have it.
-async fn caches(server: &RedisServer) -> [[Cache; 2]; 2] {
-    let embedded = Cache::builder().build().unwrap();
-    let url = server.url();
-    [[embedded.clone(), embedded], [cache(&url).await, cache(&url).await]]
-}
-
 #[tokio::test]
 async fn a_tag_takes_what_was_loaded_under_it_and_nothing_else() {
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         let row = Row::default();
         for id in 1..4 {
             assert_eq!(row.read_item(&one, id).await, (0, Status::Loaded));
@@ -77,7 +71,7 @@ async fn a_tag_takes_what_was_loaded_under_it_and_nothing_else() {
 #[tokio::test]
 async fn every_tag_of_an_entry_takes_it() {
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         let tags = || (1..9).map(org);
         let tagged = one.try_tagged(tags()).unwrap();
         let read = async || {
@@ -112,7 +106,7 @@ async fn none_or_more_than_eight_tags_are_refused() {
 #[tokio::test]
 async fn tag_bump_during_load() {
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         for warm in [false, true] {
             let row = Row::default();
             if warm {
@@ -201,7 +195,7 @@ async fn nobody_joins_a_load_whose_tag_waits_for_its_invalidation() {
 #[tokio::test]
 async fn a_key_is_a_tag_that_goes_with_its_entry() {
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         let row = Row::default();
         let untagged = async || {
             let load = async || Ok::<_, ()>(row.get());
@@ -229,7 +223,7 @@ async fn a_written_key_takes_what_was_loaded_under_it() {
     }
 
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         let row = Row::default();
         row.read(&other).await;
         row.set(1);
@@ -242,7 +236,7 @@ async fn a_written_key_takes_what_was_loaded_under_it() {
 #[tokio::test]
 async fn an_entry_is_found_only_where_its_tags_are_named() {
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         let row = Row::default();
         row.read(&one).await;
         assert_eq!(other.peek::<u64>(&item(1)).await, Peek::Miss);
@@ -298,7 +292,7 @@ async fn something_else_in_a_generation_s_place_is_read_past_until_it_is_invalid
 #[tokio::test]
 async fn outdated_entries_are_replaced_without_a_pause() {
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         let row = Row::default();
         for round in 0..20 {
             row.set(round);
@@ -330,7 +324,7 @@ async fn a_generation_outlasts_what_is_stamped_with_it() {
 #[tokio::test]
 async fn a_refresh_is_stamped_with_what_it_saw_before_its_load() {
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         let row = Row::default();
         let tagged = one.tagged([org(7)]);
         let refreshed = async |bump: bool| {
@@ -363,7 +357,7 @@ const STALE: Policy = Policy::from_parts(Ttl::from_millis(1, 0), None)
 #[tokio::test]
 async fn background_refresh_vs_tag() {
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         let row = Row::default();
         let (begun, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let ended = Arc::new(Semaphore::new(0));
@@ -417,7 +411,7 @@ async fn write(cache: &Cache, id: u64, org: u64, bump: bool) -> Result<u64, ()> 
 #[tokio::test]
 async fn a_written_value_is_stamped_with_what_was_there_before_the_body() {
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         let row = Row::default();
         assert_eq!(write(&one, 1, 7, false).await, Ok(10));
         assert_eq!(row.read(&other).await, (10, Status::Hit));
@@ -439,7 +433,7 @@ async fn move_members(cache: &Cache, org: u64, more: &[u64]) -> Result<u64, ()> 
 #[tokio::test]
 async fn a_writer_names_tags_and_its_receipt_does() {
     let server = RedisServer::start();
-    let [_, [one, _]] = caches(&server).await;
+    let [_, [one, _]] = two_handles(&server).await;
     let (moved, receipt) = with_receipt(move_members(&one, 7, &[20, 21])).await;
     assert_eq!((moved, receipt.outcome()), (Ok(8), Outcome::Applied));
     let keys: Vec<_> = receipt.entries().iter().map(|(key, _)| key.as_str()).collect();
@@ -451,7 +445,7 @@ async fn a_writer_names_tags_and_its_receipt_does() {
 #[tokio::test]
 async fn a_read_under_tags_that_is_dropped_in_mid_way_leaves_nothing() {
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         let row = Row::default();
         for polls in 0..12 {
             row.set(polls);
@@ -470,7 +464,7 @@ async fn a_read_under_tags_that_is_dropped_in_mid_way_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_read_under_a_tag_is_older_than_a_write_that_had_returned() {
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         let (row, returned) = (Row::default(), Arc::new(AtomicU64::new(0)));
         let mut tasks = Vec::new();
         for task in 0..8_u64 {

@@ -7,7 +7,7 @@ use cachekit::{
     Cache, Outcome, Peek, Status, invalidates, with_receipt, with_status, writes_through,
 };
 use cachekit_test_support::{Proxy, RedisServer};
-use cachekit_tests::{POLICY, Polls, cache, first_poll, item, soon, until_linked};
+use cachekit_tests::{POLICY, Polls, cache, first_poll, item, soon, two_handles, until_linked};
 use tokio::sync::Semaphore;
 
 /// A table of one row, and gates before and after its commits.
@@ -79,17 +79,10 @@ async fn read(cache: &Cache, table: &Table) -> (u64, Status) {
     (value.unwrap(), status)
 }
 
-/// Two handles to one cache: in this process, and over Redis as two processes have it.
-async fn caches(server: &RedisServer) -> [[Cache; 2]; 2] {
-    let embedded = Cache::builder().build().unwrap();
-    let url = server.url();
-    [[embedded.clone(), embedded], [cache(&url).await, cache(&url).await]]
-}
-
 #[tokio::test]
 async fn written_value_is_a_hit_whether_or_not_there_was_one_before() {
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         let table = Table::open();
         for expected in [2, 3] {
             let (written, receipt) = with_receipt(write(&one, 1, &table)).await;
@@ -103,7 +96,7 @@ async fn written_value_is_a_hit_whether_or_not_there_was_one_before() {
 #[tokio::test]
 async fn error_or_absence_drops_the_entry() {
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         let table = Table::open();
         assert_eq!(read(&one, &table).await, (1, Status::Loaded));
         assert_eq!(fail(&one, 1, &table).await, Err(()));
@@ -117,7 +110,7 @@ async fn error_or_absence_drops_the_entry() {
 #[tokio::test]
 async fn overtaken_writer_leaves_nothing() {
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         for warm in [false, true] {
             let table = Table::closed();
             if warm {
@@ -146,7 +139,7 @@ async fn overtaken_writer_leaves_nothing() {
 #[tokio::test]
 async fn writer_that_was_invalidated_in_mid_way_leaves_nothing() {
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         let table = Table::closed();
         let slow = tokio::spawn(owned_write(one.clone(), table.clone()));
         table.commit.add_permits(1);
@@ -173,7 +166,7 @@ async fn committed(table: &Table, value: u64) {
 #[tokio::test]
 async fn load_that_began_before_the_write_neither_replaces_it_nor_is_joined() {
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         let table = Table::open();
         let (begun, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let older = tokio::spawn({
@@ -228,7 +221,7 @@ async fn older_load_is_not_joined_after_the_written_value_was_evicted() {
 #[tokio::test]
 async fn writer_that_is_dropped_in_mid_way_drops_the_entry() {
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         let table = Table::closed();
         assert_eq!(read(&one, &table).await, (1, Status::Loaded));
         table.commit.add_permits(1);
@@ -257,7 +250,7 @@ async fn writer_that_is_dropped_in_mid_way_drops_the_entry() {
 #[tokio::test]
 async fn body_may_read_what_it_writes() {
     let server = RedisServer::start();
-    for [one, _] in caches(&server).await {
+    for [one, _] in two_handles(&server).await {
         let table = Table::open();
         assert_eq!(soon(read_and_write(&one, 1, &table)).await, Ok(2));
         assert_eq!(read(&one, &table).await.0, 2);
@@ -292,7 +285,7 @@ async fn write_goes_on_while_redis_is_away() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_read_is_older_than_a_write_that_had_returned() {
     let server = RedisServer::start();
-    for [one, other] in caches(&server).await {
+    for [one, other] in two_handles(&server).await {
         let (table, returned) = (Table::open(), Arc::new(AtomicU64::new(1)));
         let mut tasks = Vec::new();
         for task in 0..8_u64 {

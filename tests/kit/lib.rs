@@ -12,6 +12,7 @@ use cachekit::{
     Cache, CacheBuilder, Key, LocalState, LocalTier, Policy, RedisOptions, Status, Ttl, key,
     with_status,
 };
+use cachekit_test_support::RedisServer;
 
 pub use entries::Entries;
 pub use polls::{Polls, first_poll};
@@ -37,6 +38,16 @@ pub async fn builder(url: &str) -> CacheBuilder {
 /// When the URL or the server is unsuitable.
 pub async fn cache(url: &str) -> Cache {
     builder(url).await.build().expect("the defaults make a cache")
+}
+
+/// Two handles to one cache: in this process, and over Redis as two processes have it.
+///
+/// # Panics
+/// When the server is unsuitable.
+pub async fn two_handles(server: &RedisServer) -> [[Cache; 2]; 2] {
+    let embedded = Cache::builder().build().expect("the defaults make a cache");
+    let url = server.url();
+    [[embedded.clone(), embedded], [cache(&url).await, cache(&url).await]]
 }
 
 /// A builder whose link waits for slow replies: for tests in which a proxy holds commands.

@@ -35,6 +35,13 @@ pub struct Call<'a> {
     pub filter: Option<&'a Question<'a>>,
 }
 
+impl<'a> Call<'a> {
+    /// A call outside transactions that names neither tags nor a filter.
+    pub fn new(site: &'static Site, cache: Option<&'a Cache>) -> Self {
+        Self { site, cache, tags: &[], in_transaction: false, filter: None }
+    }
+}
+
 /// There are no filters.
 #[cfg(not(feature = "bloom"))]
 #[derive(Debug)]

@@ -201,8 +201,7 @@ mod tests {
             w.literal("item:");
             w.value(&id);
         });
-        let call =
-            Call { site: &SITE, cache: None, tags: &[], in_transaction: false, filter: None };
+        let call = Call::new(&SITE, None);
         read(call, &key, POLICY, Form::<Result<u64, ()>>::result(), || async move { Ok(id) }).await
     }
 

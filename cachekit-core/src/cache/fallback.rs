@@ -11,7 +11,7 @@ use crate::{
     engine::Engine,
     flight::{Role, Verdict},
     key::{Key, StoredKey, Tag},
-    store::{Found, StoreError},
+    store::StoreError,
     sync,
     tier::{Bound, Entry, Map},
 };
@@ -40,30 +40,11 @@ impl AtHand {
             let age = entry.extra().map(|extra| Age::of_local(extra, now_ms));
             return Ok(Some(Self::of(entry.into_answer(), age)));
         }
-        let found = Self::read(engine, key, ask, tags).await?;
+        let found = engine.store.read_by(key.as_str(), ask, tags).await?;
         Ok(found.map(|found| {
             let age = Age::of(&found);
             Self::of(found.answer, Some(age))
         }))
-    }
-
-    #[cfg(any(feature = "redis", shuttle))]
-    async fn read(
-        engine: &Engine,
-        key: &Key,
-        ask: &Ask,
-        tags: &[Tag],
-    ) -> Result<Option<Found>, StoreError> {
-        if tags.is_empty() {
-            return engine.store.read(key.as_str(), ask).await;
-        }
-        engine.store.read_under(key.as_str(), ask, tags, false).await.map(|(found, _)| found)
-    }
-
-    /// Nothing is shared.
-    #[cfg(not(any(feature = "redis", shuttle)))]
-    async fn read(_: &Engine, _: &Key, _: &Ask, _: &[Tag]) -> Result<Option<Found>, StoreError> {
-        Ok(None)
     }
 
     fn of(answer: Answer, age: Option<Age>) -> Self {

@@ -29,8 +29,7 @@ impl Cache {
         T: Value,
         F: AsyncFnOnce() -> Result<T, E>,
     {
-        let call =
-            Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false, filter: None };
+        let call = Call::new(&SITE, Some(self));
         let form = Form::<Result<T, E>>::result();
         __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
     }
@@ -55,8 +54,7 @@ impl Cache {
         T: Value,
         F: AsyncFnOnce() -> Result<Option<T>, E>,
     {
-        let call =
-            Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false, filter: None };
+        let call = Call::new(&SITE, Some(self));
         let form = Form::<Result<Option<T>, E>>::optional();
         __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
     }
@@ -80,8 +78,7 @@ impl Cache {
         E: From<Error>,
         F: AsyncFnOnce() -> Result<T, E>,
     {
-        let call =
-            Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false, filter: None };
+        let call = Call::new(&SITE, Some(self));
         let form = Form { fail: Some(|error| Err(error.into())), ..Form::<Result<T, E>>::result() };
         __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
     }
@@ -106,8 +103,7 @@ impl Cache {
         E: From<Error>,
         F: AsyncFnOnce() -> Result<Option<T>, E>,
     {
-        let call =
-            Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false, filter: None };
+        let call = Call::new(&SITE, Some(self));
         let form = Form::<Result<Option<T>, E>>::optional();
         let form = Form { fail: Some(|error| Err(error.into())), ..form };
         __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
@@ -168,8 +164,7 @@ impl Cache {
         F: Fn() -> Fut,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let call =
-            Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false, filter: None };
+        let call = Call::new(&SITE, Some(self));
         get_or_refresh(call, key, policy, load).await
     }
 }

@@ -213,13 +213,7 @@ impl Renewal {
         }
         let key = self.mark.key().as_str();
         let store = &self.mark.engine().store;
-        let found = match &self.tags {
-            None => store.read(key, &self.ask).await,
-            Some(tags) => {
-                store.read_under(key, &self.ask, tags, false).await.map(|(found, _)| found)
-            }
-        };
-        let found = found.ok().flatten()?;
+        let found = store.read_by(key, &self.ask, self.tags()).await.ok().flatten()?;
         let same = self.age.id.is_none_or(|seen| seen == found.id);
         same.then_some(Place::Shared(found.id))
     }

@@ -98,8 +98,7 @@ impl Cache {
         T: Value,
         F: AsyncFnOnce(Option<Previous<T>>) -> Result<Fresh<T>, E>,
     {
-        let call =
-            Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false, filter: None };
+        let call = Call::new(&SITE, Some(self));
         let plan = Comparing::new(move |old: Option<__private::Shared>| {
             load(old.and_then(|old| old.downcast().ok()).map(Previous))
         });

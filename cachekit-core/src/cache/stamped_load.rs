@@ -70,13 +70,7 @@ impl Attempt {
 
     /// What is there, read as by a caller of its own.
     pub(super) async fn read_again(&self) -> Result<Option<Found>, StoreError> {
-        let (store, key) = (&self.engine.store, self.key().as_str());
-        match &self.tags {
-            None => store.read(key, &self.ask).await,
-            Some(tags) => {
-                store.read_under(key, &self.ask, tags, false).await.map(|(found, _)| found)
-            }
-        }
+        self.engine.store.read_by(self.key().as_str(), &self.ask, self.tags()).await
     }
 
     /// What is there, without a lease.

@@ -181,12 +181,6 @@ impl Tagged<'_> {
     }
 
     fn call(&self) -> Call<'_> {
-        Call {
-            site: &SITE,
-            cache: Some(self.cache),
-            tags: &self.tags,
-            in_transaction: false,
-            filter: None,
-        }
+        Call { tags: &self.tags, ..Call::new(&SITE, Some(self.cache)) }
     }
 }

@@ -224,10 +224,6 @@ impl Registry {
         self.with_existing(key, |slot| slot.tickets -= 1);
     }
 
-    pub(super) fn stands(&self, key: &KeyRef<'_>, epoch: u64) -> bool {
-        self.with(key, |slot| slot.epoch == epoch && slot.dirty == 0)
-    }
-
     /// Runs `insert` under the lock that invalidations take, if nothing happened to the key since
     /// `epoch`. Of two loads of one key only the first enters.
     pub(super) fn insert<T>(

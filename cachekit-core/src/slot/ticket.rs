@@ -36,12 +36,6 @@ impl Ticket {
         self.registry.insert(&self.key.as_ref(), self.epoch, insert)
     }
 
-    /// Whether nothing has happened to the key since the ticket was taken: what was there then is there still.
-    #[allow(dead_code)] // What is served in place of a load that failed goes by it.
-    pub(crate) fn stands(&self) -> bool {
-        self.registry.stands(&self.key.as_ref(), self.epoch)
-    }
-
     /// [`redeem`](Self::redeem) for a value that was written: no flight of before is joined any more.
     pub(crate) fn supersede<T>(&self, insert: impl FnOnce() -> T) -> Option<(Detached, T)> {
         self.registry.supersede(&self.key.as_ref(), self.epoch, insert)

@@ -33,6 +33,7 @@ use crate::{
     __private::Codec,
     cache::{Answer, Ask, Lifetime},
     entry::{Id, Stamp},
+    key::Tag,
 };
 
 /// The shared tier of one cache.
@@ -193,6 +194,21 @@ impl Store {
             let _ = (key, ask);
             Ok(None)
         })
+    }
+
+    /// [`read`](Self::read) by a reader that names these tags, or none.
+    pub(crate) async fn read_by(
+        &self,
+        key: &str,
+        ask: &Ask,
+        tags: &[Tag],
+    ) -> Result<Option<Found>, StoreError> {
+        #[cfg(any(feature = "redis", shuttle))]
+        if !tags.is_empty() {
+            return self.read_under(key, ask, tags, false).await.map(|(found, _)| found);
+        }
+        let _ = tags;
+        self.read(key, ask).await
     }
 
     /// [`read`](Self::read) that also asks how long the entry has left.

@@ -73,8 +73,7 @@ impl Cache {
             (id, key)
         };
         let asked = ids.into_iter().map(keyed).collect();
-        let call =
-            Call { site: &SITE, cache: Some(self), tags: &[], in_transaction: false, filter: None };
+        let call = Call::new(&SITE, Some(self));
         let mut read = ManyRead::begin(call, asked, *policy, form());
         while let Some(missing) = read.next().await {
             let out = Box::pin(read.load(load(missing))).await;

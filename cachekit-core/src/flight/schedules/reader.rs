@@ -123,8 +123,7 @@ pub(super) async fn shared_error<E: Clone + Send + Sync + 'static>(
     load: impl AsyncFnOnce() -> Result<u64, E>,
 ) -> Result<u64, E> {
     static SITE: Site = Site::read("shared_error", "row:<id>", file!(), line!());
-    let call =
-        Call { site: &SITE, cache: Some(cache), tags: &[], in_transaction: false, filter: None };
+    let call = Call::new(&SITE, Some(cache));
     let form = Form::<Result<u64, E>> {
         split: |out| match out {
             Ok(version) => Split::Value(std::sync::Arc::new(*version)),

@@ -92,6 +92,7 @@ async fn a_key_taken_over_is_not_touched_by_the_old_holder() {
 
 /// Nothing renews while the only thread is blocked, and nothing could tell: but the clock does.
 #[tokio::test]
+#[allow(clippy::disallowed_methods, reason = "the runtime is to be blocked")]
 async fn a_blocked_runtime_finds_the_lock_lost_by_the_clock_alone() {
     let server = RedisServer::start();
     let cache = cache(&server.url()).await;

@@ -66,7 +66,10 @@ impl Lock {
         let mut ties = Vec::with_capacity(self.keys.len());
         for key in &self.keys {
             // Where one cannot be had, those before it are dropped, and so released.
-            ties.push(self.locks.take(key, &self.terms, patience).await?);
+            let tie = self.locks.take(key, &self.terms, patience).await?;
+            #[cfg(feature = "_sqlx")]
+            tie.hold().show_as(&self.namespace, key);
+            ties.push(tie);
         }
         let guard = LockGuard::new(ties);
         // Of several the first may be over before the last could be had.

@@ -2,14 +2,32 @@
 
 mod acquire;
 mod builder;
+#[cfg(feature = "_sqlx")]
+mod database;
 mod errors;
+#[cfg(feature = "_sqlx")]
+pub mod fencing;
 mod guard;
 mod handle;
 mod hold;
+#[cfg(any(feature = "redis", feature = "_sqlx"))]
+mod keeping;
 mod locks;
 mod queue;
+#[cfg(feature = "redis")]
+mod redlock;
+#[cfg(any(feature = "redis", feature = "_sqlx"))]
+mod request;
+#[cfg(feature = "_sqlx")]
+mod sql;
 mod stats;
 mod terms;
 
 pub(crate) use self::locks::Locks;
 pub use self::{builder::Lock, guard::LockGuard, handle::LockHandle};
+#[cfg(any(feature = "redis", feature = "_sqlx"))]
+pub use self::request::{KeptLock, LockRequest, Locker};
+#[cfg(feature = "redis")]
+pub use self::redlock::{Redlock, RedlockBuilder, RedlockGuard};
+#[cfg(feature = "_sqlx")]
+pub use self::sql::{SqlLock, SqlLockGuard};

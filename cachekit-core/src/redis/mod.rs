@@ -32,6 +32,7 @@ mod task;
 mod tls;
 mod tracking;
 mod url;
+mod voter;
 #[cfg(feature = "events")]
 mod wire;
 
@@ -53,6 +54,7 @@ pub(crate) use self::{
     store::RedisStore,
     tags::{Generation, Stamped, Wanted},
     tracking::{Sink, Tracking},
+    voter::{Standing, Voter, check_namespace},
 };
 #[cfg(feature = "events")]
 pub(crate) use self::{

@@ -15,6 +15,9 @@ macro_rules! name {
 
 const LOCK_WAIT_TIMEOUT: u16 = 1205;
 
+/// In seconds.
+const A_YEAR: u64 = 365 * 24 * 3600;
+
 impl Sealed for MySql {}
 
 impl LockDatabase for MySql {
@@ -53,8 +56,11 @@ impl LockDatabase for MySql {
         token: &[u8],
         times: Times,
     ) -> sqlx::Result<Option<i64>> {
+        set_lock_wait(conn, rounded_up(times.wait)).await?;
         let get = sqlx::query_scalar(concat!("SELECT GET_LOCK(", name!(), ", ?)"));
-        let get = get.bind(name(row)).bind(whole_seconds(times.wait)).fetch_one(&mut *conn);
+        // It counts in whole seconds. What is left of the last one its caller spends on asking again.
+        let seconds = times.wait.as_secs().min(A_YEAR).cast_signed();
+        let get = get.bind(name(row)).bind(seconds).fetch_one(&mut *conn);
         let got: Option<i64> = get.await?;
         match got {
             Some(1) => {}
@@ -91,7 +97,7 @@ impl LockDatabase for MySql {
     async fn enter(conn: &mut MySqlConnection, row: Row<'_>, wait: Duration) -> sqlx::Result<bool> {
         let before = sqlx::query_scalar("SELECT CAST(@@innodb_lock_wait_timeout AS SIGNED)");
         let before: i64 = before.fetch_one(&mut *conn).await?;
-        set_lock_wait(conn, whole_seconds(wait).max(1)).await?;
+        set_lock_wait(conn, rounded_up(wait)).await?;
         let entered = lock_row(conn, row).await;
         set_lock_wait(conn, before).await?;
         match entered {
@@ -137,10 +143,10 @@ fn name(row: Row<'_>) -> String {
     format!("{}:{}", row.namespace, row.resource)
 }
 
-/// The server counts in seconds: rounded up, whoever asks looks at its own clock too.
-fn whole_seconds(wait: Duration) -> i64 {
+/// At least one, which is the least that the server knows.
+fn rounded_up(wait: Duration) -> i64 {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    seconds.min(365 * 24 * 3600).cast_signed()
+    seconds.clamp(1, A_YEAR).cast_signed()
 }
 
 fn number(error: &Error) -> Option<u16> {

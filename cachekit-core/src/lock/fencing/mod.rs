@@ -36,6 +36,7 @@
 mod column;
 mod errors;
 mod floor;
+mod guards;
 mod migrate;
 mod number;
 
@@ -48,3 +49,5 @@ pub use self::migrate::SQLITE_SCHEMA;
 pub(super) use self::errors::of_database;
 pub use self::{column::expect_unfenced, migrate::migrate, number::Fence};
 pub use super::database::LockDatabase;
+#[doc(hidden)]
+pub use super::database::sealed;

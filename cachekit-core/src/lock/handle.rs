@@ -21,7 +21,8 @@ impl LockHandle {
         LockHandle { holds: holds.into() }
     }
 
-    pub(crate) fn holds(&self) -> &[Arc<Hold>] {
+    #[cfg(feature = "_sqlx")]
+    pub(super) fn holds(&self) -> &[Arc<Hold>] {
         &self.holds
     }
 

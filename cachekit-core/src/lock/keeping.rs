@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind},
+    observe,
     sync::{Runtime, sleep},
 };
 
@@ -87,10 +88,14 @@ impl Keeping {
     }
 
     fn finish(&mut self, how: End) {
-        if let Some(end) = self.end.take() {
-            // The keeper is gone already if the lock was lost.
-            let _ = end.send(how);
-            self.hold.end();
+        let Some(end) = self.end.take() else { return };
+        // The keeper is gone already if the lock was lost.
+        let _ = end.send(how);
+        let (template, held) = (self.hold.template().as_str(), self.hold.held_for());
+        if self.hold.end() {
+            observe::lock_held(template, held);
+        } else if let Some(loss) = self.hold.loss() {
+            observe::lock_lost(template, loss.as_str());
         }
     }
 }

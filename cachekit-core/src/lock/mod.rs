@@ -9,19 +9,30 @@ mod errors;
 pub mod fencing;
 mod guard;
 mod handle;
+#[cfg(feature = "redis")]
+mod held;
 mod hold;
+#[cfg(feature = "redis")]
+mod keeper;
 #[cfg(any(feature = "redis", feature = "_sqlx"))]
 mod keeping;
+#[cfg(feature = "redis")]
+mod lease;
 mod locks;
 mod queue;
 #[cfg(feature = "redis")]
 mod redlock;
+#[cfg(feature = "redis")]
+mod remote;
 #[cfg(any(feature = "redis", feature = "_sqlx"))]
 mod request;
 #[cfg(feature = "_sqlx")]
 mod sql;
 mod stats;
 mod terms;
+mod tie;
+#[cfg(feature = "redis")]
+mod wait;
 
 pub(crate) use self::locks::Locks;
 pub use self::{builder::Lock, guard::LockGuard, handle::LockHandle};

@@ -5,14 +5,19 @@ use std::{fmt, marker::PhantomData, time::Duration};
 use tracing::Instrument as _;
 
 use super::{
-    acquire::Patience,
+    acquire::{Patience, outcome},
     errors,
     handle::LockHandle,
     keeping::Keeping,
     queue::{MOST_CALLERS, Place, Queue, Turn},
     terms::Terms,
 };
-use crate::{error::Error, key::Key, sync::within};
+use crate::{
+    error::Error,
+    key::Key,
+    observe,
+    sync::{now, within},
+};
 
 /// Where locks come from, other than a cache: [`Redlock`](crate::Redlock), [`SqlLock`](crate::SqlLock). It cannot be
 /// implemented elsewhere.
@@ -129,9 +134,12 @@ impl<L: Locker> LockRequest<L> {
     async fn take(self, patience: Patience) -> Result<KeptLock<L>, Error> {
         self.terms.check()?;
         let asked = Asked { key: &self.key, terms: &self.terms, patience };
-        let template = self.key.template();
+        let (template, began) = (self.key.template(), now());
         let span = tracing::debug_span!("cachekit.lock", template, from = L::NAME);
-        let Taken(keeping) = self.locker.take(asked).instrument(span).await?;
+        let taken = self.locker.take(asked).instrument(span).await;
+        let outcome = taken.as_ref().map_or_else(|error| outcome(error.kind()), |_| "acquired");
+        observe::lock_asked(template, outcome, now().saturating_duration_since(began));
+        let Taken(keeping) = taken?;
         let handle = LockHandle::of([keeping.hold().clone()]);
         Ok(KeptLock { handle, keeping, from: PhantomData })
     }

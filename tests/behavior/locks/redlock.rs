@@ -12,7 +12,7 @@ use cachekit::{ErrorKind, RedisOptions, Redlock};
 use cachekit_test_support::{RedisServer, Reply};
 use cachekit_tests::{Polls, item, soon, until, until_async};
 
-const KEY: &str = "ck~lock:t:item:1";
+const KEY: &str = "ck~lock:t:{item:1}";
 const LEASE: Duration = Duration::from_millis(900);
 const SECOND: Duration = Duration::from_secs(1);
 

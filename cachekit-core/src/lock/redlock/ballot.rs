@@ -36,7 +36,7 @@ struct Voting {
 
 impl Ballot {
     pub(super) fn open(inner: Arc<Inner>, key: &str, lease: Duration) -> Result<Ballot, Error> {
-        let key = format!("ck~lock:{}:{key}", inner.namespace);
+        let key = format!("ck~lock:{}:{{{key}}}", inner.namespace);
         let sent_ms = inner.clock.now_ms();
         let voting = Arc::new(Voting { inner, key, token: token()? });
         Ok(Ballot { voting, lease, sent_ms, is_open: true })

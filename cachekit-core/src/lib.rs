@@ -43,10 +43,10 @@ mod write;
 #[cfg(test)]
 mod test_cases;
 
-#[cfg(feature = "events")]
-pub use crate::write::behind::{Write, WriteBehind, WriteBehindBuilder};
 #[cfg(any(feature = "redis", feature = "_sqlx"))]
 pub use crate::lock::{KeptLock, LockRequest, Locker};
+#[cfg(feature = "events")]
+pub use crate::write::behind::{Write, WriteBehind, WriteBehindBuilder};
 #[cfg(feature = "redis")]
 pub use crate::{
     cache::LocalTier,

@@ -55,7 +55,12 @@ pub(super) struct Keeping {
 
 impl Keeping {
     /// Starts the task. The turn in this process is given up when the lock is.
-    pub(super) fn start(hold: Hold, kept: impl Kept, lease: Duration, turn: Option<Turn>) -> Keeping {
+    pub(super) fn start(
+        hold: Hold,
+        kept: impl Kept,
+        lease: Duration,
+        turn: Option<Turn>,
+    ) -> Keeping {
         let hold = Arc::new(hold);
         let (end, ended) = oneshot::channel();
         let (tell, done) = oneshot::channel();

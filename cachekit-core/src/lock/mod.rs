@@ -35,10 +35,10 @@ mod tie;
 mod wait;
 
 pub(crate) use self::locks::Locks;
-pub use self::{builder::Lock, guard::LockGuard, handle::LockHandle};
-#[cfg(any(feature = "redis", feature = "_sqlx"))]
-pub use self::request::{KeptLock, LockRequest, Locker};
 #[cfg(feature = "redis")]
 pub use self::redlock::{Redlock, RedlockBuilder, RedlockGuard};
+#[cfg(any(feature = "redis", feature = "_sqlx"))]
+pub use self::request::{KeptLock, LockRequest, Locker};
 #[cfg(feature = "_sqlx")]
 pub use self::sql::{SqlLock, SqlLockGuard};
+pub use self::{builder::Lock, guard::LockGuard, handle::LockHandle};

@@ -45,8 +45,7 @@ impl Voter {
         let connector = Connector::new(url, options)?;
         let link = Arc::new(Link::new());
         let timeout = options.response_timeout;
-        let mut supervisor =
-            Supervisor::new(Arc::clone(&link), connector, timeout, Purpose::Votes);
+        let mut supervisor = Supervisor::new(Arc::clone(&link), connector, timeout, Purpose::Votes);
         let running = supervisor.first().await?;
         let supervisor = Task::spawn(|stop| supervisor.run(running, stop));
         Ok(Voter { link, _supervisor: supervisor })

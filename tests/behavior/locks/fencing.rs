@@ -224,8 +224,7 @@ async fn number_that_is_shown_by_a_dropped_call_harms_nobody<DB: Bank>(pool: &Po
     open(pool).await;
     for (number, polls) in (1..).zip(0..) {
         let mut tx = pool.begin().await.unwrap();
-        let done =
-            Polls::new(fence(number).show(&mut *tx), polls).await.is_some();
+        let done = Polls::new(fence(number).show(&mut *tx), polls).await.is_some();
         let _ = tx.rollback().await;
         assert_eq!(shown(pool, &fence(number)).await, None, "after {polls} polls");
         let cache = Cache::builder().build().unwrap();

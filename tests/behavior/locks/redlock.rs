@@ -14,6 +14,9 @@ use cachekit_tests::{Polls, item, soon, until, until_async};
 
 const KEY: &str = "ck~lock:t:{item:1}";
 const LEASE: Duration = Duration::from_millis(900);
+/// Patient, for the machine may be busy.
+const NODE_TIMEOUT: Duration = Duration::from_millis(200);
+
 const SECOND: Duration = Duration::from_secs(1);
 
 fn servers() -> Vec<RedisServer> {
@@ -22,7 +25,7 @@ fn servers() -> Vec<RedisServer> {
 
 async fn redlock(servers: &[RedisServer]) -> Redlock {
     let redlock = Redlock::new(servers.iter().map(RedisServer::url)).namespace("t");
-    redlock.connect().await.unwrap()
+    redlock.node_timeout(NODE_TIMEOUT).connect().await.unwrap()
 }
 
 fn votes(servers: &[RedisServer]) -> usize {
@@ -60,7 +63,7 @@ async fn two_of_five_servers_may_be_down() {
         let mut servers = servers();
         let down = servers.split_off(3);
         let all: Vec<_> = servers.iter().chain(&down).map(RedisServer::url).collect();
-        let connect = Redlock::new(all).namespace("t").connect();
+        let connect = Redlock::new(all).namespace("t").node_timeout(NODE_TIMEOUT).connect();
         let (redlock, mut down) = (connect.await.unwrap(), down);
         for server in &mut down {
             if frozen { server.stop_with_sigstop() } else { server.kill() }
@@ -96,8 +99,8 @@ async fn three_of_five_servers_down_is_said_at_once_and_nothing_is_left() {
             let took = begun.elapsed();
             assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
             assert!(error.message().starts_with("2 of 5 servers answered"), "{error}");
-            // A time-out of 50 ms to ask, one to take back.
-            assert!(took < Duration::from_millis(400), "{took:?}");
+            // One time-out to ask, one to take back.
+            assert!(took < 4 * NODE_TIMEOUT, "{took:?}");
             assert_eq!(votes(&servers), 0, "the votes of the two are taken back");
         }
         if frozen {

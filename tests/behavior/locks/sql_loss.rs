@@ -14,8 +14,7 @@ on_all!(holder_is_told_when_the_database_ends_its_lock);
 
 async fn holder_is_told_when_the_database_ends_its_lock<DB: Bank>(pool: &Pool<DB>) {
     open(pool).await;
-    let (one, other) =
-        (SqlLock::new(pool).namespace("t"), SqlLock::new(pool).namespace("t"));
+    let (one, other) = (SqlLock::new(pool).namespace("t"), SqlLock::new(pool).namespace("t"));
     let guard = one.lock(item(1)).lease(LEASE).acquire().await.unwrap();
     let handle = guard.handle();
     let working = tokio::spawn(async move {
@@ -43,8 +42,7 @@ on_all!(held_lock_outlives_its_lease_and_a_left_one_does_not);
 async fn held_lock_outlives_its_lease_and_a_left_one_does_not<DB: Bank>(pool: &Pool<DB>) {
     open(pool).await;
     let lease = Duration::from_millis(300);
-    let (one, other) =
-        (SqlLock::new(pool).namespace("t"), SqlLock::new(pool).namespace("t"));
+    let (one, other) = (SqlLock::new(pool).namespace("t"), SqlLock::new(pool).namespace("t"));
     let guard = one.lock(item(1)).lease(lease).acquire().await.unwrap();
     tokio::time::sleep(lease * 3).await;
     guard.check().unwrap();
@@ -63,8 +61,7 @@ on_all!(lock_that_is_held_too_long_is_lost_and_given_back);
 
 async fn lock_that_is_held_too_long_is_lost_and_given_back<DB: Bank>(pool: &Pool<DB>) {
     open(pool).await;
-    let (one, other) =
-        (SqlLock::new(pool).namespace("t"), SqlLock::new(pool).namespace("t"));
+    let (one, other) = (SqlLock::new(pool).namespace("t"), SqlLock::new(pool).namespace("t"));
     let request = one.lock(item(1)).lease(LEASE / 3).max_hold(LEASE / 3);
     let guard = request.acquire().await.unwrap();
     let next = soon(other.lock(item(1)).acquire()).await.unwrap();

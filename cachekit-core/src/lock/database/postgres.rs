@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use sqlx::{PgConnection, Pool, Postgres};
 
-use super::{Holder, LockDatabase, POSTGRES_SCHEMA, Row, Times, ms, sealed::Sealed, waited_in_vain};
+use super::{
+    Holder, LockDatabase, POSTGRES_SCHEMA, Row, Times, ms, sealed::Sealed, waited_in_vain,
+};
 
 /// The lock under which tables are made: `IF NOT EXISTS` alone fails when two do so at once.
 const MIGRATE_LOCK: i64 = i64::from_be_bytes(*b"cachekit");

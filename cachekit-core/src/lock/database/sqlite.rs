@@ -18,7 +18,11 @@ impl Sealed for Sqlite {}
 impl LockDatabase for Sqlite {
     const OF_CONNECTION: bool = false;
 
-    async fn raise(conn: &mut SqliteConnection, row: Row<'_>, by: Holder<'_>) -> sqlx::Result<bool> {
+    async fn raise(
+        conn: &mut SqliteConnection,
+        row: Row<'_>,
+        by: Holder<'_>,
+    ) -> sqlx::Result<bool> {
         let raise = sqlx::query(
             "INSERT INTO cachekit_fences (namespace, resource, fence, holder) VALUES (?, ?, ?, ?) \
              ON CONFLICT (namespace, resource) DO UPDATE \
@@ -85,7 +89,11 @@ impl LockDatabase for Sqlite {
     }
 
     /// A transaction that has written is the only one of its file.
-    async fn enter(conn: &mut SqliteConnection, row: Row<'_>, wait: Duration) -> sqlx::Result<bool> {
+    async fn enter(
+        conn: &mut SqliteConnection,
+        row: Row<'_>,
+        wait: Duration,
+    ) -> sqlx::Result<bool> {
         let before: i64 = sqlx::query_scalar("PRAGMA busy_timeout").fetch_one(&mut *conn).await?;
         set_busy_timeout(conn, ms(wait)).await?;
         let entered = lock_file(conn, row).await;

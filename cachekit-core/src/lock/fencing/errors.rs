@@ -9,7 +9,8 @@ use crate::{
 const SHOW: &str = "show the fencing number";
 
 pub(super) fn refused(template: Template) -> Error {
-    let message = "a later holder of the lock was there before; roll back and acquire the lock again";
+    let message =
+        "a later holder of the lock was there before; roll back and acquire the lock again";
     Error::new(ErrorKind::Fenced, SHOW, message).with_template(template)
 }
 

@@ -40,13 +40,13 @@ mod guards;
 mod migrate;
 mod number;
 
+pub(super) use self::errors::of_database;
 #[cfg(feature = "sqlx-mysql")]
 pub use self::migrate::MYSQL_SCHEMA;
 #[cfg(feature = "sqlx-postgres")]
 pub use self::migrate::POSTGRES_SCHEMA;
 #[cfg(feature = "sqlx-sqlite")]
 pub use self::migrate::SQLITE_SCHEMA;
-pub(super) use self::errors::of_database;
 pub use self::{column::expect_unfenced, migrate::migrate, number::Fence};
 pub use super::database::LockDatabase;
 #[doc(hidden)]

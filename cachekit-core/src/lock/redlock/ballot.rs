@@ -46,9 +46,11 @@ impl Ballot {
     pub(super) async fn collect(&mut self) -> Tally {
         let px = millis(self.lease);
         let voting = &*self.voting;
-        let questions = voting.inner.voters.iter().map(|voter| {
-            voting.in_time(voter.vote(&voting.key, &voting.token, px))
-        });
+        let questions = voting
+            .inner
+            .voters
+            .iter()
+            .map(|voter| voting.in_time(voter.vote(&voting.key, &voting.token, px)));
         let mut tally = Tally::of(voting.inner.voters.len());
         gather(questions, |answer| {
             tally.count(answer);
@@ -81,9 +83,11 @@ impl Kept for Ballot {
     async fn renew(&mut self, _hold: &Hold) -> Renewal {
         let (voting, px) = (&*self.voting, millis(self.lease));
         let sent_ms = voting.inner.clock.now_ms();
-        let questions = voting.inner.voters.iter().map(|voter| {
-            voting.in_time(voter.extend(&voting.key, &voting.token, px))
-        });
+        let questions = voting
+            .inner
+            .voters
+            .iter()
+            .map(|voter| voting.in_time(voter.extend(&voting.key, &voting.token, px)));
         let (mut standings, mut tally) = (Vec::new(), Tally::of(voting.inner.voters.len()));
         gather(questions, |answer| {
             standings.extend(answer);
@@ -131,8 +135,7 @@ impl Voting {
 
     async fn withdraw(&self) -> Tally {
         let questions = self.inner.voters.iter();
-        let questions =
-            questions.map(|voter| self.in_time(voter.withdraw(&self.key, &self.token)));
+        let questions = questions.map(|voter| self.in_time(voter.withdraw(&self.key, &self.token)));
         let mut tally = Tally::of(self.inner.voters.len());
         gather(questions, |answer| {
             tally.count(answer);

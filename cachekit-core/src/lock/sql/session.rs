@@ -98,7 +98,8 @@ impl<DB: LockDatabase> Drop for Session<DB> {
         Runtime::current().spawn(async move {
             let mut connection = connection;
             // What does not get through ends with the lease.
-            let _ = within(ANSWER, DB::let_go(&mut connection, row(&namespace, &key), &token)).await;
+            let _ =
+                within(ANSWER, DB::let_go(&mut connection, row(&namespace, &key), &token)).await;
         });
     }
 }

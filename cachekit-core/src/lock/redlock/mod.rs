@@ -169,8 +169,8 @@ fn won(ballot: Ballot, asked: &Asked<'_>, turn: &mut Option<Turn>) -> Taken {
 
 fn unavailable(key: &Key, tally: Tally) -> Error {
     let message = format!(
-        "{} of {} servers answered, and {} must vote for a holder; see to those that are down",
-        tally.answered(),
+        "{} of {} servers are down or do not answer in time, and {} must vote for a holder",
+        tally.failed,
         tally.of,
         tally.quorum()
     );

@@ -95,6 +95,7 @@ struct Inner {
 impl Redlock {
     /// Begins with the URLs of the servers, as [`CacheBuilder::redis`](crate::CacheBuilder::redis) takes them: at least
     /// three, and an odd number, for a fourth server adds nothing to three but another that can fail.
+    #[expect(clippy::new_ret_no_self, reason = "it has to connect first")]
     pub fn new<U: Into<String>>(urls: impl IntoIterator<Item = U>) -> RedlockBuilder {
         RedlockBuilder::of(urls.into_iter().map(Into::into).collect())
     }

@@ -40,7 +40,7 @@ pub(super) async fn seize<DB: LockDatabase>(
         }
         let left = asked.patience.left();
         if left.is_zero() {
-            session.is_free();
+            session.hand_back();
             return Err(asked.in_vain());
         }
         sleep(full_jitter(doubled(FIRST_PAUSE, attempts, LAST_PAUSE)).min(left)).await;

@@ -51,7 +51,7 @@ impl<DB: LockDatabase> Session<DB> {
     }
 
     /// The lock is not held, for certain: somebody else may use the connection.
-    pub(super) fn is_free(mut self) {
+    pub(super) fn hand_back(mut self) {
         drop(self.connection.take());
     }
 
@@ -73,7 +73,7 @@ impl<DB: LockDatabase> Session<DB> {
             None => return Err(self.unanswered(RELEASE)),
         };
         if released || !DB::OF_CONNECTION {
-            self.is_free();
+            self.hand_back();
         }
         Ok(released)
     }

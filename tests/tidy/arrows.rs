@@ -40,7 +40,10 @@ const CORE: &[(&str, &[&str])] = &[
     ("bloom", &["cache", "clock", "error", "key", "observe", "redis", "store", "sync"]),
     (
         "lock",
-        &["cache", "clock", "engine", "error", "key", "observe", "redis", "retry", "store", "sync"],
+        &[
+            "cache", "clock", "engine", "error", "key", "observe", "redis", "retry", "sql",
+            "store", "sync",
+        ],
     ),
     ("audit", &["__private", "key", "sync"]),
     (

@@ -1,10 +1,18 @@
 //! Locks over Redis: who holds one, who is told that it is lost, who gets it next.
 
+mod bank;
 mod cancelled;
+mod column;
+mod fencing;
 mod holding;
 mod losing;
 mod processes;
+mod redlock;
 mod several;
+mod sql;
+mod sql_loss;
+mod state_loss;
+mod stopped;
 mod waiting;
 
 use std::time::Duration;

@@ -158,8 +158,19 @@ impl Function {
         self.sig.generics.const_params().map(|param| &param.ident).find(|ident| *ident == name)
     }
 
+    /// Another attribute that is still to be expanded, by the last word of its path.
+    pub(crate) fn attribute(&self, name: &str) -> Option<&Attribute> {
+        let last = |attr: &Attribute| attr.path().segments.last().is_some_and(|last| last.ident == name);
+        self.attrs.iter().find(|attr| last(attr))
+    }
+
     /// The body with a known type for its `return` and `?`, as the expression of a closure that gives its future.
     pub(crate) fn load(&self, ck: &TokenStream) -> TokenStream {
+        self.load_with(ck, &TokenStream::new())
+    }
+
+    /// The same of a closure with parameters.
+    pub(crate) fn load_with(&self, ck: &TokenStream, parameters: &TokenStream) -> TokenStream {
         let body = &self.body;
         let returned = &self.sig.output;
         let run = match self.flavor {
@@ -179,7 +190,7 @@ impl Function {
                 quote!(#typed #body)
             }
         };
-        quote!(move || async move { #run })
+        quote!(move |#parameters| async move { #run })
     }
 
     /// The body as the block of an async closure of the function's output, with another name for `self`.

@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     entry::{Id, Stamp},
     key::{Key, KeyRef, StoredKey},
+    lock::Locks,
     observe::Reporter,
     slot::{Registry, Ticket},
     store::{Replaced, Store},
@@ -38,6 +39,7 @@ pub(crate) struct Engine {
     pub(crate) marks: Marks,
     pub(crate) renewals: Renewals,
     pub(crate) sites: Sites,
+    pub(crate) locks: Arc<Locks>,
     /// Set while more keys wait for their invalidation than the queue may hold.
     pub(crate) bypass_all: AtomicBool,
     /// Whether any read has named tags.

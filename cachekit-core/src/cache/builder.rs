@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     engine::Engine,
     error::{Error, ErrorKind},
+    lock::Locks,
     observe::{Hook, Reporter},
     slot::Registry,
     store::{Replaced, Store},
@@ -284,6 +285,7 @@ impl CacheBuilder {
             marks: Marks::new(),
             renewals: Renewals::new(self.limits.refresh_limit),
             sites: Sites::default(),
+            locks: Arc::new(Locks::new()),
             bypass_all: AtomicBool::new(false),
             knows_tags: AtomicBool::new(false),
             #[cfg(feature = "_sqlx")]

@@ -1,0 +1,41 @@
+//! What a lock's caller is told: busy, waited long enough, lost, or nobody knows.
+
+use std::time::Duration;
+
+use super::hold::Loss;
+use crate::{
+    error::{Error, ErrorKind},
+    key::Template,
+};
+
+/// The operation that errors of an acquisition name.
+pub(crate) const ACQUIRE: &str = "acquire the lock";
+/// The operation that errors of a release name.
+#[cfg_attr(not(feature = "redis"), allow(dead_code))]
+pub(crate) const RELEASE: &str = "release the lock";
+const HOLD: &str = "hold the lock";
+
+pub(crate) fn busy(template: &Template) -> Error {
+    Error::new(ErrorKind::Busy, ACQUIRE, "somebody else holds it").with_template(template.clone())
+}
+
+pub(crate) fn exhausted(template: &Template, wait: Duration) -> Error {
+    let message = format!("it was not free within {wait:?}");
+    Error::new(ErrorKind::WaitExhausted, ACQUIRE, message).with_template(template.clone())
+}
+
+pub(crate) fn crowded(template: &Template, most: usize) -> Error {
+    let message = format!("{most} callers of this process wait for it already");
+    Error::new(ErrorKind::Overloaded, ACQUIRE, message).with_template(template.clone())
+}
+
+pub(crate) fn lost(template: &Template, loss: Option<Loss>) -> Error {
+    let message = match loss {
+        Some(Loss::Expired) => "it is lost: no renewal got through in time",
+        Some(Loss::Deleted) => "it is lost: it was removed from the server",
+        Some(Loss::Taken) => "it is lost: somebody else has it",
+        Some(Loss::MaxHold) => "it is lost: it was held for longer than its `max_hold`",
+        None => "it was released",
+    };
+    Error::new(ErrorKind::LockLost, HOLD, message).with_template(template.clone())
+}

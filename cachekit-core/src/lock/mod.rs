@@ -1,0 +1,15 @@
+//! Locks that processes share: renewed while they are held, fenced, and told to be lost when they are.
+
+mod acquire;
+mod builder;
+mod errors;
+mod guard;
+mod handle;
+mod hold;
+mod locks;
+mod queue;
+mod stats;
+mod terms;
+
+pub(crate) use self::locks::Locks;
+pub use self::{builder::Lock, guard::LockGuard, handle::LockHandle};

@@ -32,12 +32,16 @@ pub use cachekit_core::{Format, LocalTier, RedisOptions};
 #[doc(inline)]
 pub use cachekit_core::{Write, WriteBehind, WriteBehindBuilder};
 #[doc(inline)]
-pub use cachekit_macros::{Segment, cached, invalidates, isolated, key, writes_through};
+pub use cachekit_macros::{Segment, cached, invalidates, isolated, key, locked, writes_through};
 #[cfg(feature = "tower")]
 #[doc(inline)]
 pub use cachekit_tower as tower;
 
-/// The examples of the chapter, which need this crate's features.
+// The examples of these chapters need this crate's features.
 #[cfg(doctest)]
 #[doc = include_str!("../cachekit-core/src/docs/invalidation.md")]
 mod invalidation {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../cachekit-core/src/docs/locks.md")]
+mod locks {}

@@ -10,6 +10,7 @@ mod locks;
 mod queue;
 mod stats;
 mod terms;
+mod under;
 
-pub(crate) use self::locks::Locks;
+pub(crate) use self::{locks::Locks, under::Under};
 pub use self::{builder::Lock, guard::LockGuard, handle::LockHandle};

@@ -49,7 +49,7 @@ pub(crate) struct Args {
     /// `fair`, as written.
     pub(crate) fair: Option<Ident>,
     pub(crate) max_hold: Option<Time>,
-    pub(crate) owner: Option<Expr>,
+    pub(crate) owner: Option<Text>,
     pub(crate) above: Option<Expr>,
     /// The name under which the body has the handle.
     pub(crate) guard: Option<Ident>,

@@ -9,8 +9,16 @@ use super::args::{Args, Target};
 use crate::cached::times::Time;
 use crate::errors::Errors;
 use crate::invalidates::{self, Rules, is_transaction};
+use crate::options::Text;
 use crate::signature::{self, Function};
 use crate::template::Unraw as _;
+
+/// Milliseconds, as `cachekit::Lock` has them.
+const LEAST_LEASE: u64 = 100;
+const MOST_LEASE: u64 = 24 * 60 * 60 * 1000;
+const DEFAULT_LEASE: u64 = 10_000;
+/// Bytes of a label.
+const MOST_OWNER: usize = 128;
 
 /// Checks the function and what the options say together.
 pub(super) fn check(function: &Function, args: &Args, errors: &mut Errors) {
@@ -20,6 +28,7 @@ pub(super) fn check(function: &Function, args: &Args, errors: &mut Errors) {
     order(function, errors);
     keys(args, errors);
     times(args, errors);
+    owner(args, errors);
     guard(function, args, errors);
 }
 
@@ -66,16 +75,43 @@ fn keys(args: &Args, errors: &mut Errors) {
     }
 }
 
+/// As the core's own check of them has it, which sees what is known at run time only.
 fn times(args: &Args, errors: &mut Errors) {
+    let known = |time: &Option<Time>| {
+        time.as_ref().and_then(Time::known).map(|(millis, text)| (millis, text.span()))
+    };
+    if let Some((lease, at)) = known(&args.lease) {
+        if lease < LEAST_LEASE {
+            let message = "`lease` is at least 100 ms: a shorter one would be over before it could be renewed";
+            errors.at(at, message);
+        } else if lease > MOST_LEASE {
+            let message = "`lease` is at most a day: it is renewed, and says how long others wait for a holder that died";
+            errors.at(at, message);
+        }
+    }
+    // A lease that is not known now may be any.
+    let lease = args.lease.as_ref().map_or(Some(DEFAULT_LEASE), |lease| Some(lease.known()?.0));
+    if let (Some(lease), Some((max_hold, at))) = (lease, known(&args.max_hold))
+        && max_hold < lease
+    {
+        let message = match args.lease {
+            Some(_) => "`max_hold` is at least as long as the lease",
+            None => "`max_hold` is at least as long as the lease, which is 10 s where nothing is said",
+        };
+        errors.at(at, message);
+    }
     if let Some(fair) = args.fair.as_ref().filter(|_| args.wait.is_none()) {
         let message = "`fair` puts those who wait in a row, and without `wait` nobody does; say for how long, with `wait = \"2s\"`";
         errors.at(fair.span(), message);
     }
-    let known = |time: &Option<Time>| time.as_ref().and_then(Time::known).map(|(ms, text)| (ms, text.span()));
-    if let (Some((lease, _)), Some((max_hold, at))) = (known(&args.lease), known(&args.max_hold))
-        && max_hold < lease
-    {
-        errors.at(at, "`max_hold` is at least as long as the lease, which nobody takes back");
+}
+
+fn owner(args: &Args, errors: &mut Errors) {
+    let Some(Text::Literal(owner)) = &args.owner else { return };
+    let label = owner.value();
+    if label.len() > MOST_OWNER || label.chars().any(char::is_control) {
+        let message = "`owner` is a label of at most 128 bytes, without control characters";
+        errors.at(owner.span(), message);
     }
 }
 

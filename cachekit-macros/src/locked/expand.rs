@@ -3,11 +3,11 @@
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::Ident;
-use syn::spanned::Spanned as _;
 
 use super::args::{Args, Target};
 use crate::cached::expand::{cache, cache_value};
 use crate::errors::Errors;
+use crate::options::Text;
 use crate::signature::{self, Function};
 use crate::template::{self, Place};
 
@@ -37,7 +37,7 @@ fn fail(function: &Function) -> TokenStream {
     let output = function.output();
     let (first, _) = signature::ends(output);
     let no_lock = quote_spanned!(first=> __ck::no_lock::<#output>);
-    quote!(let __ck_fail: fn(__ck::Error) -> #output = #no_lock;)
+    quote!(let __ck_fail = #no_lock;)
 }
 
 /// The body's parameter.
@@ -87,6 +87,18 @@ fn key(target: &Target, function: &Function, errors: &mut Errors) -> Key {
     }
 }
 
+fn owner_value(owner: &Text) -> TokenStream {
+    match owner {
+        Text::Literal(text) => quote!(__ck::owner(#text)),
+        Text::Expr(expr) => {
+            let (first, last) = signature::ends(expr);
+            let and = quote_spanned!(first=> &);
+            let owner_of = quote_spanned!(last=> __ck::owner_of);
+            quote!(#owner_of(#and #expr))
+        }
+    }
+}
+
 /// What the lock is like, evaluated before the body takes the arguments.
 fn rules(args: &Args) -> TokenStream {
     let given = |name: &str, value: TokenStream| {
@@ -98,10 +110,7 @@ fn rules(args: &Args) -> TokenStream {
         .into_iter()
         .filter_map(|(name, time)| time.as_ref().map(|time| given(name, time.value())));
     let fair = args.fair.as_ref().map(|_| quote!(fair: true,));
-    let owner = args.owner.as_ref().map(|owner| {
-        let at = Span::call_site().located_at(owner.span());
-        given("owner", quote_spanned!(at=> __ck::owner(#owner)))
-    });
+    let owner = args.owner.as_ref().map(|owner| given("owner", owner_value(owner)));
     let above = args.above.as_ref().map(|above| given("above", quote!(#above)));
     quote! {
         let __ck_rules = __ck::LockRules {

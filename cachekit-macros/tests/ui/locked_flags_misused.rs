@@ -27,4 +27,9 @@ async fn name_taken(id: i64) -> Result<(), cachekit::Error> {
     Ok(())
 }
 
+#[locked(key = "order:<id>", owner = "shipping\n")]
+async fn label_of_two_lines(id: i64) -> Result<(), cachekit::Error> {
+    Ok(())
+}
+
 fn main() {}

@@ -42,4 +42,19 @@ async fn shorter_than_the_lease(id: i64) -> Result<(), cachekit::Error> {
     Ok(())
 }
 
+#[locked(key = "order:<id>", max_hold = "5s")]
+async fn shorter_than_the_lease_by_default(id: i64) -> Result<(), cachekit::Error> {
+    Ok(())
+}
+
+#[locked(key = "order:<id>", lease = "50ms")]
+async fn too_short(id: i64) -> Result<(), cachekit::Error> {
+    Ok(())
+}
+
+#[locked(key = "order:<id>", lease = "2d")]
+async fn too_long(id: i64) -> Result<(), cachekit::Error> {
+    Ok(())
+}
+
 fn main() {}

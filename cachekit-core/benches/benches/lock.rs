@@ -133,7 +133,9 @@ fn group(c: &mut Criterion, runtime: &Runtime, name: &str, server: &RedisServer)
                 )),
             ),
         ] {
-            println!("  in turns: {median:.2} × the time of {what} (quartiles {low:.2}, {high:.2})");
+            println!(
+                "  in turns: {median:.2} × the time of {what} (quartiles {low:.2}, {high:.2})"
+            );
         }
     }
 }

@@ -68,7 +68,8 @@ impl Args {
                 return Err(nameless(input));
             }
             // Several `key = ..` are several keys; every other option stands once.
-            let is_key = matches!(input.fork().call(Ident::parse_any)?.to_string().as_str(), "key" | "keys");
+            let is_key =
+                matches!(input.fork().call(Ident::parse_any)?.to_string().as_str(), "key" | "keys");
             named_a_key |= is_key;
             let name = match is_key {
                 true => input.call(Ident::parse_any)?,

@@ -40,9 +40,12 @@ fn transactions(function: &Function, args: &Args, errors: &mut Errors) {
             errors.on(&arg.ty, message);
             continue;
         }
-        let unique = matches!(&*arg.ty, Type::Reference(reference) if reference.mutability.is_some());
+        let unique =
+            matches!(&*arg.ty, Type::Reference(reference) if reference.mutability.is_some());
         let connection = unique && signature::is_connection(&arg.ty);
-        if !args.outside_tx && (connection || signature::is_executor(&arg.ty, &function.sig.generics)) {
+        if !args.outside_tx
+            && (connection || signature::is_executor(&arg.ty, &function.sig.generics))
+        {
             let name = arg.pat.to_token_stream();
             let message = format!(
                 "`{name}` may be a connection inside a transaction, which would commit after the lock is released; take `&Pool`, or promise `outside_tx`"
@@ -96,7 +99,9 @@ fn times(args: &Args, errors: &mut Errors) {
     {
         let message = match args.lease {
             Some(_) => "`max_hold` is at least as long as the lease",
-            None => "`max_hold` is at least as long as the lease, which is 10 s where nothing is said",
+            None => {
+                "`max_hold` is at least as long as the lease, which is 10 s where nothing is said"
+            }
         };
         errors.at(at, message);
     }

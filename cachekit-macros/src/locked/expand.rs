@@ -52,7 +52,8 @@ fn handle(args: &Args) -> TokenStream {
 fn keys(function: &Function, args: &Args, errors: &mut Errors) -> TokenStream {
     let keys: Vec<Key> = args.targets.iter().map(|target| key(target, function, errors)).collect();
     if keys.iter().all(|key| !key.many) {
-        let (count, keys) = (Literal::usize_unsuffixed(keys.len()), keys.iter().map(|key| &key.expr));
+        let (count, keys) =
+            (Literal::usize_unsuffixed(keys.len()), keys.iter().map(|key| &key.expr));
         return quote! {
             let __ck_keys: [__ck::Key; #count] = [#(#keys),*];
             let __ck_keys = ::std::vec::Vec::from(__ck_keys);

@@ -158,10 +158,13 @@ impl Function {
         self.sig.generics.const_params().map(|param| &param.ident).find(|ident| *ident == name)
     }
 
-    /// Another attribute that is still to be expanded, by the last word of its path.
+    /// Another attribute of ours that is still to be expanded: `#[name]` or `#[cachekit::name]`.
     pub(crate) fn attribute(&self, name: &str) -> Option<&Attribute> {
-        let last = |attr: &Attribute| attr.path().segments.last().is_some_and(|last| last.ident == name);
-        self.attrs.iter().find(|attr| last(attr))
+        self.attrs.iter().find(|attr| {
+            let mut words = attr.path().segments.iter().rev().map(|segment| &segment.ident);
+            words.next().is_some_and(|word| word == name)
+                && words.next().is_none_or(|word| word == "cachekit")
+        })
     }
 
     /// The body with a known type for its `return` and `?`, as the expression of a closure that gives its future.

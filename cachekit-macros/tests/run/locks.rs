@@ -78,7 +78,11 @@ struct Order {
 }
 
 #[locked(key = "order:<id>")]
-async fn early<T: Debug + Clone>(id: i64, value: &T, end: u8) -> Result<Option<T>, Box<dyn StdError + Send + Sync>>
+async fn early<T: Debug + Clone>(
+    id: i64,
+    value: &T,
+    end: u8,
+) -> Result<Option<T>, Box<dyn StdError + Send + Sync>>
 where
     T: Send + Sync,
 {
@@ -94,7 +98,10 @@ where
 }
 
 #[locked(key = "order:<first>:<N>")]
-async fn borrows<'a, const N: usize>(first: &'a str, (_, last): (i64, &'a str)) -> Answer<[&'a str; N]> {
+async fn borrows<'a, const N: usize>(
+    first: &'a str,
+    (_, last): (i64, &'a str),
+) -> Answer<[&'a str; N]> {
     Ok([if N == 1 { first } else { last }; N])
 }
 

@@ -33,12 +33,7 @@ impl From<Error> for Failed {
 }
 
 #[locked(key = "order:<id>", lease = "5s", cache = cache)]
-async fn ship(
-    cache: &Cache,
-    id: u64,
-    end: End,
-    begun: oneshot::Sender<()>,
-) -> Result<u64, Failed> {
+async fn ship(cache: &Cache, id: u64, end: End, begun: oneshot::Sender<()>) -> Result<u64, Failed> {
     let _ = begun.send(());
     tokio::task::yield_now().await;
     match end {
@@ -97,9 +92,7 @@ async fn busy_the_end_of_the_wait_and_an_outage_are_told_apart() {
     let runs = AtomicU32::new(0);
     let held = other.lock(key!("order:7")).acquire().await.unwrap();
     let (begun, _) = oneshot::channel();
-    let Err(Failed::Lock(busy)) = ship(&own, 7, End::Ok, begun).await else {
-        panic!("it is held")
-    };
+    let Err(Failed::Lock(busy)) = ship(&own, 7, End::Ok, begun).await else { panic!("it is held") };
     assert_eq!((busy.kind(), busy.template()), (ErrorKind::Busy, Some("order:<id>")));
     let wait = Duration::from_millis(100);
     let exhausted = wait_for(&own, 7, wait, &runs).await.unwrap_err();
@@ -177,12 +170,7 @@ async fn the_handle_tells_the_number_and_that_the_lock_is_gone_with_the_call() {
 }
 
 #[locked(key = "account:<from>", key = "account:<to>", keys = more.iter().map(account), cache = cache)]
-async fn transfer(
-    cache: &Cache,
-    from: u64,
-    to: u64,
-    more: &[u64],
-) -> Result<Vec<String>, Error> {
+async fn transfer(cache: &Cache, from: u64, to: u64, more: &[u64]) -> Result<Vec<String>, Error> {
     Ok(Vec::new())
 }
 

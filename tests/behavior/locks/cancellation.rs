@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use cachekit::{Cache, Error, Key, LockGuard, key, locked};
 use cachekit_test_support::{Command, Proxy, RedisServer, Reply};
-use cachekit_tests::{
-    Entries, NAMESPACE, Polls, cache, patient_builder, soon, until, until_async,
-};
+use cachekit_tests::{Entries, NAMESPACE, Polls, cache, patient_builder, soon, until, until_async};
 
 /// Long: who has to wait for its end is not quick.
 const LEASE: Duration = Duration::from_secs(60);
@@ -118,7 +116,8 @@ async fn a_cancelled_call_of_a_locked_function_leaves_nothing() {
     let mut bench = Bench::on(&server).await;
     let polls = bench.walk(async |cache, id| ship(&cache, id).await.unwrap()).await;
     assert!(polls >= 4, "lock, body and release are awaits, and there were {polls} polls");
-    let run = async |cache: Cache, id| lock(&cache, id).run(tokio::task::yield_now()).await.unwrap();
+    let run =
+        async |cache: Cache, id| lock(&cache, id).run(tokio::task::yield_now()).await.unwrap();
     assert!(bench.walk(run).await >= 4);
 }
 

@@ -2,12 +2,15 @@
 
 use std::{
     future::pending,
-    sync::atomic::{AtomicU32, Ordering::SeqCst},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::SeqCst},
+    },
 };
 
 use cachekit::{Cache, Outcome, invalidates, key, locked};
-use cachekit_test_support::{Command, PostgresServer, Proxy, RedisServer};
-use cachekit_tests::{NAMESPACE, cache, patient_builder, soon, until};
+use cachekit_test_support::{Command, Cut, PostgresServer, Proxy, RedisServer, TcpProxy};
+use cachekit_tests::{NAMESPACE, PATIENCE, cache, patient_builder, soon, until};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::sync::Notify;
 
@@ -129,7 +132,7 @@ async fn a_transaction_begins_after_the_lock_and_is_committed_before_its_release
 #[tokio::test]
 async fn a_transaction_that_fails_panics_or_is_dropped_leaves_neither_a_lock_nor_a_row() {
     let (redis, postgres) = (RedisServer::start(), PostgresServer::start());
-    let shop = std::sync::Arc::new(Shop::open(cache(&redis.url()).await, &postgres).await);
+    let shop = Arc::new(Shop::open(cache(&redis.url()).await, &postgres).await);
     let other = cache(&redis.url()).await;
     for end in [End::Err, End::Panic, End::Never] {
         let call = tokio::spawn({
@@ -150,4 +153,38 @@ async fn a_transaction_that_fails_panics_or_is_dropped_leaves_neither_a_lock_nor
         // The connection is back in order, and so is the row.
         assert_eq!(soon(shop.ship(8, End::Commit)).await.unwrap(), Outcome::Applied);
     }
+}
+
+/// The caller goes away when COMMIT is on its way: whoever comes next must not read what was there before.
+#[tokio::test]
+async fn a_call_that_is_dropped_in_mid_commit_keeps_its_lock_until_that_is_over() {
+    let (redis, postgres) = (RedisServer::start(), PostgresServer::start());
+    let proxy = TcpProxy::start(postgres.port());
+    let url = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port());
+    let shop = Arc::new(Shop::open(cache(&redis.url()).await, &postgres).await);
+    let near = PgPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+    let stalled = Arc::new(Shop {
+        cache: shop.cache.clone(),
+        db: near,
+        begun: AtomicU32::new(0),
+        written: Notify::new(),
+    });
+    let other = cache(&redis.url()).await;
+    proxy.cut_at(b"COMMIT", Cut::StallBeforeClient);
+    let call = tokio::spawn({
+        let stalled = stalled.clone();
+        async move { stalled.ship(7, End::Commit).await }
+    });
+    until("COMMIT is on its way", || proxy.stalled() == 1).await;
+    call.abort();
+    call.await.unwrap_err();
+    for _ in 0..20 {
+        let busy = other.lock(key!("order:7")).try_acquire().await.unwrap_err();
+        assert_eq!(busy.kind(), cachekit::ErrorKind::Busy);
+        tokio::task::yield_now().await;
+    }
+    proxy.cut();
+    let next = other.lock(key!("order:7")).wait(PATIENCE).acquire().await.unwrap();
+    assert_eq!(shop.state(7).await, "shipped");
+    next.release().await.unwrap();
 }

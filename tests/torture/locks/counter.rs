@@ -30,7 +30,10 @@ async fn a_counter_under_a_lock_is_exact() {
     let begun = Instant::now();
     let mut count = Count::start("locked", Duration::from_secs(5)).await;
     let refused = count.finish().await;
-    tell(format_args!("counter under a lock: {TOTAL} in {:?}, refused {refused:?}", begun.elapsed()));
+    tell(format_args!(
+        "counter under a lock: {TOTAL} in {:?}, refused {refused:?}",
+        begun.elapsed()
+    ));
     assert_eq!(count.total().await, TOTAL);
     assert!(refused.is_empty(), "{refused:?}");
 }

@@ -45,7 +45,10 @@ async fn several_locks_at_once_neither_block_one_another_nor_stay() {
             *told.entry(what.to_owned()).or_default() += times;
         }
     }
-    tell(format_args!("{seconds} s, {} tasks, {KEYS} locks: {told:?}, at least {fewest} each", PROCESSES * TASKS));
+    tell(format_args!(
+        "{seconds} s, {} tasks, {KEYS} locks: {told:?}, at least {fewest} each",
+        PROCESSES * TASKS
+    ));
     assert_eq!(told.keys().collect::<Vec<_>>(), ["held"], "seed {seed}: {told:?}");
     assert!(fewest > 0, "seed {seed}: a task got nothing");
     let mut redis = server.connection();

@@ -2,9 +2,7 @@
 pub async fn ship(db: &Pool, id: i64) -> Result<(), Error> {
     use ::cachekit::__private as __ck;
     const __CK_NAME: &str = ::core::concat!(::core::module_path!(), "::ship");
-    let __ck_fail: fn(__ck::Error) -> Result<(), Error> = __ck::no_lock::<
-        Result<(), Error>,
-    >;
+    let __ck_fail = __ck::no_lock::<Result<(), Error>>;
     let __ck_keys: [__ck::Key; 1] = [
         __ck::KeyBuf::new(
                 "order:<id>",

@@ -2,9 +2,7 @@ impl Shop {
     async fn ship(&self, order: Order) -> anyhow::Result<Receipt> {
         use ::cachekit::__private as __ck;
         const __CK_NAME: &str = ::core::concat!(::core::module_path!(), "::ship");
-        let __ck_fail: fn(__ck::Error) -> anyhow::Result<Receipt> = __ck::no_lock::<
-            anyhow::Result<Receipt>,
-        >;
+        let __ck_fail = __ck::no_lock::<anyhow::Result<Receipt>>;
         let __ck_source = &self.cache;
         let __ck_cache = __ck::explicit(__ck_source);
         let mut __ck_keys = ::std::vec::Vec::<__ck::Key>::new();
@@ -73,9 +71,7 @@ impl Shop {
             const __CK_NAME: &str = ::core::concat!(
                 ::core::module_path!(), "::transfer"
             );
-            let __ck_fail: fn(__ck::Error) -> Result<(), Error> = __ck::no_lock::<
-                Result<(), Error>,
-            >;
+            let __ck_fail = __ck::no_lock::<Result<(), Error>>;
             let __ck_keys: [__ck::Key; 2] = [account_key(from), account_key(to)];
             let __ck_keys = ::std::vec::Vec::from(__ck_keys);
             let __ck_rules = __ck::LockRules {

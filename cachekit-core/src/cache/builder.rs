@@ -267,6 +267,7 @@ impl CacheBuilder {
         #[cfg(feature = "redis")]
         let follower = self.remote.follower();
         let store_hook = self.store_hook;
+        let locks = Arc::new(Locks::of_store(&self.store));
         let cache = Cache::from_engine(Engine {
             registry: Arc::new(Registry::new()),
             tier: plan.bound.map(Map::new).transpose()?,
@@ -285,7 +286,7 @@ impl CacheBuilder {
             marks: Marks::new(),
             renewals: Renewals::new(self.limits.refresh_limit),
             sites: Sites::default(),
-            locks: Arc::new(Locks::new()),
+            locks,
             bypass_all: AtomicBool::new(false),
             knows_tags: AtomicBool::new(false),
             #[cfg(feature = "_sqlx")]

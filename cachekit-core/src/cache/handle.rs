@@ -202,7 +202,8 @@ impl Cache {
     }
 
     /// Waits until every invalidation, delayed ones included, has reached the store, up to the
-    /// builder's [`shutdown_timeout`](CacheBuilder::shutdown_timeout), and closes the connection.
+    /// builder's [`shutdown_timeout`](CacheBuilder::shutdown_timeout), then as long until the locks whose guards were
+    /// dropped are released, and closes the connection. Locks that are still held run out.
     ///
     /// # Errors
     ///
@@ -216,6 +217,7 @@ impl Cache {
         let Some(engine) = self.engine() else { return Ok(()) };
         engine.renewals.end();
         let left = engine.queue.drain(engine.limits.shutdown_timeout).await;
+        engine.locks.settle(engine.limits.shutdown_timeout).await;
         engine.store.shutdown().await;
         match left {
             0 => Ok(()),

@@ -7,6 +7,7 @@ use tracing::Instrument as _;
 use super::{builder::Lock, errors, guard::LockGuard};
 use crate::{
     error::{Error, ErrorKind},
+    observe,
     sync::{Instant, now},
 };
 
@@ -63,6 +64,13 @@ impl Lock {
     }
 
     async fn take_all(&self, patience: Patience) -> Result<LockGuard, Error> {
+        let mut asked = Asked { lock: self, began: now(), outcome: "cancelled" };
+        let taken = self.take_each(patience).await;
+        asked.outcome = taken.as_ref().map_or_else(|error| outcome(error.kind()), |_| "acquired");
+        taken
+    }
+
+    async fn take_each(&self, patience: Patience) -> Result<LockGuard, Error> {
         let mut ties = Vec::with_capacity(self.keys.len());
         for key in &self.keys {
             // Where one cannot be had, those before it are dropped, and so released.
@@ -72,6 +80,33 @@ impl Lock {
         // Of several the first may be over before the last could be had.
         guard.check()?;
         Ok(guard)
+    }
+}
+
+/// Tells of an acquisition when it is over, in whatever way.
+struct Asked<'a> {
+    lock: &'a Lock,
+    began: Instant,
+    outcome: &'static str,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        let template = self.lock.keys.first().map_or("", |key| key.template());
+        let waited = now().saturating_duration_since(self.began);
+        tracing::Span::current().record("outcome", self.outcome);
+        observe::lock_asked(template, self.outcome, waited);
+    }
+}
+
+/// One word for metrics and spans.
+fn outcome(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Busy => "busy",
+        ErrorKind::WaitExhausted => "wait_exhausted",
+        ErrorKind::Overloaded => "overloaded",
+        ErrorKind::LockLost => "lost",
+        _ => "unavailable",
     }
 }
 

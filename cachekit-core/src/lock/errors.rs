@@ -39,3 +39,23 @@ pub(crate) fn lost(template: &Template, loss: Option<Loss>) -> Error {
     };
     Error::new(ErrorKind::LockLost, HOLD, message).with_template(template.clone())
 }
+
+/// Redis cannot be reached, refuses, or has not answered.
+#[cfg(feature = "redis")]
+pub(crate) fn unavailable(
+    operation: &'static str,
+    template: &Template,
+    error: crate::redis::StoreError,
+) -> Error {
+    use crate::redis::StoreError;
+    let (kind, message) = match error {
+        StoreError::Down => (ErrorKind::Unavailable, "redis cannot be reached"),
+        StoreError::OutOfMemory => (ErrorKind::Unavailable, "redis is out of memory"),
+        StoreError::Refused(_) => (ErrorKind::Unavailable, "redis refused the command"),
+        StoreError::Timeout => (ErrorKind::Timeout, "redis did not answer in time"),
+        StoreError::Io => (ErrorKind::Unavailable, "the connection to redis broke"),
+    };
+    Error::new(kind, operation, message)
+        .with_template(template.clone())
+        .with_source(format!("{error:?}"))
+}

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{handle::LockHandle, hold::Hold, locks::Tie};
+use super::{handle::LockHandle, hold::Hold, tie::Tie};
 use crate::{error::Error, key::Key};
 
 /// A lock that is held; see [`Lock`](crate::Lock).

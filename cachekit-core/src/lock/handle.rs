@@ -21,10 +21,6 @@ impl LockHandle {
         LockHandle { holds: holds.into() }
     }
 
-    pub(crate) fn holds(&self) -> &[Arc<Hold>] {
-        &self.holds
-    }
-
     /// The number of this acquisition; it only grows for the resource. See
     /// [`LockGuard::fencing_token`](crate::LockGuard::fencing_token).
     #[must_use]

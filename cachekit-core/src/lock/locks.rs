@@ -15,13 +15,10 @@ use super::{
     queue::{MOST_CALLERS, Place, Queue, Turn},
     stats::Stats,
     terms::Terms,
+    tie::Tie,
 };
 use crate::{
-    clock::Clock,
-    engine::Engine,
-    error::Error,
-    key::Key,
-    sync::{Runtime, sleep, within},
+    clock::Clock, engine::Engine, error::Error, key::Key, observe, store::Store, sync::within,
 };
 
 /// All locks of one cache.
@@ -32,24 +29,57 @@ pub(crate) struct Locks {
     fences: AtomicU64,
     clock: Clock,
     stats: Stats,
+    #[cfg(feature = "redis")]
+    remote: Option<super::remote::Remote>,
 }
 
 /// Those of caches that are none.
-static IN_PROCESS: LazyLock<Arc<Locks>> = LazyLock::new(|| Arc::new(Locks::new()));
+static IN_PROCESS: LazyLock<Arc<Locks>> =
+    LazyLock::new(|| Arc::new(Locks::of_store(&Store::Embedded)));
 
 impl Locks {
-    pub(crate) fn new() -> Locks {
+    /// Locks that all who use this store have in common.
+    pub(crate) fn of_store(store: &Store) -> Locks {
+        let clock = Clock::boot();
+        #[cfg(feature = "redis")]
+        let remote = match store {
+            Store::Redis(redis) => Some((redis.store.clone(), clock.clone())),
+            _ => None,
+        };
+        #[cfg(not(feature = "redis"))]
+        let _ = store;
         Locks {
             queue: Arc::default(),
             fences: AtomicU64::new(0),
-            clock: Clock::boot(),
+            clock,
             stats: Stats::default(),
+            #[cfg(feature = "redis")]
+            remote: remote.map(|(store, clock)| super::remote::Remote::new(store, clock)),
         }
     }
 
     /// The locks of the cache with this engine, or of all that have none.
     pub(super) fn of(engine: Option<&Engine>) -> Arc<Locks> {
         engine.map_or_else(|| IN_PROCESS.clone(), |engine| engine.locks.clone())
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) fn remote(&self) -> Option<&super::remote::Remote> {
+        self.remote.as_ref()
+    }
+
+    pub(super) fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Resolves when what was to be released in the background is, or has run out; within `limit` in any case.
+    pub(crate) async fn settle(&self, limit: Duration) {
+        #[cfg(feature = "redis")]
+        if let Some(remote) = &self.remote {
+            within(limit, remote.keeper.settle()).await;
+            remote.wakes.shutdown().await;
+        }
+        let _ = limit;
     }
 
     pub(super) fn mean_hold(&self, template: &str) -> Option<Duration> {
@@ -63,28 +93,53 @@ impl Locks {
         terms: &Terms,
         patience: Patience,
     ) -> Result<Tie, Error> {
+        #[cfg(feature = "redis")]
+        if let Some(remote) = &self.remote {
+            return self.take_shared(remote, key, terms, patience).await;
+        }
         let turn = self.turn(key, patience).await?;
-        let fence = self.fence(terms.floor);
-        let hold =
-            Hold::new(key.to_template(), fence, self.clock.clone(), u64::MAX, terms.max_hold);
-        Ok(Tie {
-            key: key.clone(),
-            hold: Arc::new(hold),
-            locks: self.clone(),
-            lease: terms.lease,
-            turn: Some(turn),
-        })
+        let (fence, template) = (self.fence(terms.floor), key.to_template());
+        let hold = Hold::new(template, fence, self.clock.clone(), u64::MAX, terms.max_hold);
+        Ok(Tie::local(key, self, hold, turn, terms.lease))
+    }
+
+    /// First the turn in this process, then the lock that processes share. Who is fair waits with all others instead.
+    #[cfg(feature = "redis")]
+    async fn take_shared(
+        self: &Arc<Self>,
+        remote: &super::remote::Remote,
+        key: &Key,
+        terms: &Terms,
+        patience: Patience,
+    ) -> Result<Tie, Error> {
+        if terms.fair {
+            let place = self.place(key)?;
+            let granted = remote.take(key, terms, patience, false).await?;
+            drop(place);
+            return Ok(Tie::remote(key, self, granted, None, terms.lease));
+        }
+        let turn = self.turn(key, patience).await?;
+        let yielding = turn.must_yield();
+        let granted = remote.take(key, terms, patience, yielding).await?;
+        if yielding {
+            turn.has_yielded();
+        }
+        Ok(Tie::remote(key, self, granted, Some(turn), terms.lease))
+    }
+
+    fn place(&self, key: &Key) -> Result<Place, Error> {
+        let place = self.queue.enter(key.as_str());
+        place.ok_or_else(|| errors::crowded(&key.to_template(), MOST_CALLERS))
     }
 
     /// The turn of this key, which one caller of this process has at a time.
     async fn turn(&self, key: &Key, patience: Patience) -> Result<Turn, Error> {
         let template = key.to_template();
-        let place = self.queue.enter(key.as_str());
-        let place = place.ok_or_else(|| errors::crowded(&template, MOST_CALLERS))?;
-        let place = match place.turn_now() {
+        let place = match self.place(key)?.turn_now() {
             Ok(turn) => return Ok(turn),
             Err(place) => place,
         };
+        observe::lock_contended(template.as_str(), "process");
         if !patience.waits() {
             return Err(errors::busy(&template));
         }
@@ -98,48 +153,5 @@ impl Locks {
         // The closure never refuses.
         let latest = self.fences.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
         latest.unwrap_or_default().max(floor) + 1
-    }
-}
-
-/// What ties a guard to one lock; dropping it releases that in the background.
-#[derive(Debug)]
-pub(super) struct Tie {
-    key: Key,
-    hold: Arc<Hold>,
-    locks: Arc<Locks>,
-    lease: Duration,
-    turn: Option<Turn>,
-}
-
-impl Tie {
-    pub(super) fn key(&self) -> &Key {
-        &self.key
-    }
-
-    pub(super) fn hold(&self) -> Arc<Hold> {
-        self.hold.clone()
-    }
-
-    /// Releases it now.
-    pub(super) async fn release(self) -> Result<(), Error> {
-        self.hold.check()
-    }
-
-    /// Lets go of it; the lock goes on to the end of its lease.
-    pub(super) fn leave(mut self) {
-        let (turn, lease) = (self.turn.take(), self.lease);
-        Runtime::current().spawn(async move {
-            sleep(lease).await;
-            drop(turn);
-        });
-    }
-}
-
-impl Drop for Tie {
-    fn drop(&mut self) {
-        let held = self.hold.held_for();
-        if self.hold.end() {
-            self.locks.stats.held(self.hold.template(), held);
-        }
     }
 }

@@ -5,12 +5,23 @@ mod builder;
 mod errors;
 mod guard;
 mod handle;
+#[cfg(feature = "redis")]
+mod held;
 mod hold;
+#[cfg(feature = "redis")]
+mod keeper;
+#[cfg(feature = "redis")]
+mod lease;
 mod locks;
 mod queue;
+#[cfg(feature = "redis")]
+mod remote;
 mod stats;
 mod terms;
+mod tie;
 mod under;
+#[cfg(feature = "redis")]
+mod wait;
 
 pub(crate) use self::{locks::Locks, under::Under};
 pub use self::{builder::Lock, guard::LockGuard, handle::LockHandle};

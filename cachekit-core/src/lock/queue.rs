@@ -16,6 +16,9 @@ use crate::sync::{Mutex, lock};
 /// Callers of one key, waiting or holding; one more is refused.
 pub(super) const MOST_CALLERS: usize = 1024;
 
+/// Acquisitions in a row by callers of this process while those of others wait; the next caller waits behind them.
+const MOST_STREAK: u32 = 4;
+
 /// The queues of all keys that somebody wants now.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -27,6 +30,7 @@ pub(super) struct Queue {
 struct Line {
     callers: usize,
     turn: Arc<Semaphore>,
+    /// How often the lock was released while others waited, and not yielded to them.
     streak: Arc<AtomicU32>,
 }
 
@@ -77,7 +81,7 @@ impl Place {
     /// The turn, if nobody has it or waits for it.
     pub(super) fn turn_now(self) -> Result<Turn, Place> {
         match self.line.turn.clone().try_acquire_owned() {
-            Ok(permit) => Ok(Turn { permit: Some(permit), place: self }),
+            Ok(permit) => Ok(Turn { _permit: Some(permit), place: self }),
             Err(_) => Err(self),
         }
     }
@@ -86,16 +90,7 @@ impl Place {
     pub(super) async fn turn(self) -> Turn {
         // Nobody closes it.
         let permit = self.line.turn.clone().acquire_owned().await.ok();
-        Turn { permit, place: self }
-    }
-
-    /// How many acquisitions of this key this process has made in a row although others waited.
-    pub(super) fn streak(&self) -> u32 {
-        self.line.streak.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn set_streak(&self, streak: u32) {
-        self.line.streak.store(streak, Ordering::Relaxed);
+        Turn { _permit: permit, place: self }
     }
 }
 
@@ -116,13 +111,29 @@ impl fmt::Debug for Place {
 #[derive(Debug)]
 pub(super) struct Turn {
     // Before the place: while somebody waits the line must stay.
-    permit: Option<OwnedSemaphorePermit>,
+    _permit: Option<OwnedSemaphorePermit>,
     place: Place,
 }
 
+#[cfg_attr(not(feature = "redis"), allow(dead_code))]
 impl Turn {
-    pub(super) fn place(&self) -> &Place {
-        &self.place
+    /// Whether this process has taken the lock often enough in a row while others waited.
+    pub(super) fn must_yield(&self) -> bool {
+        self.place.line.streak.load(Ordering::Relaxed) >= MOST_STREAK
+    }
+
+    /// The lock was released, and somebody of another process woken or not.
+    pub(super) fn note_release(&self, woken: bool) {
+        let streak = &self.place.line.streak;
+        match woken {
+            true => streak.fetch_add(1, Ordering::Relaxed),
+            false => streak.swap(0, Ordering::Relaxed),
+        };
+    }
+
+    /// Others went first.
+    pub(super) fn has_yielded(&self) {
+        self.place.line.streak.store(0, Ordering::Relaxed);
     }
 }
 

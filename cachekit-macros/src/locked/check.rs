@@ -106,7 +106,7 @@ fn times(args: &Args, errors: &mut Errors) {
         errors.at(at, message);
     }
     if let Some(fair) = args.fair.as_ref().filter(|_| args.wait.is_none()) {
-        let message = "`fair` puts those who wait in a row, and without `wait` nobody does; say for how long, with `wait = \"2s\"`";
+        let message = "`fair` has those who wait served in order, and without `wait` nobody does; say for how long, with `wait = \"2s\"`";
         errors.at(fair.span(), message);
     }
 }

@@ -2,7 +2,8 @@
 
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
-use syn::Ident;
+use syn::spanned::Spanned as _;
+use syn::{Expr, Ident};
 
 use super::args::{Args, Target};
 use crate::cached::expand::{cache, cache_value};
@@ -100,6 +101,14 @@ fn owner_value(owner: &Text) -> TokenStream {
     }
 }
 
+fn floor(above: &Expr) -> TokenStream {
+    let at = Span::call_site().located_at(above.span());
+    quote_spanned! {at=> {
+        let __ck_above: u64 = #above;
+        __ck_above
+    }}
+}
+
 /// What the lock is like, evaluated before the body takes the arguments.
 fn rules(args: &Args) -> TokenStream {
     let given = |name: &str, value: TokenStream| {
@@ -112,7 +121,7 @@ fn rules(args: &Args) -> TokenStream {
         .filter_map(|(name, time)| time.as_ref().map(|time| given(name, time.value())));
     let fair = args.fair.as_ref().map(|_| quote!(fair: true,));
     let owner = args.owner.as_ref().map(|owner| given("owner", owner_value(owner)));
-    let above = args.above.as_ref().map(|above| given("above", quote!(#above)));
+    let above = args.above.as_ref().map(|above| given("above", floor(above)));
     quote! {
         let __ck_rules = __ck::LockRules {
             #(#times)*

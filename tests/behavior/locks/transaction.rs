@@ -57,7 +57,7 @@ impl Shop {
         self.begun.fetch_add(1, SeqCst);
         tx.invalidate(key!("order:<id>"));
         let update = sqlx::query("UPDATE orders SET state = 'shipped' WHERE id = $1").bind(id);
-        update.execute(&mut **tx).await?;
+        update.execute(&mut *tx).await?;
         self.written.notify_one();
         match end {
             End::Commit => Ok(tx.commit().await?.invalidation),

@@ -40,6 +40,12 @@ pub(crate) fn lost(template: &Template, loss: Option<Loss>) -> Error {
     Error::new(ErrorKind::LockLost, HOLD, message).with_template(template.clone())
 }
 
+/// What the log-in of a cache with locks must be allowed to do besides.
+#[cfg(feature = "redis")]
+const FORBIDDEN: &str = "redis forbids it to this user; allow `+eval +evalsha +time +exists +get +set +incr +pttl \
+    +pexpire +unlink +zadd +zscore +zrange +zrevrange +zrem +hset +hget +hdel` on `~ck~*`, and `+publish +subscribe` \
+    on `&ck~wake:*`";
+
 /// Redis cannot be reached, refuses, or has not answered.
 #[cfg(feature = "redis")]
 pub(crate) fn unavailable(
@@ -47,10 +53,11 @@ pub(crate) fn unavailable(
     template: &Template,
     error: crate::redis::StoreError,
 ) -> Error {
-    use crate::redis::StoreError;
+    use crate::redis::{Refusal, StoreError};
     let (kind, message) = match error {
         StoreError::Down => (ErrorKind::Unavailable, "redis cannot be reached"),
         StoreError::OutOfMemory => (ErrorKind::Unavailable, "redis is out of memory"),
+        StoreError::Refused(Refusal::Forbidden) => (ErrorKind::Unavailable, FORBIDDEN),
         StoreError::Refused(_) => (ErrorKind::Unavailable, "redis refused the command"),
         StoreError::Timeout => (ErrorKind::Timeout, "redis did not answer in time"),
         StoreError::Io => (ErrorKind::Unavailable, "the connection to redis broke"),

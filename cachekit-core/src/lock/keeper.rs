@@ -167,8 +167,8 @@ impl Worker {
         let through = match answer {
             Ok(LockFound::Own { .. }) => true,
             Ok(LockFound::Gone | LockFound::Foreign) => !release.claim.unsure,
-            Err(error) => {
-                release.claim.unsure |= error.outcome_unknown();
+            Err(_) => {
+                release.claim.unsure |= !release.claim.granted;
                 false
             }
         };

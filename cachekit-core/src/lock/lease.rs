@@ -17,8 +17,10 @@ pub(super) struct Claim {
     pub(super) keys: Arc<LockKeys>,
     pub(super) token: Arc<str>,
     pub(super) lease: Duration,
-    /// Whether it may still be granted after a release was answered: a command that got no answer may be carried
-    /// out late.
+    /// Whether Redis has said so.
+    pub(super) granted: bool,
+    /// Whether it may still be granted after a release was answered: a command that was sent over another connection
+    /// may be carried out late.
     pub(super) unsure: bool,
 }
 
@@ -29,6 +31,13 @@ impl Lease {
 
     pub(super) fn claim(&self) -> Option<&Claim> {
         self.claim.as_ref()
+    }
+
+    /// It is held for certain.
+    pub(super) fn confirm(&mut self) {
+        if let Some(claim) = &mut self.claim {
+            claim.granted = true;
+        }
     }
 
     /// Nobody knows what became of the command that asked for it.

@@ -96,6 +96,7 @@ impl Remote {
             keys: wish.keys.clone(),
             token: token.clone(),
             lease: wish.terms.lease,
+            granted: false,
             unsure: false,
         };
         // From here on whoever drops this releases what may have been granted.
@@ -122,10 +123,11 @@ impl Remote {
     fn granted(
         &self,
         wish: &Wish<'_>,
-        lease: Lease,
+        mut lease: Lease,
         fence: u64,
         sent_ms: u64,
     ) -> Result<Granted, Error> {
+        lease.confirm();
         let Terms { lease: time, max_hold, .. } = *wish.terms;
         let until_ms = safe_until(sent_ms, time);
         let template = wish.template.clone();

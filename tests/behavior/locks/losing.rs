@@ -11,14 +11,14 @@ use super::{Hand, name, order};
 const LEASE: Duration = Duration::from_millis(900);
 
 /// Holds a lock over a proxy, takes it away, and sees that all who rely on it are told before the lease is over.
-async fn lose(how: impl FnOnce(&RedisServer, &Proxy)) {
+async fn lose<T>(how: impl FnOnce(&RedisServer, &Proxy) -> T) {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.port());
     let cache = cache(&proxy.url()).await;
     let guard = cache.lock(order(1)).lease(LEASE).acquire().await.unwrap();
     let renewed = tokio::time::timeout(LEASE * 2, guard.lost()).await;
     assert!(renewed.is_err(), "it was renewed till now: {renewed:?}");
-    how(&server, &proxy);
+    let _lasting = how(&server, &proxy);
     told(&guard, LEASE).await;
     server.cont();
 }
@@ -53,12 +53,12 @@ async fn a_link_that_is_cut_loses_the_lock() {
 
 #[tokio::test]
 async fn a_link_that_falls_silent_loses_the_lock() {
-    lose(|_, proxy| drop(proxy.hold(|_| true))).await;
+    lose(|_, proxy| proxy.hold(|_| true)).await;
 }
 
 #[tokio::test]
 async fn a_key_deleted_by_hand_loses_the_lock() {
-    lose(|server, _| drop(Hand::of(server).call(&["DEL", &name("lock", 1)]))).await;
+    lose(|server, _| Hand::of(server).call(&["DEL", &name("lock", 1)])).await;
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn a_key_taken_over_by_hand_loses_the_lock_and_stays() {
 
 #[tokio::test]
 async fn lost_data_loses_the_lock() {
-    lose(|server, _| drop(Hand::of(server).call(&["FLUSHALL"]))).await;
+    lose(|server, _| Hand::of(server).call(&["FLUSHALL"])).await;
 }
 
 #[tokio::test]

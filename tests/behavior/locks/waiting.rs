@@ -68,11 +68,10 @@ async fn a_hand_over_wakes_no_herd() {
     let proxy = Proxy::start(server.port());
     for fair in [false, true] {
         let held = take(&cache(&server.url()).await).await;
-        let caches = [(); 4].map(|()| cache(&proxy.url()));
         let inside = Arc::new(Mutex::new(()));
         let mut tasks = JoinSet::new();
-        for made in caches {
-            let cache = made.await;
+        for _ in 0..4 {
+            let cache = cache(&proxy.url()).await;
             for _ in 0..25 {
                 let (lock, inside) = (lock(&cache), inside.clone());
                 let lock = if fair { lock.fair() } else { lock };

@@ -114,7 +114,7 @@ impl Drop for Dropped<'_> {
     }
 }
 
-#[locked(key = "order:<id>", lease = "900ms", cache = cache)]
+#[locked(key = "order:<id>", lease = "900ms", wait = "5s", cache = cache)]
 async fn for_ever(
     cache: &Cache,
     id: u64,

@@ -106,6 +106,8 @@ async fn a_transaction_begins_after_the_lock_and_is_committed_before_its_release
     let (redis, postgres) = (RedisServer::start(), PostgresServer::start());
     let proxy = Proxy::start(redis.port());
     let cache = patient_builder(&proxy.url()).await.build().unwrap();
+    // From here on Redis knows the scripts, and each is sent once.
+    cache.lock(key!("order:0")).acquire().await.unwrap().release().await.unwrap();
     let shop = Shop::open(cache, &postgres).await;
     for id in [7, 8] {
         let begun = shop.begun.load(SeqCst);

@@ -24,10 +24,20 @@ pub use cachekit_core::{
 };
 #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-mysql", feature = "sqlx-sqlite"))]
 #[doc(inline)]
-pub use cachekit_core::{Committed, OutcomeUnknown, Savepoint, Transaction, outbox};
+pub use cachekit_core::{
+    Committed, OutcomeUnknown, Savepoint, SqlLock, SqlLockGuard, Transaction, fencing, outbox,
+};
 #[cfg(feature = "redis")]
 #[doc(inline)]
-pub use cachekit_core::{Format, LocalTier, RedisOptions};
+pub use cachekit_core::{Format, LocalTier, RedisOptions, Redlock, RedlockBuilder, RedlockGuard};
+#[cfg(any(
+    feature = "redis",
+    feature = "sqlx-postgres",
+    feature = "sqlx-mysql",
+    feature = "sqlx-sqlite"
+))]
+#[doc(inline)]
+pub use cachekit_core::{KeptLock, LockRequest, Locker};
 #[cfg(feature = "events")]
 #[doc(inline)]
 pub use cachekit_core::{Write, WriteBehind, WriteBehindBuilder};

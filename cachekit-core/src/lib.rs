@@ -45,8 +45,15 @@ mod test_cases;
 
 #[cfg(feature = "events")]
 pub use crate::write::behind::{Write, WriteBehind, WriteBehindBuilder};
+#[cfg(any(feature = "redis", feature = "_sqlx"))]
+pub use crate::lock::{KeptLock, LockRequest, Locker};
 #[cfg(feature = "redis")]
-pub use crate::{cache::LocalTier, codec::Format, redis::RedisOptions};
+pub use crate::{
+    cache::LocalTier,
+    codec::Format,
+    lock::{Redlock, RedlockBuilder, RedlockGuard},
+    redis::RedisOptions,
+};
 pub use crate::{
     cache::{
         Cache, CacheBuilder, Fresh, Freshness, HasTtl, Health, LocalState, Outcome, Peek, Policy,
@@ -64,6 +71,7 @@ pub use crate::{
 };
 #[cfg(feature = "_sqlx")]
 pub use crate::{
+    lock::{SqlLock, SqlLockGuard, fencing},
     retry::OutcomeUnknown,
     sql::{Committed, Savepoint, Transaction, outbox},
 };

@@ -74,7 +74,10 @@ impl Lock {
         let mut ties = Vec::with_capacity(self.keys.len());
         for key in &self.keys {
             // Where one cannot be had, those before it are dropped, and so released.
-            ties.push(self.locks.take(key, &self.terms, patience).await?);
+            let tie = self.locks.take(key, &self.terms, patience).await?;
+            #[cfg(feature = "_sqlx")]
+            tie.hold().show_as(&self.namespace, key);
+            ties.push(tie);
         }
         let guard = LockGuard::new(ties);
         // Of several the first may be over before the last could be had.
@@ -100,7 +103,7 @@ impl Drop for Asked<'_> {
 }
 
 /// One word for metrics and spans.
-fn outcome(kind: ErrorKind) -> &'static str {
+pub(super) fn outcome(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Busy => "busy",
         ErrorKind::WaitExhausted => "wait_exhausted",

@@ -45,6 +45,8 @@ pub struct Lock {
     /// In canonical order, each once.
     pub(super) keys: Vec<Key>,
     pub(super) terms: Terms,
+    #[cfg(feature = "_sqlx")]
+    pub(super) namespace: Arc<str>,
 }
 
 impl Lock {
@@ -52,7 +54,13 @@ impl Lock {
         let mut keys: Vec<_> = keys.into_iter().collect();
         keys.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
         keys.dedup();
-        Lock { locks, keys, terms: Terms::default() }
+        Lock {
+            locks,
+            keys,
+            terms: Terms::default(),
+            #[cfg(feature = "_sqlx")]
+            namespace: Arc::default(),
+        }
     }
 
     /// Several locks that are held together; see [`Cache::lock_all`].
@@ -177,7 +185,13 @@ impl Cache {
     /// # }
     /// ```
     pub fn lock_all(&self, keys: impl IntoIterator<Item = Key>) -> Lock {
-        Lock::new(Locks::of(self.engine().map(|engine| &**engine)), keys)
+        #[allow(unused_mut)]
+        let mut lock = Lock::new(Locks::of(self.engine().map(|engine| &**engine)), keys);
+        #[cfg(feature = "_sqlx")]
+        if let Some(engine) = self.engine() {
+            lock.namespace = engine.namespace().into();
+        }
+        lock
     }
 
     /// How long locks of this template, such as `order:<id>`, were held of late in this process; `None` before the

@@ -35,6 +35,7 @@ pub(crate) fn lost(template: &Template, loss: Option<Loss>) -> Error {
         Some(Loss::Deleted) => "it is lost: it was removed from the server",
         Some(Loss::Taken) => "it is lost: somebody else has it",
         Some(Loss::MaxHold) => "it is lost: it was held for longer than its `max_hold`",
+        Some(Loss::Disconnected) => "it is lost: the connection that held it is gone",
         None => "it was released",
     };
     Error::new(ErrorKind::LockLost, HOLD, message).with_template(template.clone())

@@ -21,6 +21,11 @@ impl LockHandle {
         LockHandle { holds: holds.into() }
     }
 
+    #[cfg(feature = "_sqlx")]
+    pub(super) fn holds(&self) -> &[Arc<Hold>] {
+        &self.holds
+    }
+
     /// The number of this acquisition; it only grows for the resource. See
     /// [`LockGuard::fencing_token`](crate::LockGuard::fencing_token).
     #[must_use]

@@ -21,6 +21,9 @@ pub(crate) enum Loss {
     Taken,
     /// It was held for as long as it may be.
     MaxHold,
+    /// The connection that held it is gone.
+    #[cfg_attr(not(feature = "_sqlx"), allow(dead_code))]
+    Disconnected,
 }
 
 impl Loss {
@@ -31,6 +34,7 @@ impl Loss {
             Self::Deleted => "deleted",
             Self::Taken => "taken",
             Self::MaxHold => "max_hold",
+            Self::Disconnected => "disconnected",
         }
     }
 }
@@ -57,6 +61,9 @@ pub(crate) struct Hold {
     /// It is never held beyond this.
     most_ms: u64,
     standing: watch::Sender<Standing>,
+    /// What a database is shown of it.
+    #[cfg(feature = "_sqlx")]
+    pub(super) shown: std::sync::OnceLock<super::fencing::Fence>,
 }
 
 /// Until when a holder may rely on a lease that was asked for at `sent_ms`: the clocks of the two machines may
@@ -85,7 +92,17 @@ impl Hold {
         let most_ms = since_ms.saturating_add(millis(max_hold));
         let standing = watch::Sender::new(Standing::Held);
         let until_ms = AtomicU64::new(until_ms);
-        Hold { template, fence, clock, since_ms, until_ms, most_ms, standing }
+        Hold {
+            template,
+            fence,
+            clock,
+            since_ms,
+            until_ms,
+            most_ms,
+            standing,
+            #[cfg(feature = "_sqlx")]
+            shown: std::sync::OnceLock::new(),
+        }
     }
 
     pub(crate) fn template(&self) -> &Template {

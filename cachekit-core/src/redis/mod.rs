@@ -33,6 +33,7 @@ mod task;
 mod tls;
 mod tracking;
 mod url;
+mod voter;
 mod wakes;
 #[cfg(feature = "events")]
 mod wire;
@@ -56,6 +57,7 @@ pub(crate) use self::{
     store::RedisStore,
     tags::{Generation, Stamped, Wanted},
     tracking::{Sink, Tracking},
+    voter::{Standing, Voter, check_namespace},
     wakes::{Sleeper, Wakes},
 };
 #[cfg(feature = "events")]

@@ -71,7 +71,6 @@ pub(super) struct StoreKey<'a> {
     text: &'a str,
 }
 
-#[cfg(any(feature = "events", feature = "bloom"))]
 impl<'a> StoreKey<'a> {
     /// A key that stands outside of the namespace.
     pub(super) fn whole(text: &'a str) -> StoreKey<'a> {

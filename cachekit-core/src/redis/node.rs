@@ -107,6 +107,21 @@ impl Node {
         )
     }
 
+    /// Why a vote that was given here may be given again while it counts, and what to do about it.
+    pub(super) fn forgets_votes(&self) -> Vec<&'static str> {
+        let mut advice = Vec::new();
+        if !self.append_only {
+            advice.push(
+                "it keeps no log on disk, so a restart loses them; run it with `appendonly yes` and `appendfsync always`, \
+                 or keep it out of reach after a restart for as long as the longest lease",
+            );
+        }
+        if self.replicas > 0 {
+            advice.push("it has replicas, and a failover loses what they were not sent yet; use a server without");
+        }
+        advice
+    }
+
     /// What could bring invalidated entries back, or keep keys out of reach, and what to change.
     pub(super) fn advice(&self) -> Vec<&'static str> {
         let mut advice = Vec::new();

@@ -42,6 +42,8 @@ pub(super) enum Purpose {
     /// Streams of events.
     #[cfg(feature = "events")]
     Streams,
+    /// Votes on locks, one of several servers.
+    Votes,
 }
 
 /// A published connection.
@@ -252,6 +254,11 @@ impl Journal {
                     tracing::warn!(%redis, "this Redis is risky for streams: {advice}");
                 }
             }
+            Purpose::Votes => {
+                for advice in node.forgets_votes() {
+                    tracing::warn!(%redis, "this Redis may forget who has a lock: {advice}");
+                }
+            }
         }
     }
 
@@ -262,6 +269,7 @@ impl Journal {
                 Purpose::Cache => "reads go to their source",
                 #[cfg(feature = "events")]
                 Purpose::Streams => "events wait",
+                Purpose::Votes => "the other servers vote on locks",
             };
             tracing::warn!(%redis, reason, "the Redis link is down; {meanwhile}");
             self.down_because = Some(reason.to_owned());

@@ -137,10 +137,24 @@ impl IsConflict for sqlx::Error {
     }
 }
 
+/// A database that gave way while it was asked for something, such as to
+/// [show a fencing number](crate::LockGuard::fence).
+#[cfg(feature = "_sqlx")]
+impl IsConflict for crate::Error {
+    fn is_conflict(&self) -> bool {
+        let source = error::Error::source(self);
+        source.and_then(|source| source.downcast_ref()).is_some_and(sqlx::Error::is_conflict)
+    }
+}
+
 impl IsConflict for Box<dyn error::Error + Send + Sync> {
     fn is_conflict(&self) -> bool {
         #[cfg(feature = "_sqlx")]
         if let Some(error) = self.downcast_ref::<sqlx::Error>() {
+            return error.is_conflict();
+        }
+        #[cfg(feature = "_sqlx")]
+        if let Some(error) = self.downcast_ref::<crate::Error>() {
             return error.is_conflict();
         }
         self.is::<Conflict>()

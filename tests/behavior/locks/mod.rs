@@ -1,12 +1,20 @@
 //! Locks over Redis: who holds one, who is told that it is lost, who gets it next.
 
 mod attribute;
+mod bank;
 mod cancelled;
+mod column;
 mod dropped;
+mod fencing;
 mod holding;
 mod losing;
 mod processes;
+mod redlock;
 mod several;
+mod sql;
+mod sql_loss;
+mod state_loss;
+mod stopped;
 mod transaction;
 mod waiting;
 

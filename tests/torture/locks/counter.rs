@@ -47,15 +47,24 @@ async fn a_counter_without_a_lock_is_not_exact() {
     assert!(count.total().await < TOTAL);
 }
 
-/// Holders are stopped past their lease: at random, and, so that this is sure to happen, between their last look at
-/// the lock and their write.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_counter_under_a_fence_is_exact_though_holders_are_overtaken() {
+    overtaken("fence", "Fenced").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counter_with_a_column_is_exact_though_holders_are_overtaken() {
+    overtaken("column", "write").await;
+}
+
+/// Holders are stopped past their lease: at random, and, so that this is sure to happen, between their last look at
+/// the lock and their write.
+async fn overtaken(mode: &str, as_refused: &str) {
     let _machine = machine().await;
     let (seed, begun) = (seed(), Instant::now());
     tell(format_args!("seed {seed}"));
     let mut rng = Rng::with_seed(seed);
-    let mut count = Count::start("fenced", SHORT).await;
+    let mut count = Count::start(mode, SHORT).await;
     let (mut at_random, mut before_a_write) = (0, 0);
     while count.done().await < TOTAL {
         let victim = rng.usize(..PROCESSES);
@@ -78,13 +87,13 @@ async fn a_counter_under_a_fence_is_exact_though_holders_are_overtaken() {
     count.workers.iter().for_each(|worker| worker.signal(Signal::CONT));
     let refused = count.finish().await;
     tell(format_args!(
-        "counter under a fence: {TOTAL} in {:?}, processes stopped {at_random} times at random and {before_a_write} \
+        "counter, {mode}: {TOTAL} in {:?}, processes stopped {at_random} times at random and {before_a_write} \
          before a write; refused {refused:?}",
         begun.elapsed()
     ));
     assert_eq!(count.total().await, TOTAL);
     assert_eq!(count.numbers().await, (1..=TOTAL).collect::<Vec<_>>(), "each number once");
-    let writes = refused.get("write").copied().unwrap_or(0);
+    let writes = refused.get(as_refused).copied().unwrap_or(0);
     assert!(writes > 0, "no write of an overtaken holder was refused: {refused:?}");
     assert!(before_a_write > 0);
 }
@@ -108,6 +117,7 @@ impl Count {
         ] {
             sqlx::query(sql).execute(&db).await.expect("the test's tables");
         }
+        cachekit::fencing::migrate(&db).await.expect("the test's tables");
         let mut workers = Vec::new();
         for process in 0..PROCESSES {
             let args = [

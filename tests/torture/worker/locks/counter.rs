@@ -13,7 +13,7 @@ use std::{
 
 use cachekit::locked;
 use rustix::process::{Signal, getpid, kill_process};
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::{PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::{sync::watch, task::JoinSet, time};
 
 use crate::{args::Args, parent, subject};
@@ -66,28 +66,59 @@ async fn read_and_write(counter: &Counter, id: i64) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// The row refuses whoever was overtaken. What was sent and not answered is found in the ledger by who comes next: the
-/// claim comes before it, so that it cannot be carried out later.
+/// The database refuses whoever was overtaken, and keeps everybody else away from here to the end of the transaction.
 #[locked(key = "counter:<id>", lease = counter.lease, wait = "60s", guard = lock)]
 async fn under_a_fence(counter: &Counter, id: i64, op: i64) -> Result<(), Refused> {
+    lock.check()?;
+    counter.stand_still();
+    let mut tx = counter.db.begin().await?;
+    lock.fence(&mut *tx).await?;
+    if is_done(&mut tx, op).await? {
+        return Ok(());
+    }
+    let read = sqlx::query_scalar::<_, i64>("SELECT n FROM counter WHERE id = $1").bind(id);
+    let n = read.fetch_one(&mut *tx).await?;
+    let write = sqlx::query("UPDATE counter SET n = $2 WHERE id = $1").bind(id).bind(n + 1);
+    write.execute(&mut *tx).await?;
+    let note = sqlx::query("INSERT INTO ledger (op, n) VALUES ($1, $2)").bind(op).bind(n + 1);
+    note.execute(&mut *tx).await?;
+    Ok(tx.commit().await?)
+}
+
+/// The row refuses whoever was overtaken, and nobody is kept away from it. What was sent and not answered is in the ledger
+/// when the next holder looks: its claim comes before it, so it cannot be carried out any more.
+#[locked(key = "counter:<id>", lease = counter.lease, wait = "60s", guard = lock)]
+async fn under_a_column(counter: &Counter, id: i64, op: i64) -> Result<(), Refused> {
     let fence = lock.fencing_token().cast_signed();
     let claim = "UPDATE counter SET fence = $2 WHERE id = $1 AND fence <= $2 RETURNING n";
     let claim = sqlx::query_scalar::<_, i64>(claim).bind(id).bind(fence);
     let n = claim.fetch_optional(&counter.db).await?.ok_or(Refused::Claim)?;
-    let done = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM ledger WHERE op = $1").bind(op);
-    if done.fetch_one(&counter.db).await? == 1 {
+    if is_done(&mut *counter.db.acquire().await?, op).await? {
         return Ok(());
     }
     lock.check()?;
-    if counter.stands_still.swap(false, Ordering::Relaxed) {
-        stop_this_process();
-    }
-    stand_still(Duration::from_micros(fastrand::u64(..2_000)));
+    counter.stand_still();
     let write = "WITH written AS (UPDATE counter SET n = $3 WHERE id = $1 AND fence <= $2 RETURNING n) \
                  INSERT INTO ledger (op, n) SELECT $4, n FROM written";
     let write = sqlx::query(write).bind(id).bind(fence).bind(n + 1).bind(op);
     let rows = write.execute(&counter.db).await?.rows_affected();
     if rows == 1 { Ok(()) } else { Err(Refused::Write) }
+}
+
+/// Whether this increment was made by an earlier call.
+async fn is_done(conn: &mut PgConnection, op: i64) -> sqlx::Result<bool> {
+    let done = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM ledger WHERE op = $1").bind(op);
+    Ok(done.fetch_one(conn).await? == 1)
+}
+
+impl Counter {
+    /// Between the last look at the lock and what hangs on it.
+    fn stand_still(&self) {
+        if self.stands_still.swap(false, Ordering::Relaxed) {
+            stop_this_process();
+        }
+        stand_still(Duration::from_micros(fastrand::u64(..2_000)));
+    }
 }
 
 /// Counts as often as it is told, then waits for the parent's word to end.
@@ -131,7 +162,8 @@ async fn count(counter: Counter, mode: String, ops: std::ops::Range<i64>) -> BTr
             let done = match mode.as_str() {
                 "bare" => read_and_write(&counter, 1).await.map_err(Refused::from),
                 "locked" => under_the_lock(&counter, 1).await,
-                _ => under_a_fence(&counter, 1, op).await,
+                "fence" => under_a_fence(&counter, 1, op).await,
+                _ => under_a_column(&counter, 1, op).await,
             };
             let why = match done {
                 Ok(()) => break,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cachekit::{Cache, ErrorKind, key, locked};
+use cachekit::{Cache, ErrorKind, locked};
 use cachekit_test_support::RedisServer;
 use tokio::{sync::mpsc, task::JoinSet, time};
 

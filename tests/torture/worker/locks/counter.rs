@@ -6,12 +6,12 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use cachekit::locked;
+use cachekit::{ErrorKind, LockHandle, locked};
 use rustix::process::{Signal, getpid, kill_process};
 use sqlx::{PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::{sync::watch, task::JoinSet, time};
@@ -25,6 +25,8 @@ struct Counter {
     lease: Duration,
     /// The parent wants this process to stand still between the last look at its lock and its next write.
     stands_still: Arc<AtomicBool>,
+    /// How often the database has refused somebody who was overtaken.
+    refused: Arc<AtomicU64>,
 }
 
 /// Why an increment was not made, or not known to be.
@@ -66,59 +68,88 @@ async fn read_and_write(counter: &Counter, id: i64) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// The database refuses whoever was overtaken, and keeps everybody else away from here to the end of the transaction.
+/// The work is in a task of its own, which goes on when the lock is lost: nothing but the fence stops it.
 #[locked(key = "counter:<id>", lease = counter.lease, wait = "60s", guard = lock)]
-async fn under_a_fence(counter: &Counter, id: i64, op: i64) -> Result<(), Refused> {
-    lock.check()?;
-    counter.stand_still();
-    let mut tx = counter.db.begin().await?;
-    lock.fence(&mut *tx).await?;
-    if is_done(&mut tx, op).await? {
-        return Ok(());
-    }
-    let read = sqlx::query_scalar::<_, i64>("SELECT n FROM counter WHERE id = $1").bind(id);
-    let n = read.fetch_one(&mut *tx).await?;
-    let write = sqlx::query("UPDATE counter SET n = $2 WHERE id = $1").bind(id).bind(n + 1);
-    write.execute(&mut *tx).await?;
-    let note = sqlx::query("INSERT INTO ledger (op, n) VALUES ($1, $2)").bind(op).bind(n + 1);
-    note.execute(&mut *tx).await?;
-    Ok(tx.commit().await?)
+async fn under_a_fence(counter: &Counter, id: i64, op: i64, by: By) -> Result<(), Refused> {
+    let (counter, lock) = (counter.clone(), lock.clone());
+    let work = tokio::spawn(async move {
+        let done = match by {
+            By::Table => counter.by_the_table(id, op, &lock).await,
+            By::Column => counter.by_a_column(id, op, &lock).await,
+        };
+        done.inspect_err(|refused| counter.note(refused))
+    });
+    work.await.expect("it does not panic")
 }
 
-/// The row refuses whoever was overtaken, and nobody is kept away from it. What was sent and not answered is in the ledger
-/// when the next holder looks: its claim comes before it, so it cannot be carried out any more.
-#[locked(key = "counter:<id>", lease = counter.lease, wait = "60s", guard = lock)]
-async fn under_a_column(counter: &Counter, id: i64, op: i64) -> Result<(), Refused> {
-    let fence = lock.fencing_token().cast_signed();
-    let claim = "UPDATE counter SET fence = $2 WHERE id = $1 AND fence <= $2 RETURNING n";
-    let claim = sqlx::query_scalar::<_, i64>(claim).bind(id).bind(fence);
-    let n = claim.fetch_optional(&counter.db).await?.ok_or(Refused::Claim)?;
-    if is_done(&mut *counter.db.acquire().await?, op).await? {
-        return Ok(());
+/// What refuses those who were overtaken.
+#[derive(Clone, Copy)]
+enum By {
+    /// The library's table: it also keeps everybody else away until the transaction is over.
+    Table,
+    /// The row itself. Nobody is kept away from it: what was sent and not answered is in the ledger when the next holder
+    /// looks, since its claim comes before that, and then it cannot be carried out any more.
+    Column,
+}
+
+impl Counter {
+    async fn by_the_table(&self, id: i64, op: i64, lock: &LockHandle) -> Result<(), Refused> {
+        let mut tx = self.db.begin().await?;
+        self.stand_still(lock)?;
+        lock.fence(&mut *tx).await?;
+        if is_done(&mut tx, op).await? {
+            return Ok(());
+        }
+        let read = sqlx::query_scalar::<_, i64>("SELECT n FROM counter WHERE id = $1").bind(id);
+        let n = read.fetch_one(&mut *tx).await?;
+        let write = sqlx::query("UPDATE counter SET n = $2 WHERE id = $1").bind(id).bind(n + 1);
+        write.execute(&mut *tx).await?;
+        let note = sqlx::query("INSERT INTO ledger (op, n) VALUES ($1, $2)").bind(op).bind(n + 1);
+        note.execute(&mut *tx).await?;
+        Ok(tx.commit().await?)
     }
-    lock.check()?;
-    counter.stand_still();
-    let write = "WITH written AS (UPDATE counter SET n = $3 WHERE id = $1 AND fence <= $2 RETURNING n) \
-                 INSERT INTO ledger (op, n) SELECT $4, n FROM written";
-    let write = sqlx::query(write).bind(id).bind(fence).bind(n + 1).bind(op);
-    let rows = write.execute(&counter.db).await?.rows_affected();
-    if rows == 1 { Ok(()) } else { Err(Refused::Write) }
+
+    async fn by_a_column(&self, id: i64, op: i64, lock: &LockHandle) -> Result<(), Refused> {
+        let fence = lock.fencing_token().cast_signed();
+        let claim = "UPDATE counter SET fence = $2 WHERE id = $1 AND fence <= $2 RETURNING n";
+        let claim = sqlx::query_scalar::<_, i64>(claim).bind(id).bind(fence);
+        let n = claim.fetch_optional(&self.db).await?.ok_or(Refused::Claim)?;
+        if is_done(&mut *self.db.acquire().await?, op).await? {
+            return Ok(());
+        }
+        self.stand_still(lock)?;
+        let write = "WITH written AS (UPDATE counter SET n = $3 WHERE id = $1 AND fence <= $2 RETURNING n) \
+                     INSERT INTO ledger (op, n) SELECT $4, n FROM written";
+        let write = sqlx::query(write).bind(id).bind(fence).bind(n + 1).bind(op);
+        let rows = write.execute(&self.db).await?.rows_affected();
+        if rows == 1 { Ok(()) } else { Err(Refused::Write) }
+    }
+
+    /// Between the last look at the lock and what hangs on it.
+    fn stand_still(&self, lock: &LockHandle) -> Result<(), Refused> {
+        lock.check()?;
+        if self.stands_still.swap(false, Ordering::Relaxed) {
+            stop_this_process();
+        }
+        stand_still(Duration::from_micros(fastrand::u64(..2_000)));
+        Ok(())
+    }
+
+    /// Notes what the database has refused, whether anybody waits for it or not.
+    fn note(&self, refused: &Refused) {
+        let of_the_database = match refused {
+            Refused::Claim | Refused::Write => true,
+            Refused::Lock(error) => error.kind() == ErrorKind::Fenced,
+            Refused::Database(_) => false,
+        };
+        self.refused.fetch_add(u64::from(of_the_database), Ordering::Relaxed);
+    }
 }
 
 /// Whether this increment was made by an earlier call.
 async fn is_done(conn: &mut PgConnection, op: i64) -> sqlx::Result<bool> {
     let done = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM ledger WHERE op = $1").bind(op);
     Ok(done.fetch_one(conn).await? == 1)
-}
-
-impl Counter {
-    /// Between the last look at the lock and what hangs on it.
-    fn stand_still(&self) {
-        if self.stands_still.swap(false, Ordering::Relaxed) {
-            stop_this_process();
-        }
-        stand_still(Duration::from_micros(fastrand::u64(..2_000)));
-    }
 }
 
 /// Counts as often as it is told, then waits for the parent's word to end.
@@ -129,11 +160,12 @@ pub(crate) async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         db,
         lease: Duration::from_millis(args.get("lease_ms")?),
         stands_still: Arc::default(),
+        refused: Arc::default(),
     };
     let (mode, first) = (args.text("mode")?.to_owned(), args.get::<i64>("first")?);
     let (tasks, each) = (args.get::<i64>("tasks")?, args.get::<i64>("each")?);
     parent::ready().await?;
-    let ended = listen(counter.stands_still.clone());
+    let mut ended = listen(counter.stands_still.clone());
     let mut counting = JoinSet::new();
     for task in 0..tasks {
         let ops = first + task * each..first + (task + 1) * each;
@@ -147,6 +179,10 @@ pub(crate) async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     }
     for (why, times) in refused {
         parent::tell(format_args!("refused {why} {times}"))?;
+    }
+    let overtaken = counter.refused.load(Ordering::Relaxed);
+    if overtaken > 0 {
+        parent::tell(format_args!("refused by-the-database {overtaken}"))?;
     }
     parent::tell("counted")?;
     ended.wait_for(|ended| *ended).await?;
@@ -162,8 +198,8 @@ async fn count(counter: Counter, mode: String, ops: std::ops::Range<i64>) -> BTr
             let done = match mode.as_str() {
                 "bare" => read_and_write(&counter, 1).await.map_err(Refused::from),
                 "locked" => under_the_lock(&counter, 1).await,
-                "fence" => under_a_fence(&counter, 1, op).await,
-                _ => under_a_column(&counter, 1, op).await,
+                "table" => under_a_fence(&counter, 1, op, By::Table).await,
+                _ => under_a_fence(&counter, 1, op, By::Column).await,
             };
             let why = match done {
                 Ok(()) => break,

@@ -1,7 +1,10 @@
 //! Who waits for a lock is woken when it is free, one at a time, and served in spite of lost wakes and dead waiters.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -151,23 +154,32 @@ async fn a_dead_head_of_the_line_is_passed_by() {
     }
 }
 
+/// The way of the one who waits is long, so that whoever is at hand is always quicker.
 #[tokio::test]
 async fn one_process_does_not_keep_the_lock_from_others_that_wait() {
     let server = RedisServer::start();
-    let (busy, patient) = two(&server).await;
+    let proxy = Proxy::start(server.port());
+    let (busy, patient) = (cache(&server.url()).await, cache(&proxy.url()).await);
     let held = take(&busy).await;
     let mut hand = Hand::of(&server);
     let waiting = tokio::spawn(lock(&patient).acquire());
     until("the other waits", || hand.waiting() == 1).await;
-    let crowd = |cache: Cache| async move {
+    let _slow = proxy.delay(Duration::from_millis(50), scripts);
+    let quicker = Arc::new(AtomicUsize::new(0));
+    let crowd = |cache: Cache, quicker: Arc<AtomicUsize>| async move {
         loop {
-            lock(&cache).acquire().await.unwrap().release().await.unwrap();
+            let guard = lock(&cache).acquire().await.unwrap();
+            quicker.fetch_add(1, Ordering::SeqCst);
+            guard.release().await.unwrap();
         }
     };
-    let crowd: Vec<_> = (0..8).map(|_| tokio::spawn(crowd(busy.clone()))).collect();
+    let crowd: Vec<_> =
+        (0..8).map(|_| tokio::spawn(crowd(busy.clone(), quicker.clone()))).collect();
     held.release().await.unwrap();
     assert!(soon(waiting).await.unwrap().is_ok());
     crowd.iter().for_each(|task| task.abort());
+    let quicker = quicker.load(Ordering::SeqCst);
+    assert!(quicker <= 8, "{quicker} times others were quicker");
 }
 
 #[tokio::test]

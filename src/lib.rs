@@ -42,12 +42,16 @@ pub use cachekit_core::{KeptLock, LockRequest, Locker};
 #[doc(inline)]
 pub use cachekit_core::{Write, WriteBehind, WriteBehindBuilder};
 #[doc(inline)]
-pub use cachekit_macros::{Segment, cached, invalidates, isolated, key, writes_through};
+pub use cachekit_macros::{Segment, cached, invalidates, isolated, key, locked, writes_through};
 #[cfg(feature = "tower")]
 #[doc(inline)]
 pub use cachekit_tower as tower;
 
-/// The examples of the chapter, which need this crate's features.
+// The examples of these chapters need this crate's features.
 #[cfg(doctest)]
 #[doc = include_str!("../cachekit-core/src/docs/invalidation.md")]
 mod invalidation {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../cachekit-core/src/docs/locks.md")]
+mod locks {}

@@ -15,6 +15,7 @@ mod invalidates;
 mod isolated;
 mod key;
 mod krate;
+mod locked;
 mod mentions;
 mod options;
 mod segment;
@@ -163,6 +164,12 @@ pub fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn writes_through(args: TokenStream, item: TokenStream) -> TokenStream {
     writes_through::writes_through(args.into(), item.into()).into()
+}
+
+#[doc = include_str!("locked/locked.md")]
+#[proc_macro_attribute]
+pub fn locked(args: TokenStream, item: TokenStream) -> TokenStream {
+    locked::locked(args.into(), item.into()).into()
 }
 
 /// The `Key` that a template gives over the names in scope.

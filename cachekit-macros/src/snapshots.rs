@@ -8,6 +8,7 @@ use crate::cached::cached;
 use crate::invalidates::invalidates;
 use crate::isolated::isolated;
 use crate::key::key;
+use crate::locked::locked;
 use crate::segment::segment;
 
 fn check(expanded: TokenStream, expected: ExpectFile) {
@@ -230,6 +231,62 @@ fn invalidates_in_a_transaction() {
     check(
         quote!(impl Service { #named } #by_its_type #by_value),
         expect_file!["../tests/snapshots/invalidates_in_a_transaction.rs"],
+    );
+}
+
+#[test]
+fn locked_function() {
+    let expanded = locked(
+        quote!(key = "order:<id>", lease = "10s", wait = "2s", guard = lock),
+        quote! {
+            /// Ships an order.
+            pub async fn ship(db: &Pool, id: i64) -> Result<(), Error> {
+                db.write(id, lock.fencing_token()).await
+            }
+        },
+    );
+    check(expanded, expect_file!["../tests/snapshots/locked_function.rs"]);
+}
+
+#[test]
+fn locked_methods() {
+    let with_every_option = locked(
+        quote!(
+            key = "order:<self.shop>:<order.id>",
+            keys = order.items.iter().map(item_key),
+            lease = self.lease,
+            wait = "2s",
+            fair,
+            max_hold = "1m",
+            owner = "shipping",
+            above = order.fence,
+            cache = self.cache,
+        ),
+        quote! {
+            async fn ship(&self, order: Order) -> anyhow::Result<Receipt> {
+                self.db.ship(order).await
+            }
+        },
+    );
+    let under_async_trait = locked(
+        quote!(key = account_key(from), key = account_key(to)),
+        quote! {
+            fn transfer<'life0, 'async_trait>(
+                &'life0 self,
+                from: i64,
+                to: i64,
+            ) -> ::core::pin::Pin<Box<dyn ::core::future::Future<Output = Result<(), Error>> + ::core::marker::Send + 'async_trait>>
+            where
+                'life0: 'async_trait,
+                Self: 'async_trait,
+            {
+                Box::pin(async move { self.db.transfer(from, to).await })
+            }
+        },
+    );
+    check(
+        quote!(impl Shop { #with_every_option #under_async_trait }),
+        expect_file!["../tests/snapshots/locked_methods.rs"],
     );
 }
 

@@ -67,8 +67,8 @@ const CORE: &[(&str, &[&str])] = &[
     (
         "sql",
         &[
-            "bloom", "cache", "engine", "error", "events", "key", "observe", "retry", "store",
-            "sync", "write",
+            "bloom", "cache", "engine", "error", "events", "key", "lock", "observe", "retry",
+            "store", "sync", "write",
         ],
     ),
     (
@@ -108,8 +108,8 @@ const CORE: &[(&str, &[&str])] = &[
     (
         "__private",
         &[
-            "bloom", "cache", "codec", "engine", "error", "flight", "key", "sql", "sync", "ttl",
-            "value", "write",
+            "bloom", "cache", "codec", "engine", "error", "flight", "key", "lock", "sql", "sync",
+            "ttl", "value", "write",
         ],
     ),
     ("testing", &["cache", "clock", "observe", "redis"]),

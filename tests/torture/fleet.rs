@@ -2,6 +2,7 @@
 
 use std::{process::Stdio, time::Duration};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -38,6 +39,24 @@ impl Worker {
         let mut worker = Worker { child, stdin, lines: BufReader::new(stdout).lines() };
         assert_eq!(worker.line(PATIENCE).await.as_deref(), Some("ready"), "the worker is set up");
         worker
+    }
+
+    /// Freezes it, or lets it go on.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("the worker runs");
+    }
+
+    /// Whether it is frozen, by itself or by a signal.
+    pub(crate) fn is_frozen(&self) -> bool {
+        let stat = format!("/proc/{}/stat", self.pid().as_raw_nonzero());
+        let stat = std::fs::read_to_string(stat).expect("the worker runs");
+        // Its name stands in parentheses, then its state.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    }
+
+    fn pid(&self) -> Pid {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        id.and_then(Pid::from_raw).expect("the worker runs")
     }
 
     /// Lets it begin.

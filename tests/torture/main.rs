@@ -1,10 +1,11 @@
-//! Consistency, stampedes and crashes, over several processes and real servers.
+//! Consistency, stampedes, crashes and locks, over several processes and real servers.
 
 mod behind;
 mod consistency;
 mod crash;
 mod fleet;
 mod local_tier;
+mod locks;
 mod nemesis;
 mod outage;
 mod refresh;

@@ -6,6 +6,7 @@ mod asking;
 mod fail;
 mod form;
 mod lifetime;
+mod locked;
 mod many;
 mod plan;
 mod probe;
@@ -21,11 +22,12 @@ mod write_shape;
 #[cfg(feature = "bloom")]
 pub use self::asking::*;
 pub use self::{
-    answers::*, fail::*, form::*, lifetime::*, many::*, plan::*, probe::*, probes::*, read::*,
+    answers::*, fail::*, form::*, lifetime::*, locked::*, many::*, plan::*, probe::*, probes::*, read::*,
     recorder::*, shape::*, site::*, tx::*, write::*, write_shape::*,
 };
 pub use crate::{
     cache::{Cache, Policy},
     key::{Key, KeyArg, KeyBuf, Segment, SegmentWriter, Tag},
+    lock::LockHandle,
     ttl::Ttl,
 };

@@ -31,14 +31,15 @@ mod sql;
 mod stats;
 mod terms;
 mod tie;
+mod under;
 #[cfg(feature = "redis")]
 mod wait;
 
-pub(crate) use self::locks::Locks;
 #[cfg(feature = "redis")]
 pub use self::redlock::{Redlock, RedlockBuilder, RedlockGuard};
 #[cfg(any(feature = "redis", feature = "_sqlx"))]
 pub use self::request::{KeptLock, LockRequest, Locker};
 #[cfg(feature = "_sqlx")]
 pub use self::sql::{SqlLock, SqlLockGuard};
+pub(crate) use self::{locks::Locks, under::Under};
 pub use self::{builder::Lock, guard::LockGuard, handle::LockHandle};

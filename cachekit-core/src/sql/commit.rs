@@ -7,6 +7,7 @@ use tracing::Instrument as _;
 use super::{Committed, Transaction, doubt::InDoubt, home::Home, outbox::Backend};
 use crate::{
     cache::{Context, Outcome},
+    lock::Under,
     retry::OutcomeUnknown,
     sync::Runtime,
 };
@@ -14,9 +15,13 @@ use crate::{
 /// Commits in a task of its own, and waits for it.
 pub(super) async fn detached<DB: Backend>(tx: Transaction<'static, DB>) -> sqlx::Result<Committed> {
     let (answer, answered) = oneshot::channel();
+    // Whoever has the lock next must find what is committed.
+    let under = Under::current();
     let work = async move {
+        let result = commit(tx).await;
+        drop(under);
         // A caller that went away has no use for it.
-        let _unheard = answer.send(commit(tx).await);
+        let _unheard = answer.send(result);
     };
     let work = Context::current().scope(work).instrument(tracing::Span::current());
     Runtime::current().spawn(work);

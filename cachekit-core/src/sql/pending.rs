@@ -17,6 +17,7 @@ use crate::{
     cache::{Cache, Context, Outcome},
     events::Event,
     key::Key,
+    lock::Under,
     sync::Runtime,
 };
 
@@ -127,10 +128,13 @@ impl Cache {
             _ => None,
         };
         let (answer, answered) = oneshot::channel();
+        // Whoever has the lock next must find what is committed.
+        let under = Under::current();
         let work = async move {
-            let committed = commit.await;
+            let committed = finish(doubt, commit.await).await;
+            drop(under);
             // A caller that went away has no use for it.
-            let _unheard = answer.send(finish(doubt, committed).await);
+            let _unheard = answer.send(committed);
         };
         let work = Context::current().scope(work).instrument(tracing::Span::current());
         Runtime::current().spawn(work);

@@ -19,6 +19,7 @@ pub(super) fn check(function: &Function, args: &Args, errors: &mut Errors) {
     output_can_be_cached(function, errors);
     executors(function, args, errors);
     skips(function, args, errors);
+    under_no_lock(function, errors);
     background::check(function, args, errors);
     ahead::check(args, errors);
     bounds::check(args, errors);
@@ -81,6 +82,14 @@ fn has_body(function: &Function, errors: &mut Errors) {
     if function.body.is_none() {
         let message = "`#[cached]` needs a body; put it on the method in the `impl`, or give this one a default";
         errors.on(function.ident(), message);
+    }
+}
+
+/// The attribute on top is the inner one.
+fn under_no_lock(function: &Function, errors: &mut Errors) {
+    if let Some(locked) = function.attribute("locked") {
+        let message = "every hit would wait for the lock; put `#[locked]` above `#[cached]`, so that only loads take it";
+        errors.on(locked.path(), message);
     }
 }
 

@@ -9,7 +9,7 @@ mod check;
 mod companion;
 pub(crate) mod expand;
 mod many;
-mod times;
+pub(crate) mod times;
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -9,6 +9,7 @@ use proc_macro2::TokenStream;
 
 use self::args::Args;
 pub(crate) use self::check::{Rules, check};
+pub(crate) use self::tx::is_transaction;
 use crate::errors::Errors;
 use crate::fallback;
 use crate::signature::Function;

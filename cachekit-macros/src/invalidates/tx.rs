@@ -35,7 +35,7 @@ pub(super) fn find(function: &Function, args: &Args, errors: &mut Errors) -> Opt
 }
 
 /// Whether the type is a transaction by its name.
-pub(super) fn is_transaction(ty: &Type) -> bool {
+pub(crate) fn is_transaction(ty: &Type) -> bool {
     signature::last_segment(ty).is_some_and(|name| {
         let name = name.to_string();
         name.ends_with("Transaction") || name.ends_with("Savepoint")

@@ -158,8 +158,22 @@ impl Function {
         self.sig.generics.const_params().map(|param| &param.ident).find(|ident| *ident == name)
     }
 
+    /// Another attribute of ours that is still to be expanded: `#[name]` or `#[cachekit::name]`.
+    pub(crate) fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attrs.iter().find(|attr| {
+            let mut words = attr.path().segments.iter().rev().map(|segment| &segment.ident);
+            words.next().is_some_and(|word| word == name)
+                && words.next().is_none_or(|word| word == "cachekit")
+        })
+    }
+
     /// The body with a known type for its `return` and `?`, as the expression of a closure that gives its future.
     pub(crate) fn load(&self, ck: &TokenStream) -> TokenStream {
+        self.load_with(ck, &TokenStream::new())
+    }
+
+    /// The same of a closure with parameters.
+    pub(crate) fn load_with(&self, ck: &TokenStream, parameters: &TokenStream) -> TokenStream {
         let body = &self.body;
         let returned = &self.sig.output;
         let run = match self.flavor {
@@ -179,7 +193,7 @@ impl Function {
                 quote!(#typed #body)
             }
         };
-        quote!(move || async move { #run })
+        quote!(move |#parameters| async move { #run })
     }
 
     /// The body as the block of an async closure of the function's output, with another name for `self`.

@@ -12,6 +12,7 @@ mod connections;
 mod forms;
 mod hygiene;
 mod keys;
+mod locks;
 mod methods;
 mod scopes;
 mod shapes;

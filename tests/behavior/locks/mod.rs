@@ -1,8 +1,10 @@
 //! Locks over Redis: who holds one, who is told that it is lost, who gets it next.
 
+mod attribute;
 mod bank;
 mod cancelled;
 mod column;
+mod dropped;
 mod fencing;
 mod holding;
 mod losing;
@@ -13,6 +15,7 @@ mod sql;
 mod sql_loss;
 mod state_loss;
 mod stopped;
+mod transaction;
 mod waiting;
 
 use std::time::Duration;

@@ -11,6 +11,7 @@ mod calls;
 mod consumer;
 mod crash;
 mod items;
+mod locks;
 mod parent;
 mod refresh;
 mod stampede;
@@ -26,6 +27,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "refresh" => refresh::run(&args).await,
         "stampede" => stampede::run(&args).await,
         "behind" => behind::run(&args).await,
+        "counter" => locks::count(&args).await,
+        "several" => locks::several(&args).await,
         "consumer" => consumer::run(&args).await,
         "crash" => match args.text("kind")? {
             "postgres" => crash::run::<Postgres>(&args).await,

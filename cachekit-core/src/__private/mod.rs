@@ -22,8 +22,8 @@ mod write_shape;
 #[cfg(feature = "bloom")]
 pub use self::asking::*;
 pub use self::{
-    answers::*, fail::*, form::*, lifetime::*, locked::*, many::*, plan::*, probe::*, probes::*, read::*,
-    recorder::*, shape::*, site::*, tx::*, write::*, write_shape::*,
+    answers::*, fail::*, form::*, lifetime::*, locked::*, many::*, plan::*, probe::*, probes::*,
+    read::*, recorder::*, shape::*, site::*, tx::*, write::*, write_shape::*,
 };
 pub use crate::{
     cache::{Cache, Policy},

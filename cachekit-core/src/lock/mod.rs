@@ -41,5 +41,5 @@ pub use self::redlock::{Redlock, RedlockBuilder, RedlockGuard};
 pub use self::request::{KeptLock, LockRequest, Locker};
 #[cfg(feature = "_sqlx")]
 pub use self::sql::{SqlLock, SqlLockGuard};
-pub(crate) use self::{locks::Locks, under::Under};
 pub use self::{builder::Lock, guard::LockGuard, handle::LockHandle};
+pub(crate) use self::{locks::Locks, under::Under};

@@ -48,8 +48,8 @@ pub use crate::write::behind::{Write, WriteBehind, WriteBehindBuilder};
 pub use crate::{cache::LocalTier, codec::Format, redis::RedisOptions};
 pub use crate::{
     cache::{
-        Cache, CacheBuilder, Fresh, Freshness, HasTtl, Health, LocalState, Outcome, Peek, Policy,
-        Previous, Receipt, Scope, Status, StoreChange, Tagged, Weigh, bypass, inherit, refresh,
+        Cache, CacheBuilder, Fresh, Freshness, HasLife, HasTtl, Health, Life, LocalState, Outcome,
+        Peek, Policy, Previous, Receipt, Scope, Status, StoreChange, Tagged, ToldError, Weigh, bypass, inherit, refresh,
         with_freshness, with_receipt, with_status,
     },
     clock::ManualClock,

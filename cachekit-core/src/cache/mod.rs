@@ -18,6 +18,7 @@ mod freshness;
 mod get_or_load;
 mod handle;
 mod health;
+mod life;
 #[cfg(any(feature = "redis", shuttle))]
 mod load;
 #[cfg(feature = "redis")]
@@ -44,9 +45,11 @@ mod stamped_load;
 mod stamps;
 mod start;
 mod tagged;
+mod told_errors;
 mod timeout;
 mod tolerance;
 mod turns;
+mod unkept;
 
 pub(crate) use aging::{Age, Old, Use};
 pub(crate) use answer::Answer;
@@ -61,6 +64,7 @@ pub(crate) use fallback::LastKnown;
 pub use freshness::{Freshness, with_freshness};
 pub use handle::Cache;
 pub use health::{Health, StoreChange};
+pub use life::{HasLife, Life};
 #[cfg(feature = "redis")]
 pub use local::LocalTier;
 pub use local_state::LocalState;
@@ -82,4 +86,5 @@ pub use scope::Scope;
 pub(crate) use stamps::Tags;
 pub(crate) use start::{Start, Way};
 pub use tagged::Tagged;
+pub use told_errors::ToldError;
 pub(crate) use turns::Turns;

@@ -46,6 +46,7 @@ mod start;
 mod tagged;
 mod timeout;
 mod tolerance;
+mod track;
 mod turns;
 
 pub(crate) use aging::{Age, Old, Use};
@@ -82,4 +83,5 @@ pub use scope::Scope;
 pub(crate) use stamps::Tags;
 pub(crate) use start::{Start, Way};
 pub use tagged::Tagged;
+pub(crate) use track::Tasks;
 pub(crate) use turns::Turns;

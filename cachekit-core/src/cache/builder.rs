@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::{Cache, Copies, LastKnown, Looks, Marks, Renewals, StoreChange, Turns};
+use super::{Cache, Copies, LastKnown, Looks, Marks, Renewals, StoreChange, Tasks, Turns};
 use crate::{
     audit::Sites,
     clock::Clock,
@@ -221,7 +221,7 @@ impl CacheBuilder {
         self
     }
 
-    /// How long [`Cache::shutdown`] waits for invalidations; 10 s by default.
+    /// How long [`Cache::shutdown`] waits for [tracked](Cache::track) work and for invalidations; 10 s by default.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.limits.shutdown_timeout = timeout;
         self
@@ -283,6 +283,7 @@ impl CacheBuilder {
             looks: Looks::new(),
             marks: Marks::new(),
             renewals: Renewals::new(self.limits.refresh_limit),
+            tasks: Arc::new(Tasks::new()),
             sites: Sites::default(),
             bypass_all: AtomicBool::new(false),
             knows_tags: AtomicBool::new(false),

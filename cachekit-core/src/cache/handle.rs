@@ -8,6 +8,7 @@ use crate::{
     engine::Engine,
     error::{Error, ErrorKind},
     key::Key,
+    sync,
     write::Writers,
 };
 
@@ -201,13 +202,14 @@ impl Cache {
         tags.into_iter().zip(outcomes).map(|(tag, (_, outcome))| (tag, outcome)).collect()
     }
 
-    /// Waits until every invalidation, delayed ones included, has reached the store, up to the
-    /// builder's [`shutdown_timeout`](CacheBuilder::shutdown_timeout), and closes the connection.
+    /// Waits until all [tracked](Self::track) work has ended and every invalidation, delayed ones included, has reached
+    /// the store, up to the builder's [`shutdown_timeout`](CacheBuilder::shutdown_timeout) for both, and closes the
+    /// connection.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ShuttingDown`] with the number of keys that are still pending. They are lost
-    /// with the process; other processes may serve their old entries until those expire.
+    /// [`ErrorKind::ShuttingDown`] with the number of tasks that still run and of keys that are still pending. They are
+    /// lost with the process; other processes may serve their old entries until those expire.
     ///
     /// # Cancel safety
     ///
@@ -215,15 +217,22 @@ impl Cache {
     pub async fn shutdown(&self) -> Result<(), Error> {
         let Some(engine) = self.engine() else { return Ok(()) };
         engine.renewals.end();
-        let left = engine.queue.drain(engine.limits.shutdown_timeout).await;
+        let limit = engine.limits.shutdown_timeout;
+        let began = sync::now();
+        // First: what they write is invalidated at their end.
+        let running = engine.tasks.drain(limit).await;
+        let rest = limit.saturating_sub(sync::now().saturating_duration_since(began));
+        let left = engine.queue.drain(rest).await;
         engine.store.shutdown().await;
-        match left {
-            0 => Ok(()),
-            left => {
-                let message = format!("{left} invalidations had not reached the store");
-                Err(Error::new(ErrorKind::ShuttingDown, "shut the cache down", message))
-            }
-        }
+        let message = match (running, left) {
+            (0, 0) => return Ok(()),
+            (0, left) => format!("{left} invalidations had not reached the store"),
+            (running, 0) => format!("{running} tracked tasks had not ended"),
+            (running, left) => format!(
+                "{running} tracked tasks had not ended, {left} invalidations had not reached the store"
+            ),
+        };
+        Err(Error::new(ErrorKind::ShuttingDown, "shut the cache down", message))
     }
 
     /// What this cache's call sites read and invalidate, so far as they have run.

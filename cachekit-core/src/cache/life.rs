@@ -60,21 +60,22 @@ impl Policy {
     /// Over Redis the policy's TTL must not be shorter than that of any value: generations of
     /// [tags](crate::Cache::tagged) are kept by it.
     #[must_use]
-    pub fn life_from<T: HasLife + Send + Sync + 'static>(self) -> Self {
+    pub fn life_from<T: HasLife + Send + Sync + 'static>(mut self) -> Self {
         let life_of: LifeOf = |value| value.downcast_ref::<T>().map(HasLife::life);
-        Self { life_of: Some(life_of), ..self }
+        self.life_of = Some(life_of);
+        self
     }
 
     /// This policy as it is for one answer.
     pub(crate) fn of(&self, answer: &Answer) -> Self {
-        let Some(life) = self.life(answer) else { return *self };
-        Self {
-            ttl: Ttl::from_millis(life.fresh_ms, 0),
-            ttl_of: None,
-            stale_while_revalidate_ms: life.revalidate_ms.min(self.stale_while_revalidate_ms),
-            stale_if_error_ms: life.error_ms.min(self.stale_if_error_ms),
-            ..*self
+        let mut policy = *self;
+        if let Some(life) = self.life(answer) {
+            policy.ttl = Ttl::from_millis(life.fresh_ms, 0);
+            policy.ttl_of = None;
+            policy.stale_while_revalidate_ms = life.revalidate_ms.min(self.stale_while_revalidate_ms);
+            policy.stale_if_error_ms = life.error_ms.min(self.stale_if_error_ms);
         }
+        policy
     }
 
     /// Whether this answer says that it is not to be kept.

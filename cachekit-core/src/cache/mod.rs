@@ -48,6 +48,7 @@ mod tagged;
 mod told_errors;
 mod timeout;
 mod tolerance;
+mod track;
 mod turns;
 mod unkept;
 
@@ -87,4 +88,5 @@ pub(crate) use stamps::Tags;
 pub(crate) use start::{Start, Way};
 pub use tagged::Tagged;
 pub use told_errors::ToldError;
+pub(crate) use track::Tasks;
 pub(crate) use turns::Turns;

@@ -11,6 +11,7 @@ mod recorder;
 mod reporter;
 #[cfg(feature = "metrics")]
 mod stripes;
+mod tasks;
 
 #[cfg(feature = "bloom")]
 pub(crate) use bloom::{bloom_fill, bloom_verdict};
@@ -19,3 +20,4 @@ pub(crate) use level::Level;
 #[cfg(feature = "testing")]
 pub use recorder::{Recorded, Recorder};
 pub(crate) use reporter::Reporter;
+pub(crate) use tasks::task_ended;

@@ -73,10 +73,10 @@ fn kind(status: StatusCode) -> Option<Kind> {
 impl Rules {
     /// Judges a response over HTTP by all that is said of it before any of it is dropped.
     pub(crate) fn judge(&self, facts: Facts<'_>, now: SystemTime) -> Verdict {
-        let directives = Directives::of(facts.headers);
-        if let Some(reason) = self.private_because(&facts, &directives) {
+        if let Some(reason) = self.private_because(&facts) {
             return Verdict::Private(reason);
         }
+        let directives = Directives::of(facts.headers);
         if facts.status.is_server_error() {
             return Verdict::Failed("status");
         }
@@ -87,8 +87,10 @@ impl Rules {
         self.stored(kind, &facts, &directives, now)
     }
 
-    fn private_because(&self, facts: &Facts<'_>, directives: &Directives) -> Option<&'static str> {
+    /// Why nobody else may be given it, if so: its head says it all.
+    pub(crate) fn private_because(&self, facts: &Facts<'_>) -> Option<&'static str> {
         let Facts { status, headers, freshness, .. } = *facts;
+        let directives = &Directives::of(headers);
         if freshness == Some(Freshness::never()) {
             return Some("freshness");
         }
@@ -164,6 +166,8 @@ impl Rules {
             _ if freshness == Some(Freshness::never()) => return Verdict::Private("freshness"),
             Some(0) => self.ttl,
             Some(5) => self.negative_ttl,
+            // UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, DATA_LOSS
+            Some(2 | 4 | 13 | 14 | 15) => return Verdict::Failed("status"),
             Some(_) => return Verdict::Shared("status"),
             None => return Verdict::Private("status"),
         };

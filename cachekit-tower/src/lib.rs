@@ -1,5 +1,6 @@
 //! Tower layers that bring cachekit to axum and tonic.
 //!
+//! * [`cache`]: keeps whole responses.
 //! * [`scope`]: binds a [`Cache`](cachekit_core::Cache) to everything that happens in a request.
 //!
 //! Layers add nothing to a service's errors, call the service that was readied and no clone of it,
@@ -9,6 +10,7 @@
 
 mod body;
 mod builder;
+pub mod cache;
 mod collect;
 mod conditional;
 mod grpc;
@@ -21,7 +23,10 @@ mod security;
 mod time;
 
 #[doc(inline)]
-pub use crate::scope::{Scope, ScopeLayer};
+pub use crate::{
+    cache::{CacheLayer, Freshness},
+    scope::{Scope, ScopeLayer},
+};
 pub use crate::{
     body::Body,
     builder::{BuildError, IntoTime},

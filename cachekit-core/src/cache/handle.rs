@@ -248,6 +248,23 @@ impl Cache {
     }
 }
 
+/// What those have to know who build on a cache.
+impl Cache {
+    /// Whether processes share what is cached, through a store such as Redis.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.engine().is_some_and(|engine| !matches!(engine.store, crate::store::Store::Embedded))
+    }
+
+    /// Whether the in-process tier is bounded by what its entries weigh, not by their number: then values should
+    /// [say what they weigh](crate::Policy::weighed).
+    #[must_use]
+    pub fn is_bounded_by_weight(&self) -> bool {
+        let tier = self.engine().and_then(|engine| engine.tier.as_ref());
+        tier.is_some_and(crate::tier::Map::is_by_weight)
+    }
+}
+
 impl AsRef<Self> for Cache {
     fn as_ref(&self) -> &Self {
         self

@@ -16,17 +16,16 @@ use super::{
     request::Wanted,
     respond::Given,
     rfc9111,
-    run::{Brought, End, Failure, Own, Run},
+    run::{Brought, End, Failure, Loading, Own, Run},
     settings::Shared,
 };
 use crate::{Body, BoxError, Rejection};
 
 /// A request that is on its way.
-pub(crate) struct Drive<S> {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) wanted: Arc<Wanted>,
-    pub(crate) service: S,
-    pub(crate) arrived_ms: u64,
+pub(crate) struct Drive {
+    shared: Arc<Shared>,
+    wanted: Arc<Wanted>,
+    arrived_ms: u64,
 }
 
 /// What a request is given, or that nothing is known yet.
@@ -38,14 +37,27 @@ enum Step<R, E> {
     Ask,
 }
 
-impl<S> Drive<S> {
-    pub(crate) fn new(shared: Arc<Shared>, wanted: Wanted, service: S) -> Self {
+/// Whether a look runs the handler where it finds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Runs {
+    Never,
+    IfMissing,
+    /// Whatever there is.
+    Always,
+}
+
+impl Drive {
+    pub(crate) fn new(shared: Arc<Shared>, wanted: Wanted) -> Self {
         let arrived_ms = rfc9111::unix_ms(SystemTime::now());
-        Self { shared, wanted: Arc::new(wanted), service, arrived_ms }
+        Self { shared, wanted: Arc::new(wanted), arrived_ms }
     }
 
-    /// Answers; `parts` are the request as it came.
-    pub(crate) async fn answer<B, R>(self, parts: Parts) -> Result<Response<Body<R>>, S::Error>
+    /// Answers; `parts` are the request as it came. A service need not be `Sync`: none is borrowed over an await.
+    pub(crate) async fn answer<S, B, R>(
+        self,
+        service: S,
+        parts: Parts,
+    ) -> Result<Response<Body<R>>, S::Error>
     where
         S: Service<Request<Body<B>>, Response = Response<R>> + Clone + Send + 'static,
         S::Future: Send + 'static,
@@ -55,43 +67,35 @@ impl<S> Drive<S> {
         R::Error: Into<BoxError>,
     {
         let seat = Arc::new(self.shared.gates.sit(self.wanted.digest));
-        let alone = self.wanted.anew || self.shared.gates.is_marked(&self.wanted.digest);
-        let first = match alone {
-            true => Step::Alone,
-            false => self.together::<B, R>(&seat, &parts).await,
+        let first = if self.wanted.anew || self.shared.gates.is_marked(&self.wanted.digest) {
+            Step::Alone
+        } else {
+            let own = Own::new();
+            let runs = match self.wanted.is_head || self.wanted.only_if_cached {
+                true => Runs::Never,
+                false => Runs::IfMissing,
+            };
+            let driven = self.look::<S, B, R>(service.clone(), &seat, &own, runs);
+            match patient(driven, &own, &seat, self.shared.settings.wait_timeout).await {
+                Some(looked) => self.settle(looked, &own, &parts),
+                None => Step::Alone,
+            }
         };
         match first {
             Step::Answer(answer) => answer,
-            Step::Ask => self.ask::<B, R>(parts).await,
-            Step::Alone if self.wanted.is_head => self.ask::<B, R>(parts).await,
-            Step::Alone => self.alone::<B, R>(&seat, &parts).await,
-        }
-    }
-
-    /// With others that are after the same.
-    async fn together<B, R>(&self, seat: &Arc<Seat>, parts: &Parts) -> Step<R, S::Error>
-    where
-        S: Service<Request<Body<B>>, Response = Response<R>> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Send + 'static,
-        B: Send + 'static,
-        R: HttpBody<Data = Bytes> + Send + 'static,
-        R::Error: Into<BoxError>,
-    {
-        let own = Own::new();
-        let runs = !self.wanted.is_head && !self.wanted.only_if_cached;
-        let driven = self.look::<B, R>(seat, &own, runs, false);
-        let wait = self.shared.settings.wait_timeout;
-        let looked = patient(driven, &own, seat, wait).await;
-        match looked {
-            Some(looked) => self.settle(looked, &own, parts),
-            None => Step::Alone,
+            Step::Ask => self.ask::<S, B, R>(service, parts).await,
+            Step::Alone if self.wanted.only_if_cached => {
+                Ok(self.reject(&Rejection::OnlyIfCached, &parts))
+            }
+            Step::Alone if self.wanted.is_head => self.ask::<S, B, R>(service, parts).await,
+            Step::Alone => self.alone::<S, B, R>(service, &seat, &parts).await,
         }
     }
 
     /// Past what others do; what comes of it is stored all the same, if it may be.
-    async fn alone<B, R>(
+    async fn alone<S, B, R>(
         &self,
+        service: S,
         seat: &Arc<Seat>,
         parts: &Parts,
     ) -> Result<Response<Body<R>>, S::Error>
@@ -103,24 +107,21 @@ impl<S> Drive<S> {
         R: HttpBody<Data = Bytes> + Send + 'static,
         R::Error: Into<BoxError>,
     {
-        if self.wanted.only_if_cached {
-            return Ok(self.reject(&Rejection::OnlyIfCached, parts));
-        }
         let own = Own::new();
-        let looked = self.look::<B, R>(seat, &own, true, true).await;
+        let looked = self.look::<S, B, R>(service, seat, &own, Runs::Always).await;
         match self.settle(looked, &own, parts) {
             Step::Answer(answer) => answer,
             Step::Alone | Step::Ask => Ok(self.reject(&Rejection::FlightFailed, parts)),
         }
     }
 
-    /// A look into the cache, with a run where there is nothing. `anew`: with a run whatever there is.
-    fn look<B, R>(
+    /// A look into the cache.
+    fn look<S, B, R>(
         &self,
+        service: S,
         seat: &Arc<Seat>,
         own: &Arc<Own<R, S::Error>>,
-        runs: bool,
-        anew: bool,
+        runs: Runs,
     ) -> Driven<R, S::Error>
     where
         S: Service<Request<Body<B>>, Response = Response<R>> + Clone + Send + 'static,
@@ -132,7 +133,7 @@ impl<S> Drive<S> {
     {
         let (shared, wanted) = (self.shared.clone(), self.wanted.clone());
         let end = End { shared, wanted, seat: seat.clone(), own: own.clone() };
-        let run = Run { service: self.service.clone(), end, body: PhantomData };
+        let run = Run { service, end, body: PhantomData };
         let (shared, wanted) = (self.shared.clone(), self.wanted.clone());
         let looking = async move {
             let settings = &shared.settings;
@@ -140,14 +141,17 @@ impl<S> Drive<S> {
                 return (Err(Failure::Failed), Status::Bypassed);
             };
             let load = move || match runs {
-                true => run.load(),
-                false => Box::pin(async { Err(Failure::NotRun) }),
+                Runs::Never => not_run(),
+                Runs::IfMissing | Runs::Always => run.load(),
             };
-            let policy = if runs { settings.policy } else { settings.look_only() };
+            let policy = match runs {
+                Runs::Never => settings.look_only(),
+                Runs::IfMissing | Runs::Always => settings.policy,
+            };
             let read = tagged.get_or_refresh_told(wanted.entry.clone(), &policy, load);
-            match anew {
-                false => with_status(read).await,
-                true => with_status(cachekit_core::refresh(read)).await,
+            match runs {
+                Runs::Never | Runs::IfMissing => with_status(read).await,
+                Runs::Always => with_status(cachekit_core::refresh(read)).await,
             }
         };
         let cache = self.shared.settings.cache.clone();
@@ -155,11 +159,14 @@ impl<S> Drive<S> {
     }
 
     /// Passes the request on, as it came.
-    async fn ask<B, R>(self, parts: Parts) -> Result<Response<Body<R>>, S::Error>
+    async fn ask<S, B, R>(
+        &self,
+        mut service: S,
+        parts: Parts,
+    ) -> Result<Response<Body<R>>, S::Error>
     where
         S: Service<Request<Body<B>>, Response = Response<R>>,
     {
-        let mut service = self.service;
         std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
         let response = service.call(Request::from_parts(parts, Body::empty())).await?;
         let mut response = response.map(Body::through);
@@ -272,6 +279,10 @@ impl<S> Drive<S> {
     fn why(&self) -> Forward {
         if self.wanted.anew { Forward::Request } else { Forward::UriMiss }
     }
+}
+
+fn not_run() -> Loading {
+    Box::pin(async { Err(Failure::NotRun) })
 }
 
 /// Waits for a look until there is nothing to wait for, or for too long. Its own run is seen to its end.

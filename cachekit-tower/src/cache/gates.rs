@@ -117,7 +117,8 @@ impl Seat {
     pub(crate) async fn released(&self) {
         let before = self.released_before;
         // An error means that the gate is gone, which this seat keeps.
-        let _gate = self.gate.released.subscribe().wait_for(|times| *times > before).await;
+        let mut released = self.gate.released.subscribe();
+        let _gate = released.wait_for(|times| *times > before).await;
     }
 
     /// A run failed without an answer that others could be given.
@@ -137,7 +138,8 @@ impl Seat {
 
     /// Resolves when this is the only one left.
     pub(crate) async fn alone(&self) {
-        let _gate = self.gate.members.subscribe().wait_for(|members| *members <= 1).await;
+        let mut members = self.gate.members.subscribe();
+        let _gate = members.wait_for(|members| *members <= 1).await;
     }
 }
 

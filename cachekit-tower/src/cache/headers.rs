@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, header};
 
 /// What concerns one connection (RFC 9110 §7.6.1).
-const HOP_BY_HOP: [HeaderName; 8] = [
+static HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     header::PROXY_AUTHENTICATE,
@@ -15,16 +15,16 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 ];
 
 /// What is said of one exchange: the next one has its own.
-const OF_ONE_EXCHANGE: [HeaderName; 3] = [
+static OF_ONE_EXCHANGE: [HeaderName; 3] = [
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("server-timing"),
 ];
 
 /// What is told anew with each answer.
-const TOLD_ANEW: [HeaderName; 2] = [header::AGE, header::CONTENT_LENGTH];
+static TOLD_ANEW: [HeaderName; 2] = [header::AGE, header::CONTENT_LENGTH];
 
-const COOKIES: [HeaderName; 2] = [header::SET_COOKIE, HeaderName::from_static("set-cookie2")];
+static COOKIES: [HeaderName; 2] = [header::SET_COOKIE, HeaderName::from_static("set-cookie2")];
 
 /// Whether a line of this name may be in an entry at all.
 pub(crate) fn may_be_stored(name: &HeaderName) -> bool {

@@ -65,3 +65,14 @@ pub(crate) fn answered(settings: &Settings, status: CacheStatus, snapshot: &Snap
     }
     let _ = snapshot;
 }
+
+/// The span of a request that is looked up: templates and words, no path and no key.
+pub(crate) fn span(shared: &super::settings::Shared) -> tracing::Span {
+    tracing::debug_span!(
+        "cachekit.http",
+        layer = %shared.settings.name,
+        template = %shared.settings.template,
+        outcome = tracing::field::Empty,
+        reason = tracing::field::Empty,
+    )
+}

@@ -11,6 +11,7 @@ use crate::{
     conditional::Conditions,
     identity::{IdentityWriter, Part},
     key,
+    security::Sharing,
 };
 
 /// What is done with a request.
@@ -29,8 +30,20 @@ pub(crate) enum Admission {
 /// Why a request is passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Passed {
+    pub(crate) kind: Kind,
     pub(crate) why: Forward,
     pub(crate) reason: &'static str,
+}
+
+impl Passed {
+    pub(crate) fn bypass(kind: Kind, reason: &'static str) -> Self {
+        Self { kind, why: Forward::Bypass, reason }
+    }
+
+    /// What `Cache-Status` says besides.
+    pub(crate) fn detail(self) -> Option<&'static str> {
+        (self.why == Forward::Bypass).then_some(self.reason)
+    }
 }
 
 /// A request for something that is shared.
@@ -51,8 +64,8 @@ pub(crate) struct Wanted {
     pub(crate) shared_across_users: bool,
 }
 
-const fn bypass(reason: &'static str) -> Passed {
-    Passed { why: Forward::Bypass, reason }
+fn bypass(reason: &'static str) -> Passed {
+    Passed::bypass(Kind::Http, reason)
 }
 
 impl Shared {
@@ -61,7 +74,7 @@ impl Shared {
         let kind = Kind::of(&parts.headers);
         let admitted = match kind {
             Kind::Grpc if self.settings.calls.has(parts.uri.path()) => return Admission::Read,
-            Kind::Grpc => Err(bypass("unlisted")),
+            Kind::Grpc => Err(Passed::bypass(kind, "unlisted")),
             Kind::Http => match self.admit_http(parts, body) {
                 Ok(Some(admission)) => return admission,
                 Ok(None) => self.wanted(parts, kind, None),
@@ -88,7 +101,7 @@ impl Shared {
             return Ok(Some(Admission::Write(self.groups(parts).unwrap_or_default())));
         }
         if !is_keyed && !is_get && !is_head {
-            return Err(Passed { why: Forward::Method, reason: "method" });
+            return Err(Passed { kind: Kind::Http, why: Forward::Method, reason: "method" });
         }
         pass_by_head(parts)?;
         if !settings.keys.is_routed(parts) {
@@ -111,11 +124,11 @@ impl Shared {
         let settings = &self.settings;
         let asked = settings.directives.of(parts);
         if asked.no_store {
-            return Err(Passed { why: Forward::Request, reason: "no-store" });
+            return Err(Passed { kind, why: Forward::Request, reason: "no-store" });
         }
-        let host = key::host(parts).ok_or(bypass("host"))?;
+        let host = key::host(parts).ok_or(Passed::bypass(kind, "host"))?;
         let groups = match kind {
-            Kind::Http => self.groups(parts).ok_or(bypass("key_missing"))?,
+            Kind::Http => self.groups(parts).ok_or(Passed::bypass(kind, "key_missing"))?,
             Kind::Grpc => self.groups_of_call(parts, body)?,
         };
         let mut seen = parts.clone();
@@ -135,7 +148,7 @@ impl Shared {
             identity.part(Part::Group, group.as_str());
         }
         settings.shown.write(&seen.headers, &mut identity);
-        settings.credentials.admit(parts, &mut identity).map_err(|_| bypass("credentials"))?;
+        settings.credentials.admit(parts, &mut identity).map_err(|_| Passed::bypass(kind, "credentials"))?;
         if let Some(body) = body {
             write_body(parts, kind, body, &mut identity);
         }
@@ -144,7 +157,8 @@ impl Shared {
         settings.shown.hide(&mut seen, &settings.credentials, kind, &host, body.is_some());
         // The client's own deadline is not that of a run which serves others too.
         seen.headers.remove("grpc-timeout");
-        let across = settings.credentials.are_stripped() && settings.credentials.are_in(parts);
+        let across = matches!(settings.credentials.sharing, Sharing::AcrossUsers)
+            && settings.credentials.are_in(parts);
         Ok(Box::new(Wanted {
             kind,
             digest,
@@ -173,7 +187,7 @@ impl Shared {
     fn groups_of_call(&self, parts: &Parts, body: Option<&Bytes>) -> Result<Vec<Key>, Passed> {
         let body = body.map(Bytes::as_ref).unwrap_or_default();
         let key = self.settings.calls.key(parts.uri.path(), body);
-        key.map(|key| vec![key]).map_err(|why| bypass(why.reason()))
+        key.map(|key| vec![key]).map_err(|why| Passed::bypass(Kind::Grpc, why.reason()))
     }
 
     fn warn_of_no_route(&self) {

@@ -19,6 +19,8 @@ use crate::{
 pub(crate) struct Settings {
     pub(crate) cache: Cache,
     pub(crate) name: String,
+    /// Of the groups, for spans.
+    pub(crate) template: String,
     pub(crate) keys: Keys,
     /// Those that are looked up besides `GET` and `HEAD`, by their bodies too.
     pub(crate) keyed_methods: Vec<Method>,
@@ -58,6 +60,12 @@ pub(crate) struct Shared {
 }
 
 impl Settings {
+    /// For a look that begins no load, now or in the background: old entries are none.
+    pub(crate) fn look_only(&self) -> Policy {
+        let zero = Duration::ZERO;
+        self.policy.stale_while_revalidate(zero).stale_if_error(zero)
+    }
+
     /// The key of an entry.
     pub(crate) fn entry_key(&self, digest: &[u8; 16]) -> Key {
         let text: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();

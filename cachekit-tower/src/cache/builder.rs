@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cachekit_core::{Cache, Key, Policy, Ttl, key::RuntimeTemplate};
+use cachekit_core::{Cache, Key, Policy, Ttl, key::{ResponseKeys, RuntimeTemplate}};
 use http::{HeaderName, Method, request::Parts};
 
 use super::{
@@ -224,12 +224,8 @@ impl CacheLayerBuilder {
         self.check();
         let Self { mistakes, .. } = &mut self;
         std::mem::take(mistakes).finish("the cache layer")?;
-        let entry = RuntimeTemplate::parse(&format!("~r:{}:<identity>", self.name));
-        let place = RuntimeTemplate::parse("uri:<place>");
-        let (Ok(entry), Ok(place)) = (entry, place) else {
-            self.mistakes.add("the name makes no key");
-            return Err(self.mistakes.finish("the cache layer").err().expect("there is one"));
-        };
+        let place = RuntimeTemplate::parse("uri:<place>").expect("it is a template");
+        let entry = ResponseKeys::new(&self.name);
         let gates = Gates::new(self.uncacheable_for);
         let settings = self.settings(entry, place);
         Ok(CacheLayer::new(Shared { settings, gates, warned: std::sync::Once::new() }))
@@ -265,7 +261,7 @@ impl CacheLayerBuilder {
         }
     }
 
-    fn settings(mut self, entry: RuntimeTemplate, place: RuntimeTemplate) -> Settings {
+    fn settings(mut self, entry: ResponseKeys, place: RuntimeTemplate) -> Settings {
         for name in self.keys.headers() {
             if !self.declared.iter().any(|declared| declared.name == *name) {
                 self.declared.push(Declared::new(name.clone()));

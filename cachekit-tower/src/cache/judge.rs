@@ -337,16 +337,15 @@ mod tests {
 
     #[test]
     fn credentials_that_were_taken_away_want_a_public_response() {
-        let facts = |headers| Facts {
-            status: StatusCode::OK,
-            headers,
-            freshness: None,
-            has_trailers: false,
-            shared_across_users: true,
-        };
         let judge = |lines: &[(&str, &str)], freshness| {
             let headers = headers(lines);
-            let facts = Facts { freshness, ..facts(&headers) };
+            let facts = Facts {
+                status: StatusCode::OK,
+                headers: &headers,
+                freshness,
+                has_trailers: false,
+                shared_across_users: true,
+            };
             rules().judge(facts, SystemTime::UNIX_EPOCH)
         };
         assert_eq!(judge(&[], None), Verdict::Private("not-public"));

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cachekit_core::{Cache, Key, Policy, key::RuntimeTemplate};
+use cachekit_core::{Cache, Key, Policy, key::{ResponseKeys, RuntimeTemplate}};
 use http::{HeaderName, Method, request::Parts};
 
 use super::{directives::RequestDirectives, gates::Gates, judge::Rules, vary::Declared};
@@ -46,7 +46,7 @@ pub(crate) struct Settings {
     pub(crate) wait_timeout: Duration,
     /// What digests of identities are keyed with: the same in all processes that share entries.
     pub(crate) digest_key: [u8; 32],
-    pub(crate) entry: RuntimeTemplate,
+    pub(crate) entry: ResponseKeys,
     pub(crate) place: RuntimeTemplate,
 }
 
@@ -68,8 +68,7 @@ impl Settings {
 
     /// The key of an entry.
     pub(crate) fn entry_key(&self, digest: &[u8; 16]) -> Key {
-        let text: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        expand(&self.entry, &text)
+        self.entry.key(digest)
     }
 
     /// What writers name where the builder names nothing.

@@ -370,8 +370,16 @@ async fn listen() -> (tokio::net::TcpListener, SocketAddr) {
 async fn serve(layer: Option<CacheLayer>, users: Users) -> Channel {
     let (listener, address) = listen().await;
     let incoming = tonic::transport::server::TcpIncoming::from(listener);
-    let router = Server::builder().layer(tower::util::option_layer(layer)).add_service(users);
-    tokio::spawn(async move { router.serve_with_incoming(incoming).await.unwrap() });
+    match layer {
+        Some(layer) => {
+            let router = Server::builder().layer(layer).add_service(users);
+            tokio::spawn(async move { router.serve_with_incoming(incoming).await.unwrap() });
+        }
+        None => {
+            let router = Server::builder().add_service(users);
+            tokio::spawn(async move { router.serve_with_incoming(incoming).await.unwrap() });
+        }
+    }
     Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
 }
 

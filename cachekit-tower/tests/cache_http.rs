@@ -33,7 +33,7 @@ async fn a_miss_is_stored_and_the_next_one_is_a_hit() {
     let miss = send(&front, get("/users/1")).await;
     assert_eq!(miss.cache(), "cachekit; fwd=uri-miss; fwd-status=200; stored");
     let hit = send(&front, get("/users/1")).await;
-    assert!(hit.cache().starts_with("cachekit; hit; ttl=5"), "{}", hit.cache());
+    assert!(hit.cache().starts_with("cachekit; hit; ttl="), "{}", hit.cache());
     assert_eq!((hit.text(), hit.line("age"), hit.line("content-length")), ("0", "0", "1"));
     assert_eq!(miss.line("age"), "");
     assert!(hit.line("etag").starts_with("W/\""));

@@ -16,7 +16,7 @@ pub use cachekit_core::bloom;
 pub use cachekit_core::events;
 #[doc(inline)]
 pub use cachekit_core::{
-    Cache, CacheBuilder, Conflict, DeadLetter, Error, ErrorKind, Fresh, Freshness, HasTtl, Health,
+    Cache, CacheBuilder, Conflict, DeadLetter, Error, ErrorKind, Fence, Fresh, Freshness, HasTtl, Health,
     InTransaction, IsConflict, Key, KeyArg, LocalState, Outcome, Peek, Policy, Previous, Receipt,
     Scope, Segment, SegmentWriter, Status, StoreChange, Tagged, Ttl, Value, Weigh, audit, bypass,
     docs, expect_updated, inherit, key as keys, observe, refresh, retry, retry_on_conflict, sql,

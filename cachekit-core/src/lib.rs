@@ -48,9 +48,9 @@ pub use crate::write::behind::{Write, WriteBehind, WriteBehindBuilder};
 pub use crate::{cache::LocalTier, codec::Format, redis::RedisOptions};
 pub use crate::{
     cache::{
-        Cache, CacheBuilder, Fresh, Freshness, HasLife, HasTtl, Health, Life, LocalState, Outcome,
-        Peek, Policy, Previous, Receipt, Scope, Status, StoreChange, Tagged, ToldError, Weigh, bypass, inherit, refresh,
-        with_freshness, with_receipt, with_status,
+        Cache, CacheBuilder, Fence, Fresh, Freshness, HasLife, HasTtl, Health, Life, LocalState,
+        Outcome, Peek, Policy, Previous, Receipt, Scope, Status, StoreChange, Tagged, ToldError,
+        Weigh, bypass, inherit, refresh, with_freshness, with_receipt, with_status,
     },
     clock::ManualClock,
     error::{Error, ErrorKind},

@@ -2,6 +2,7 @@
 //!
 //! * [`cache`]: keeps whole responses.
 //! * [`scope`]: binds a [`Cache`](cachekit_core::Cache) to everything that happens in a request.
+//! * [`singleflight`]: identical concurrent requests run the handler once.
 //!
 //! Layers add nothing to a service's errors, call the service that was readied and no clone of it,
 //! and spawn no task.
@@ -13,19 +14,24 @@ mod builder;
 pub mod cache;
 mod collect;
 mod conditional;
+mod flight;
 mod grpc;
 mod identity;
 mod key;
 mod kind;
+pub mod observe;
 mod reject;
 pub mod scope;
 mod security;
+mod sharing;
+pub mod singleflight;
 mod time;
 
 #[doc(inline)]
 pub use crate::{
     cache::{CacheLayer, Freshness},
     scope::{Scope, ScopeLayer},
+    singleflight::SingleflightLayer,
 };
 pub use crate::{
     body::Body,

@@ -27,12 +27,6 @@ mod sharing;
 pub mod singleflight;
 mod time;
 
-#[doc(inline)]
-pub use crate::{
-    cache::{CacheLayer, Freshness},
-    scope::{Scope, ScopeLayer},
-    singleflight::SingleflightLayer,
-};
 pub use crate::{
     body::Body,
     builder::{BuildError, IntoTime},
@@ -40,6 +34,12 @@ pub use crate::{
     kind::Kind,
     reject::{ContentionCode, Rejection},
     security::{PeerCertificate, Principal},
+};
+#[doc(inline)]
+pub use crate::{
+    cache::{CacheLayer, Freshness},
+    scope::{Scope, ScopeLayer},
+    singleflight::SingleflightLayer,
 };
 
 /// An error of a body's or a service's, whatever it is.

@@ -72,8 +72,10 @@ fn frame(message: &[u8]) -> Bytes {
 }
 
 fn call_of(path: &str, id: &str, lines: &[(&str, &str)]) -> Request<Full<Bytes>> {
-    let request = Request::post(format!("http://h.com{path}")).header("content-type", "application/grpc");
-    let request = lines.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let request =
+        Request::post(format!("http://h.com{path}")).header("content-type", "application/grpc");
+    let request =
+        lines.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let message = GetUser { id: id.to_owned() }.encode_to_vec();
     request.body(Full::new(frame(&message))).unwrap()
 }
@@ -129,7 +131,10 @@ async fn grpc_hit_equals_miss() {
         assert!(!seen.headers.contains_key(hidden), "{hidden}");
     }
     assert_eq!(send(&front, call_of(GET_USER, "8", &[])).await.body, frame(b"1"));
-    assert_eq!(send(&front, call_of(GET_USER, "7", &[("authorization", "a")])).await.body, frame(b"2"));
+    assert_eq!(
+        send(&front, call_of(GET_USER, "7", &[("authorization", "a")])).await.body,
+        frame(b"2")
+    );
 }
 
 #[tokio::test]
@@ -219,7 +224,8 @@ async fn grpc_unlisted_bidi_untouched() {
     });
     let service = users(&cache()).build().unwrap().layer(echo);
     let (out, body) = wire();
-    let request = Request::post("http://h.com/shop.Users/Chat").header("content-type", "application/grpc");
+    let request =
+        Request::post("http://h.com/shop.Users/Chat").header("content-type", "application/grpc");
     let response = service.oneshot(request.body(body).unwrap()).await.unwrap();
     let mut back = response.into_body();
     for number in 0..5 {
@@ -268,7 +274,13 @@ async fn grpc_what_is_no_unary_call_passes_by() {
     let whole = frame(&message).to_vec();
     let mut compressed = whole.clone();
     compressed[0] = 1;
-    let odd = [Vec::new(), whole[..6].to_vec(), [&whole[..], &whole[..]].concat(), compressed, vec![0; 100]];
+    let odd = [
+        Vec::new(),
+        whole[..6].to_vec(),
+        [&whole[..], &whole[..]].concat(),
+        compressed,
+        vec![0; 100],
+    ];
     for (calls, body) in odd.iter().enumerate() {
         let reply = send(&front, with_body(body.clone())).await;
         assert_eq!(reply.body, frame(calls.to_string().as_bytes()), "{body:?}");
@@ -287,7 +299,11 @@ async fn grpc_compression_variants() {
     assert_eq!(send(&front, ask("identity,gzip")).await.body, frame(b"0"), "the same set");
     assert_eq!(send(&front, ask("identity")).await.body, frame(b"1"));
     assert_eq!(send(&front, call_of(GET_USER, "7", &[])).await.body, frame(b"2"));
-    assert_eq!(send(&front, ask("gzip,identity,snappy")).await.body, frame(b"0"), "unknown ones are hidden");
+    assert_eq!(
+        send(&front, ask("gzip,identity,snappy")).await.body,
+        frame(b"0"),
+        "unknown ones are hidden"
+    );
     let seen = site.seen.lock().unwrap()[0].clone();
     assert_eq!(seen.headers["grpc-accept-encoding"], "gzip,identity");
 }
@@ -334,7 +350,9 @@ impl UnaryService<GetUser> for Users {
             }
             let mut response = tonic::Response::new(User { id: id.repeat(100), who, number });
             response.metadata_mut().insert("x-initial", "a".parse().unwrap());
-            response.metadata_mut().insert_bin("x-bytes-bin", tonic::metadata::MetadataValue::from_bytes(&[0, 255]));
+            response
+                .metadata_mut()
+                .insert_bin("x-bytes-bin", tonic::metadata::MetadataValue::from_bytes(&[0, 255]));
             Ok(response)
         })
     }
@@ -433,7 +451,11 @@ async fn five_hundred_calls_at_once_are_one() {
     let channel = serve(None, bare).await;
     let bare = ask(&channel, "7", None, false).await.unwrap();
     for answer in answers {
-        assert_eq!(metadata(&answer), metadata(&bare), "initial metadata and trailers as without the layer");
+        assert_eq!(
+            metadata(&answer),
+            metadata(&bare),
+            "initial metadata and trailers as without the layer"
+        );
         assert_eq!(answer.into_inner(), *bare.get_ref());
     }
 }
@@ -490,7 +512,8 @@ async fn grpc_interceptor_auth_not_bypassed() {
         .layer(layer)
         .add_service(users_of.clone());
     tokio::spawn(async move { router.serve_with_incoming(incoming).await.unwrap() });
-    let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+    let channel =
+        Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
     for _ in 0..2 {
         ask(&channel, "7", Some("ada"), false).await.unwrap();
         for who in [None, Some("evil")] {

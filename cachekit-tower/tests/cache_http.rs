@@ -54,8 +54,15 @@ async fn whoever_invalidates_the_group_drops_its_responses() {
 }
 
 fn handler_lines() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
-    let name = prop_oneof!["x-[a-d]", Just("link".to_owned()), Just("etag".to_owned()), Just("vary".to_owned()),
-        Just("date".to_owned()), Just("content-type".to_owned()), Just("warning".to_owned())];
+    let name = prop_oneof![
+        "x-[a-d]",
+        Just("link".to_owned()),
+        Just("etag".to_owned()),
+        Just("vary".to_owned()),
+        Just("date".to_owned()),
+        Just("content-type".to_owned()),
+        Just("warning".to_owned())
+    ];
     let value = prop::collection::vec(prop_oneof![0x20_u8..0x7f, 0x80_u8..=0xff], 0..12);
     prop::collection::vec((name, value), 0..8)
 }
@@ -154,10 +161,12 @@ fn any_request() -> impl Strategy<Value = Asked> {
     let host = prop::sample::select(vec!["a.com", "b.com"]);
     let path = prop::sample::select(vec!["/x", "/y", "/x?q=1", "/x?q=2", "/%78"]);
     let method = prop::sample::select(vec!["GET", "GET", "GET", "OPTIONS"]);
-    (method, path, host, prop::collection::vec(line, 0..4)).prop_map(|(method, path, host, lines)| {
-        let lines = std::iter::once(("host", host)).chain(lines).collect();
-        Asked { method, path, lines }
-    })
+    (method, path, host, prop::collection::vec(line, 0..4)).prop_map(
+        |(method, path, host, lines)| {
+            let lines = std::iter::once(("host", host)).chain(lines).collect();
+            Asked { method, path, lines }
+        },
+    )
 }
 
 impl Asked {
@@ -171,7 +180,16 @@ impl Asked {
 
     fn expected(&self, bypassed: bool) -> String {
         let mut told = format!("{} {}", self.method, self.path);
-        for name in ["authorization", "cookie", "x-api-key", "accept", "x-tenant", "host", "x-evil", "origin"] {
+        for name in [
+            "authorization",
+            "cookie",
+            "x-api-key",
+            "accept",
+            "x-tenant",
+            "host",
+            "x-evil",
+            "origin",
+        ] {
             let shown = bypassed || ["accept", "x-tenant", "host"].contains(&name);
             let lines = self.lines.iter().filter(|(own, _)| *own == name && shown);
             let text = lines.map(|(_, value)| value.trim()).collect::<Vec<_>>().join(", ");
@@ -249,14 +267,20 @@ async fn if_none_match_precedence() {
     ]);
     let front = front(users(&cache()).vary(["accept"]), &site);
     let since = ("if-modified-since", "Mon, 07 Nov 1994 08:49:37 GMT");
-    for lines in [&[("if-none-match", "W/\"a\"")][..], &[since], &[("if-none-match", "\"b\", \"a\""), since]] {
+    for lines in
+        [&[("if-none-match", "W/\"a\"")][..], &[since], &[("if-none-match", "\"b\", \"a\""), since]]
+    {
         let reply = send(&front, request("GET", "/users/1", lines)).await;
         assert_eq!((reply.status.as_u16(), reply.text()), (304, ""), "{lines:?}");
-        assert_eq!((reply.line("etag"), reply.line("vary"), reply.line("x-a")), ("\"a\"", "accept", ""));
+        assert_eq!(
+            (reply.line("etag"), reply.line("vary"), reply.line("x-a")),
+            ("\"a\"", "accept", "")
+        );
         assert_eq!(reply.line("content-length"), "");
         assert!(!reply.line("date").is_empty() && !reply.cache().is_empty());
     }
-    let other = send(&front, request("GET", "/users/1", &[("if-none-match", "\"b\""), since])).await;
+    let other =
+        send(&front, request("GET", "/users/1", &[("if-none-match", "\"b\""), since])).await;
     assert_eq!((other.status.as_u16(), other.text()), (200, "0"));
 }
 
@@ -321,7 +345,8 @@ async fn negative_cleared_by_insert() {
 
 #[tokio::test]
 async fn unsafe_method_invalidates_all_variants() {
-    for (status, dropped) in [(200_u16, true), (303, true), (500, true), (404, false), (400, false)] {
+    for (status, dropped) in [(200_u16, true), (303, true), (500, true), (404, false), (400, false)]
+    {
         let site = Site::new(move |request: replies::Seen| async move {
             answer(if request.method() == Method::PUT { status } else { 200 }, &[], "x")
         });
@@ -434,7 +459,8 @@ async fn uncacheable_does_not_serialise() {
     // None of them waits for another one's end.
     until("all run at once", || site.calls() == 20).await;
     gate.add_permits(100);
-    let mut numbers: Vec<usize> = all.await.unwrap().iter().map(|r| r.text().parse().unwrap()).collect();
+    let mut numbers: Vec<usize> =
+        all.await.unwrap().iter().map(|r| r.text().parse().unwrap()).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (0..20).collect::<Vec<_>>(), "each its own");
     // Those that come later do not wait either.
@@ -579,7 +605,11 @@ async fn stale_is_better_than_a_failure() {
     assert!(stale.cache().ends_with("detail=stale"));
     cache.invalidate(user("1")).await;
     let failed = send(&front, get("/users/1")).await;
-    assert_eq!((failed.status.as_u16(), failed.text()), (503, "bad"), "what was invalidated is gone");
+    assert_eq!(
+        (failed.status.as_u16(), failed.text()),
+        (503, "bad"),
+        "what was invalidated is gone"
+    );
 }
 
 #[tokio::test]
@@ -587,7 +617,8 @@ async fn must_revalidate_never_stale() {
     for forbidding in ["must-revalidate", "proxy-revalidate", "s-maxage=10"] {
         let (clock, builder) = testing::clock();
         let cache = builder.build().unwrap();
-        let text = format!("max-age=10, stale-if-error=60, stale-while-revalidate=60, {forbidding}");
+        let text =
+            format!("max-age=10, stale-if-error=60, stale-while-revalidate=60, {forbidding}");
         let text: &'static str = text.leak();
         let lines: &'static [_] = vec![("cache-control", text)].leak();
         let site = failing_later(lines);
@@ -604,7 +635,8 @@ async fn must_revalidate_never_stale() {
 async fn trailers_of_http_are_shared_and_not_stored() {
     let site = Site::new(|_| async {
         let mut response = with(&[], "x");
-        let trailers = HeaderMap::from_iter([("x-t".parse().unwrap(), HeaderValue::from_static("1"))]);
+        let trailers =
+            HeaderMap::from_iter([("x-t".parse().unwrap(), HeaderValue::from_static("1"))]);
         response.body_mut().0.push_back(Ok(Frame::trailers(trailers)));
         response
     });
@@ -703,12 +735,27 @@ fn all_mistakes_are_told_at_once() {
 
 #[tokio::test]
 async fn a_body_that_streams_is_given_as_it_comes() {
-    let site = Site::new(|_| async { with(&[("content-type", "text/event-stream")], "data: 1\n\n") });
+    let site =
+        Site::new(|_| async { with(&[("content-type", "text/event-stream")], "data: 1\n\n") });
     let front = front(users(&cache()), &site);
     let reply = send(&front, get("/users/1")).await;
-    assert_eq!((reply.text(), reply.cache()), (
-        "data: 1\n\n",
-        "cachekit; fwd=uri-miss; fwd-status=200; detail=streamed",
-    ));
+    assert_eq!(
+        (reply.text(), reply.cache()),
+        ("data: 1\n\n", "cachekit; fwd=uri-miss; fwd-status=200; detail=streamed",)
+    );
     let _: Script = Script::default();
+}
+
+#[tokio::test]
+async fn cache_status_says_why_it_is_missing() {
+    let (clock, builder) = testing::clock();
+    let cache = builder.build().unwrap();
+    let site = Site::numbered(&[]);
+    let front = front(users(&cache).vary(["accept"]), &site);
+    let ask = |accept| request("GET", "/users/1", &[("accept", accept)]);
+    assert!(send(&front, ask("a")).await.cache().contains("fwd=uri-miss"));
+    assert!(send(&front, ask("b")).await.cache().contains("fwd=vary-miss"));
+    cache.invalidate(user("1")).await;
+    assert!(send(&front, ask("b")).await.cache().contains("fwd=uri-miss"));
+    let _ = clock;
 }

@@ -58,7 +58,8 @@ async fn processes_share_responses_and_their_invalidation() {
 async fn two_processes_at_once_are_one_call() {
     let server = RedisServer::start();
     let (site, gate) = gated(&[]);
-    let fronts = [front(users(&over(&server).await), &site), front(users(&over(&server).await), &site)];
+    let fronts =
+        [front(users(&over(&server).await), &site), front(users(&over(&server).await), &site)];
     let asked: Vec<_> = fronts
         .into_iter()
         .map(|front| tokio::spawn(async move { at_once(&front, 50, || get("/users/1")).await }))

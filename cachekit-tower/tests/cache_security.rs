@@ -66,7 +66,9 @@ async fn per_principal_is_explicit() {
     let shared = front(users(&cache()).share_across_users(), &public);
     assert_eq!(send(&shared, ask("ada")).await.text(), "0");
     assert_eq!(send(&shared, ask("bob")).await.text(), "0");
-    assert!(public.seen.lock().unwrap().iter().all(|seen| !seen.headers.contains_key("authorization")));
+    assert!(
+        public.seen.lock().unwrap().iter().all(|seen| !seen.headers.contains_key("authorization"))
+    );
 
     let private = front(users(&cache()).share_across_users(), &site);
     send(&private, ask("ada")).await;
@@ -83,7 +85,8 @@ async fn secrets_never_stored() {
     let site = Site::numbered(&[]);
     let layer = users(&cache).per_credential().identity_secret("0123456789abcdef");
     let front = front(layer, &site);
-    let ask = || request("GET", "/users/1", &[("authorization", "Bearer tops3cret"), ("x-a", "h1dden")]);
+    let ask =
+        || request("GET", "/users/1", &[("authorization", "Bearer tops3cret"), ("x-a", "h1dden")]);
     send(&front, ask()).await;
     assert!(send(&front, ask()).await.is_hit());
     let mut connection = server.connection();
@@ -199,7 +202,11 @@ async fn is_private(lines: &'static [(&'static str, &'static str)], reason: &str
     for number in ["0", "1", "2"] {
         let reply = send(&front, get("/users/1")).await;
         assert_eq!(reply.text(), number, "{lines:?}");
-        assert!(reply.cache().ends_with(&format!("detail={reason}")), "{lines:?} {}", reply.cache());
+        assert!(
+            reply.cache().ends_with(&format!("detail={reason}")),
+            "{lines:?} {}",
+            reply.cache()
+        );
         for (name, value) in lines {
             assert!(reply.headers.get_all(*name).iter().any(|line| line == value), "{name}");
         }
@@ -208,7 +215,8 @@ async fn is_private(lines: &'static [(&'static str, &'static str)], reason: &str
 
 #[tokio::test]
 async fn set_cookie_never_shared() {
-    is_private(&[("set-cookie", "a=b"), ("cache-control", "public, max-age=60")], "set-cookie").await;
+    is_private(&[("set-cookie", "a=b"), ("cache-control", "public, max-age=60")], "set-cookie")
+        .await;
     is_private(&[("set-cookie2", "a=b")], "set-cookie").await;
     let site = Site::new(|_| async {
         let mut response = with(&[("set-cookie", "a=b")], "x");
@@ -254,7 +262,11 @@ async fn connection_cannot_hide_headers() {
 async fn errors_are_not_poison() {
     for status in [400_u16, 401, 403, 407, 408, 413, 414, 421, 425, 429, 431, 500, 502, 503] {
         let site = Site::new(move |_| async move {
-            replies::answer(status, &[("cache-control", "public, s-maxage=60, must-understand")], "no")
+            replies::answer(
+                status,
+                &[("cache-control", "public, s-maxage=60, must-understand")],
+                "no",
+            )
         });
         let front = front(users(&cache()), &site);
         for calls in 1..3 {

@@ -36,7 +36,8 @@ async fn serve(router: Router) -> SocketAddr {
 /// Sends a request over a connection of its own and reads to the end: head and body.
 async fn ask(address: SocketAddr, method: &str, path: &str, lines: &str) -> (String, Vec<u8>) {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: h.com\r\nconnection: close\r\n{lines}\r\n");
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nhost: h.com\r\nconnection: close\r\n{lines}\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut all = Vec::new();
     stream.read_to_end(&mut all).await.unwrap();
@@ -95,8 +96,7 @@ impl Users {
 async fn five_hundred_at_once_are_one_call_with_one_body() {
     let cache = replies::cache();
     let users = Users::open(&cache, 0).await;
-    let asked: Vec<_> =
-        (0..500).map(|_| tokio::spawn(get(users.address, "/users/7"))).collect();
+    let asked: Vec<_> = (0..500).map(|_| tokio::spawn(get(users.address, "/users/7"))).collect();
     until("it runs", || users.calls() == 1).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     users.gate.add_permits(1);
@@ -164,16 +164,14 @@ async fn two_users_never_share_even_if_the_key_forgets_them() {
         told.fetch_add(1, SeqCst);
         headers.get("authorization").map_or("nobody", |line| line.to_str().unwrap()).to_owned()
     };
-    let layer = CacheLayer::builder(&cache)
-        .key_with(|_| Ok(user("all")))
-        .ttl("60s")
-        .build()
-        .unwrap();
+    let layer =
+        CacheLayer::builder(&cache).key_with(|_| Ok(user("all"))).ttl("60s").build().unwrap();
     let router = Router::new().route("/me", routing::get(handler).layer(layer));
     let address = serve(router).await;
     for _ in 0..2 {
         for name in ["ada", "bob"] {
-            let (head, body) = ask(address, "GET", "/me", &format!("authorization: {name}\r\n")).await;
+            let (head, body) =
+                ask(address, "GET", "/me", &format!("authorization: {name}\r\n")).await;
             assert_eq!(body, name.as_bytes());
             assert!(head.contains("fwd=bypass; detail=credentials"), "{head}");
         }
@@ -235,7 +233,10 @@ async fn large_body_streams_unbuffered() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     // What was read before the limit, and what lies in the socket's buffers.
     let while_unread = given.load(SeqCst);
-    assert!(while_unread < PIECES / 2, "{while_unread} pieces were taken from a body that nobody reads");
+    assert!(
+        while_unread < PIECES / 2,
+        "{while_unread} pieces were taken from a body that nobody reads"
+    );
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.unwrap();
     let head = first.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;

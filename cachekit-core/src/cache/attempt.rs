@@ -231,9 +231,10 @@ impl Attempt {
         let mut old = None;
         if let Some((entry, now_ms)) = self.engine.local_under(&self.key().as_ref(), self.tags()) {
             old = Old::of_local(&entry, now_ms).map(Box::new);
-            match old.as_ref().map_or(Use::Answer(Status::Hit), |old| {
-                self.use_of(&old.age, &old.answer)
-            }) {
+            match old
+                .as_ref()
+                .map_or(Use::Answer(Status::Hit), |old| self.use_of(&old.age, &old.answer))
+            {
                 Use::Answer(status) => return role.hit(entry.into_answer(), status).into(),
                 Use::Renew(status) => {
                     let age = old.map(|old| old.age);

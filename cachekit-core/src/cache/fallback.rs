@@ -78,7 +78,8 @@ impl Attempt {
     /// A load failed that there is an old answer for: whether nobody of this process tries again for a while.
     pub(super) fn pauses_after_failure(&self, old: &mut Option<Box<Old>>) -> bool {
         let Some(old) = old.take() else { return false };
-        let Some(mut mark) = old.mark.filter(|_| self.may_fall_back_on(&old.age, &old.answer)) else {
+        let Some(mut mark) = old.mark.filter(|_| self.may_fall_back_on(&old.age, &old.answer))
+        else {
             return false;
         };
         mark.fail(self.ask.policy.retry_after_ms());

@@ -72,7 +72,8 @@ impl Policy {
         if let Some(life) = self.life(answer) {
             policy.ttl = Ttl::from_millis(life.fresh_ms, 0);
             policy.ttl_of = None;
-            policy.stale_while_revalidate_ms = life.revalidate_ms.min(self.stale_while_revalidate_ms);
+            policy.stale_while_revalidate_ms =
+                life.revalidate_ms.min(self.stale_while_revalidate_ms);
             policy.stale_if_error_ms = life.error_ms.min(self.stale_if_error_ms);
         }
         policy

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use cachekit_core::{Cache, Key, Policy, Ttl, key::{ResponseKeys, RuntimeTemplate}};
+use cachekit_core::{
+    Cache, Key, Policy, Ttl,
+    key::{ResponseKeys, RuntimeTemplate},
+};
 use http::{HeaderName, Method, request::Parts};
 
 use super::{
     CacheLayer, RequestDirectives,
     gates::Gates,
     judge::{Rules, WIDEST_MS},
+    memory::Memory,
     settings::{Settings, Shared},
     snapshot::Snapshot,
     vary::Declared,
@@ -228,7 +232,12 @@ impl CacheLayerBuilder {
         let entry = ResponseKeys::new(&self.name);
         let gates = Gates::new(self.uncacheable_for);
         let settings = self.settings(entry, place);
-        Ok(CacheLayer::new(Shared { settings, gates, warned: std::sync::Once::new() }))
+        Ok(CacheLayer::new(Shared {
+            settings,
+            gates,
+            memory: Memory::default(),
+            warned: std::sync::Once::new(),
+        }))
     }
 
     fn check(&mut self) {
@@ -239,7 +248,8 @@ impl CacheLayerBuilder {
         if self.ttl.is_some() && self.from_response {
             self.mistakes.add("`ttl(..)` and `ttl_from_response()` exclude one another");
         }
-        let keyed = matches!(self.credentials.sharing, Sharing::PerPrincipal(_) | Sharing::PerCredential);
+        let keyed =
+            matches!(self.credentials.sharing, Sharing::PerPrincipal(_) | Sharing::PerCredential);
         if keyed && self.secret.is_none() && self.cache.is_shared() {
             self.mistakes.add(
                 "`per_principal` and `per_credential` over Redis need `identity_secret(..)`, the same in all processes",

@@ -21,10 +21,7 @@ enum Read<R> {
 }
 
 /// Judges an answer and makes a snapshot of it.
-pub(super) async fn take<R, E>(
-    end: &End<R, E>,
-    response: Response<R>,
-) -> Result<Snapshot, Failure>
+pub(super) async fn take<R, E>(end: &End<R, E>, response: Response<R>) -> Result<Snapshot, Failure>
 where
     R: HttpBody<Data = Bytes>,
     R::Error: Into<BoxError>,

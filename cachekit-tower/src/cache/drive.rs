@@ -19,7 +19,7 @@ use super::{
     run::{Brought, End, Failure, Loading, Own, Run},
     settings::Shared,
 };
-use crate::{Body, BoxError, Rejection};
+use crate::{Body, BoxError, Rejection, security::Sharing};
 
 /// A request that is on its way.
 pub(crate) struct Drive {
@@ -29,6 +29,7 @@ pub(crate) struct Drive {
 }
 
 /// What a request is given, or that nothing is known yet.
+#[allow(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 enum Step<R, E> {
     Answer(Result<Response<Body<R>>, E>),
     /// Its own run is to begin, and nobody else's to be waited for.
@@ -188,12 +189,7 @@ impl Drive {
     }
 
     /// What a look comes to.
-    fn settle<R, E>(
-        &self,
-        (found, status): Looked,
-        own: &Own<R, E>,
-        parts: &Parts,
-    ) -> Step<R, E> {
+    fn settle<R, E>(&self, (found, status): Looked, own: &Own<R, E>, parts: &Parts) -> Step<R, E> {
         let settings = &self.shared.settings;
         let brought = own.take();
         let found = match (found, status) {
@@ -216,6 +212,10 @@ impl Drive {
                     self.shared.gates.unmark(&self.wanted.digest);
                 }
                 let status = self.status_of(&snapshot, status, extras.as_ref());
+                if snapshot.is_kept() {
+                    let end_ms = snapshot.stored_ms.saturating_add(snapshot.span.fresh_ms);
+                    self.shared.memory.note(self.wanted.place, self.wanted.digest, end_ms);
+                }
                 observe::answered(settings, status, &snapshot);
                 Ok(settings.respond(&self.wanted, &snapshot, Given { status, extras }))
             }
@@ -267,17 +267,20 @@ impl Drive {
         }
     }
 
-    fn forwarded(
-        &self,
-        status: http::StatusCode,
-        detail: Option<&'static str>,
-    ) -> CacheStatus {
+    fn forwarded(&self, status: http::StatusCode, detail: Option<&'static str>) -> CacheStatus {
         let (stored, collapsed) = (false, false);
         CacheStatus::Forwarded { why: self.why(), status: Some(status), stored, collapsed, detail }
     }
 
     fn why(&self) -> Forward {
-        if self.wanted.anew { Forward::Request } else { Forward::UriMiss }
+        if self.wanted.anew {
+            return Forward::Request;
+        }
+        let settings = &self.shared.settings;
+        let Wanted { place, digest, .. } = &*self.wanted;
+        let varies = !settings.declared.is_empty()
+            && matches!(settings.credentials.sharing, Sharing::Bypass);
+        self.shared.memory.why(*place, digest, varies, self.arrived_ms)
     }
 }
 

@@ -28,7 +28,12 @@ pub(crate) struct Driven<R: Send + 'static, E: Send + 'static> {
 }
 
 impl<R: Send + 'static, E: Send + 'static> Driven<R, E> {
-    pub(crate) fn new(looking: Looking, cache: Cache, seat: Arc<Seat>, own: Arc<Own<R, E>>) -> Self {
+    pub(crate) fn new(
+        looking: Looking,
+        cache: Cache,
+        seat: Arc<Seat>,
+        own: Arc<Own<R, E>>,
+    ) -> Self {
         Self { looking: Some(looking), cache, seat, own }
     }
 }

@@ -78,7 +78,8 @@ impl Gates {
             markers.retain(|_, until| now < *until);
         }
         if markers.len() >= MOST_MARKERS
-            && let Some(oldest) = markers.iter().min_by_key(|(_, until)| **until).map(|(key, _)| *key)
+            && let Some(oldest) =
+                markers.iter().min_by_key(|(_, until)| **until).map(|(key, _)| *key)
         {
             markers.remove(&oldest);
         }

@@ -50,7 +50,7 @@ pub(crate) enum Verdict {
 
 /// Whether entries of this status exist.
 pub(crate) fn may_be_stored(status: StatusCode) -> bool {
-    matches!(kind(status), Some(_))
+    kind(status).is_some()
 }
 
 /// How much a response of a status must say to be stored.
@@ -209,14 +209,9 @@ fn reflects_origin(headers: &HeaderMap) -> bool {
 
 /// Whether the page has a word in it that must be another each time.
 fn has_nonce(headers: &HeaderMap) -> bool {
-    let policies = [
-        header::CONTENT_SECURITY_POLICY,
-        header::CONTENT_SECURITY_POLICY_REPORT_ONLY,
-    ];
+    let policies = [header::CONTENT_SECURITY_POLICY, header::CONTENT_SECURITY_POLICY_REPORT_ONLY];
     let mut lines = policies.iter().flat_map(|name| headers.get_all(name));
-    lines.any(|line| {
-        line.as_bytes().windows(7).any(|part| part.eq_ignore_ascii_case(b"'nonce-"))
-    })
+    lines.any(|line| line.as_bytes().windows(7).any(|part| part.eq_ignore_ascii_case(b"'nonce-")))
 }
 
 fn drawn(ttl: Option<Ttl>) -> Duration {
@@ -270,7 +265,8 @@ mod tests {
     #[test]
     fn response_table() {
         let control = |text: &'static str| [("cache-control", text)];
-        let table: &[(u16, &[(&str, &str)], Verdict)] = &[
+        type Row<'a> = (u16, &'a [(&'a str, &'a str)], Verdict);
+        let table: &[Row<'_>] = &[
             (200, &[], stored(30_000)),
             (200, &control("max-age=60"), stored(60_000)),
             (200, &control("max-age=999999"), stored(3_600_000)),

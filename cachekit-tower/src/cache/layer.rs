@@ -17,7 +17,6 @@ pub struct CacheLayer {
 
 impl CacheLayer {
     /// Starts building a layer over `cache`.
-    #[must_use]
     pub fn builder(cache: &Cache) -> CacheLayerBuilder {
         CacheLayerBuilder::new(cache)
     }

@@ -77,6 +77,7 @@ mod gates;
 mod headers;
 mod judge;
 mod layer;
+mod memory;
 mod observe;
 mod options;
 mod read;

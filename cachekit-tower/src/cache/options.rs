@@ -24,11 +24,7 @@ impl CacheLayerBuilder {
 
     /// A unary gRPC method that changes nothing, and the group of its responses, of the decoded message.
     #[cfg(feature = "grpc")]
-    pub fn method<M>(
-        mut self,
-        path: &str,
-        key: impl Fn(&M) -> Key + Send + Sync + 'static,
-    ) -> Self
+    pub fn method<M>(mut self, path: &str, key: impl Fn(&M) -> Key + Send + Sync + 'static) -> Self
     where
         M: prost::Message + Default,
     {

@@ -51,6 +51,8 @@ impl Passed {
 pub(crate) struct Wanted {
     pub(crate) kind: Kind,
     pub(crate) digest: Digest,
+    /// Host, path and query.
+    pub(crate) place: u64,
     pub(crate) groups: Vec<Key>,
     pub(crate) entry: Key,
     /// What runs see of it.
@@ -148,7 +150,10 @@ impl Shared {
             identity.part(Part::Group, group.as_str());
         }
         settings.shown.write(&seen.headers, &mut identity);
-        settings.credentials.admit(parts, &mut identity).map_err(|_| Passed::bypass(kind, "credentials"))?;
+        settings
+            .credentials
+            .admit(parts, &mut identity)
+            .map_err(|_| Passed::bypass(kind, "credentials"))?;
         if let Some(body) = body {
             write_body(parts, kind, body, &mut identity);
         }
@@ -162,6 +167,7 @@ impl Shared {
         Ok(Box::new(Wanted {
             kind,
             digest,
+            place: self.memory.place(&host, key::original_uri(parts).path(), query),
             entry: settings.entry_key(&digest),
             groups,
             is_head: parts.method == Method::HEAD,

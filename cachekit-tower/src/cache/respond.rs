@@ -5,11 +5,7 @@ use std::time::SystemTime;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use super::{
-    cache_status::CacheStatus,
-    request::Wanted,
-    rfc9111,
-    run::Extras,
-    settings::Settings,
+    cache_status::CacheStatus, request::Wanted, rfc9111, run::Extras, settings::Settings,
     snapshot::Snapshot,
 };
 use crate::{Body, Kind, conditional};

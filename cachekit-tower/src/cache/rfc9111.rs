@@ -76,8 +76,10 @@ impl Directives {
             directives.read(line.as_bytes());
         }
         if !headers.contains_key(header::CACHE_CONTROL) {
-            let pragma = headers.get_all(header::PRAGMA).iter().flat_map(|line| members(line.as_bytes()));
-            directives.no_cache |= pragma.filter_map(Result::ok).any(|member| is(member, b"no-cache"));
+            let pragma =
+                headers.get_all(header::PRAGMA).iter().flat_map(|line| members(line.as_bytes()));
+            directives.no_cache |=
+                pragma.filter_map(Result::ok).any(|member| is(member, b"no-cache"));
         }
         directives
     }
@@ -239,10 +241,8 @@ mod tests {
     fn headers(lines: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
-            headers.append(
-                HeaderName::from_bytes(name.as_bytes()).unwrap(),
-                value.parse().unwrap(),
-            );
+            headers
+                .append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
         }
         headers
     }
@@ -260,19 +260,31 @@ mod tests {
             (&[""], none.clone()),
             (&[", ,"], none.clone()),
             (&["PRIVATE"], Directives { private: true, ..none.clone() }),
-            (&["nO-StOrE, No-CaChE"], Directives { no_store: true, no_cache: true, ..none.clone() }),
+            (
+                &["nO-StOrE, No-CaChE"],
+                Directives { no_store: true, no_cache: true, ..none.clone() },
+            ),
             (&["private=\"x-a, x-b\""], Directives { private: true, ..none.clone() }),
             (&["ext=\"no-store, max-age=9\""], none.clone()),
             (&["ext=\"a\\\", no-store\""], none.clone()),
             (&["ext=\"a\\\\\", no-store"], Directives { no_store: true, ..none.clone() }),
             (&["max-age=60"], Directives { max_age: Seconds::Said(60), ..none.clone() }),
             (&["MAX-AGE = \"60\""], Directives { max_age: Seconds::Said(60), ..none.clone() }),
-            (&["max-age=60, max-age=60"], Directives { max_age: Seconds::Said(60), ..none.clone() }),
-            (&["max-age=60", "max-age=61"], Directives { max_age: Seconds::Unclear, ..none.clone() }),
+            (
+                &["max-age=60, max-age=60"],
+                Directives { max_age: Seconds::Said(60), ..none.clone() },
+            ),
+            (
+                &["max-age=60", "max-age=61"],
+                Directives { max_age: Seconds::Unclear, ..none.clone() },
+            ),
             (&["max-age=-1"], Directives { max_age: Seconds::Unclear, ..none.clone() }),
             (&["max-age"], Directives { max_age: Seconds::Unclear, ..none.clone() }),
             (&["max-age=1.5"], Directives { max_age: Seconds::Unclear, ..none.clone() }),
-            (&["max-age=2147483649"], Directives { max_age: Seconds::Said(1 << 31), ..none.clone() }),
+            (
+                &["max-age=2147483649"],
+                Directives { max_age: Seconds::Said(1 << 31), ..none.clone() },
+            ),
             (
                 &["max-age=99999999999999999999999"],
                 Directives { max_age: Seconds::Said(1 << 31), ..none.clone() },
@@ -324,10 +336,7 @@ mod tests {
             (&[("expires", "0")], Lifetime::Secs(0)),
             (&[("expires", "soon")], Lifetime::Secs(0)),
             (&[("expires", "Sun, 06 Nov 1994 08:40:37 GMT")], Lifetime::Secs(0)),
-            (
-                &[("expires", "Sun, 06 Nov 1994 08:50:37 GMT"), ("expires", NOW)],
-                Lifetime::Secs(0),
-            ),
+            (&[("expires", "Sun, 06 Nov 1994 08:50:37 GMT"), ("expires", NOW)], Lifetime::Secs(0)),
             (
                 &[
                     ("date", "Sun, 06 Nov 1994 08:50:27 GMT"),

@@ -97,8 +97,7 @@ impl<R, E> Own<R, E> {
     }
 
     fn put(&self, brought: Brought<R, E>) {
-        let earlier =
-            self.brought.lock().unwrap_or_else(PoisonError::into_inner).replace(brought);
+        let earlier = self.brought.lock().unwrap_or_else(PoisonError::into_inner).replace(brought);
         drop(earlier);
     }
 }

@@ -2,10 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cachekit_core::{Cache, Key, Policy, key::{ResponseKeys, RuntimeTemplate}};
+use cachekit_core::{
+    Cache, Key, Policy,
+    key::{ResponseKeys, RuntimeTemplate},
+};
 use http::{HeaderName, Method, request::Parts};
 
-use super::{directives::RequestDirectives, gates::Gates, judge::Rules, vary::Declared};
+use super::{
+    directives::RequestDirectives, gates::Gates, judge::Rules, memory::Memory, vary::Declared,
+};
 use crate::{
     collect::Bounds,
     grpc::Methods,
@@ -55,6 +60,7 @@ pub(crate) struct Settings {
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) gates: Arc<Gates>,
+    pub(crate) memory: Memory,
     /// That nothing has a route is said once.
     pub(crate) warned: std::sync::Once,
 }

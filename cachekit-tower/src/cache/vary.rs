@@ -97,7 +97,8 @@ fn best_encoding(lines: &[&HeaderValue]) -> Option<HeaderValue> {
 
 /// The members of a list with their weights in thousandths.
 fn weighted(lines: &[&HeaderValue]) -> Vec<(String, u16)> {
-    let members = lines.iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
+    let members =
+        lines.iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
     members.filter_map(weighted_member).collect()
 }
 

@@ -115,7 +115,8 @@ pub fn with(lines: &[(&str, &str)], body: impl Into<Bytes>) -> Response<Script> 
 
 pub fn answer(status: u16, lines: &[(&str, &str)], body: impl Into<Bytes>) -> Response<Script> {
     let response = Response::builder().status(status);
-    let response = lines.iter().fold(response, |response, (name, value)| response.header(*name, *value));
+    let response =
+        lines.iter().fold(response, |response, (name, value)| response.header(*name, *value));
     response.body(Script::text(body)).unwrap()
 }
 
@@ -173,7 +174,8 @@ pub fn request(method: &str, path: &str, lines: &[(&str, &str)]) -> Request<Whol
     let request = Request::builder().method(method).uri(path);
     let has_host = lines.iter().any(|(name, _)| *name == "host");
     let request = if has_host { request } else { request.header("host", "h.com") };
-    let request = lines.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let request =
+        lines.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     request.body(Full::default()).unwrap()
 }
 
@@ -181,7 +183,10 @@ pub fn get(path: &str) -> Request<Whole> {
     request("GET", path, &[])
 }
 
-pub async fn try_send(front: &Front, request: Request<Whole>) -> Result<Response<Body<Script>>, BoxError> {
+pub async fn try_send(
+    front: &Front,
+    request: Request<Whole>,
+) -> Result<Response<Body<Script>>, BoxError> {
     front.clone().oneshot(request).await
 }
 

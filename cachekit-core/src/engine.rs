@@ -9,7 +9,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     audit::Sites,
-    cache::{Answer, Copies, LastKnown, Lifetime, Limits, Looks, Marks, Policy, Renewals, Turns},
+    cache::{
+        Answer, Copies, LastKnown, Lifetime, Limits, Looks, Marks, Policy, Renewals, Tasks, Turns,
+    },
     clock::Clock,
     entry::{Id, Stamp},
     key::{Key, KeyRef, StoredKey},
@@ -38,6 +40,8 @@ pub(crate) struct Engine {
     pub(crate) looks: Looks,
     pub(crate) marks: Marks,
     pub(crate) renewals: Renewals,
+    /// What outlives its callers.
+    pub(crate) tasks: Arc<Tasks>,
     pub(crate) sites: Sites,
     pub(crate) locks: Arc<Locks>,
     /// Set while more keys wait for their invalidation than the queue may hold.

@@ -56,9 +56,9 @@ pub use crate::{
 };
 pub use crate::{
     cache::{
-        Cache, CacheBuilder, Fence, Fresh, Freshness, HasTtl, Health, LocalState, Outcome, Peek,
-        Policy, Previous, Receipt, Scope, Status, StoreChange, Tagged, Weigh, bypass, inherit,
-        refresh, with_freshness, with_receipt, with_status,
+        Cache, CacheBuilder, Fence, Fresh, Freshness, HasLife, HasTtl, Health, Life, LocalState,
+        Outcome, Peek, Policy, Previous, Receipt, Scope, Status, StoreChange, Tagged, ToldError,
+        Weigh, bypass, inherit, refresh, with_freshness, with_receipt, with_status,
     },
     clock::ManualClock,
     error::{Error, ErrorKind},

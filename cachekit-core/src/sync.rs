@@ -27,11 +27,14 @@ mod real {
         }
 
         /// Runs `future` on the current runtime, or on the one that was current at the start;
-        /// without either it is dropped.
-        pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-            if let Some(handle) = Handle::try_current().ok().or_else(|| self.0.clone()) {
+        /// without either it is dropped, and this is `false`.
+        pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> bool {
+            let handle = Handle::try_current().ok().or_else(|| self.0.clone());
+            let found = handle.is_some();
+            if let Some(handle) = handle {
                 drop(handle.spawn(future));
             }
+            found
         }
     }
 
@@ -105,9 +108,10 @@ mod scheduled {
             Self
         }
 
-        pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> bool {
             let task = shuttle::future::spawn(future);
             BACKGROUND.with_borrow_mut(|background| background.push(task.abort_handle()));
+            true
         }
     }
 

@@ -54,6 +54,10 @@ impl Mistakes {
         self.check(time)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Ends building `layer`, such as `"the singleflight layer"`.
     pub(crate) fn finish(self, layer: &'static str) -> Result<(), BuildError> {
         if self.0.is_empty() { Ok(()) } else { Err(BuildError { layer, mistakes: self.0 }) }

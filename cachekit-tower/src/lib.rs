@@ -1,5 +1,6 @@
 //! Tower layers that bring cachekit to axum and tonic.
 //!
+//! * [`cache`]: keeps whole responses.
 //! * [`scope`]: binds a [`Cache`](cachekit_core::Cache) to everything that happens in a request.
 //! * [`singleflight`]: identical concurrent requests run the handler once.
 //!
@@ -10,6 +11,7 @@
 
 mod body;
 mod builder;
+pub mod cache;
 mod collect;
 mod conditional;
 mod flight;
@@ -26,10 +28,6 @@ pub mod singleflight;
 mod stack;
 mod time;
 
-#[doc(inline)]
-pub use crate::scope::{Scope, ScopeLayer};
-#[doc(inline)]
-pub use crate::singleflight::SingleflightLayer;
 pub use crate::{
     body::Body,
     builder::{BuildError, IntoTime},
@@ -38,6 +36,12 @@ pub use crate::{
     reject::{ContentionCode, Rejection},
     security::{PeerCertificate, Principal},
     stack::ServiceBuilderExt,
+};
+#[doc(inline)]
+pub use crate::{
+    cache::{CacheLayer, Freshness},
+    scope::{Scope, ScopeLayer},
+    singleflight::SingleflightLayer,
 };
 
 /// An error of a body's or a service's, whatever it is.

@@ -15,8 +15,8 @@ use crate::{
 
 impl Attempt {
     /// What to do with an entry that the leader found.
-    pub(super) fn use_of(&self, age: &Age) -> Use {
-        Use::of(&self.engine, &self.key().as_ref(), &self.ask.policy, age)
+    pub(super) fn use_of(&self, age: &Age, answer: &Answer) -> Use {
+        Use::of(&self.engine, &self.key().as_ref(), &self.ask.policy.of(answer), age)
     }
 
     /// A load in the background for an entry that the leader found.
@@ -56,7 +56,7 @@ impl Attempt {
         patient: bool,
     ) -> Next {
         let age = Age::of(&found);
-        match self.use_of(&age) {
+        match self.use_of(&age, &found.answer) {
             Use::Answer(status) => Next::Hit(sent, found.answer, status),
             Use::Renew(status) => {
                 self.renewal = self.renewal(age, &found.answer);

@@ -231,7 +231,10 @@ impl Attempt {
         let mut old = None;
         if let Some((entry, now_ms)) = self.engine.local_under(&self.key().as_ref(), self.tags()) {
             old = Old::of_local(&entry, now_ms).map(Box::new);
-            match old.as_ref().map_or(Use::Answer(Status::Hit), |old| self.use_of(&old.age)) {
+            match old
+                .as_ref()
+                .map_or(Use::Answer(Status::Hit), |old| self.use_of(&old.age, &old.answer))
+            {
                 Use::Answer(status) => return role.hit(entry.into_answer(), status).into(),
                 Use::Renew(status) => {
                     let age = old.map(|old| old.age);
@@ -309,6 +312,9 @@ impl Attempt {
             Err(verdict) => return verdict,
         };
         let Some(lifetime) = self.ask.policy.draw_lifetime(&answer) else {
+            if self.ask.policy.is_for_now(&answer) {
+                return self.settle_unkept(role, &lease, &answer);
+            }
             let settled = role.unknown(&answer);
             return self.after(settled, role);
         };
@@ -332,7 +338,7 @@ impl Attempt {
 
     /// The stamps of a value that is about to enter the in-process tier. From here on nobody joins: who came after a
     /// tag's invalidation is told apart by the generations that are compared after the fill.
-    fn stamps_of_fill(&self, role: &Role, stamps: Option<Stamps>) -> Option<Stamps> {
+    pub(super) fn stamps_of_fill(&self, role: &Role, stamps: Option<Stamps>) -> Option<Stamps> {
         let stamps = stamps?;
         role.fill_sent();
         match mutant::on(Mutant::StampAfterLoad) {

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::{Cache, Copies, LastKnown, Looks, Marks, Renewals, StoreChange, Turns};
+use super::{Cache, Copies, LastKnown, Looks, Marks, Renewals, StoreChange, Tasks, Turns};
 use crate::{
     audit::Sites,
     clock::Clock,
@@ -222,7 +222,7 @@ impl CacheBuilder {
         self
     }
 
-    /// How long [`Cache::shutdown`] waits for invalidations; 10 s by default.
+    /// How long [`Cache::shutdown`] waits for [tracked](Cache::track) work and for invalidations; 10 s by default.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.limits.shutdown_timeout = timeout;
         self
@@ -285,6 +285,7 @@ impl CacheBuilder {
             looks: Looks::new(),
             marks: Marks::new(),
             renewals: Renewals::new(self.limits.refresh_limit),
+            tasks: Arc::new(Tasks::new()),
             sites: Sites::default(),
             locks,
             bypass_all: AtomicBool::new(false),

@@ -21,7 +21,8 @@ impl Start {
     ) -> Option<Self> {
         let age = Age::of_local(entry.extra()?, now_ms);
         let waits = ask.policy.patience_with_old().is_some();
-        let (status, renews) = match Use::of(engine, &key.as_ref(), &ask.policy, &age) {
+        let policy = ask.policy.of(entry.answer());
+        let (status, renews) = match Use::of(engine, &key.as_ref(), &policy, &age) {
             Use::Answer(status) => (status, false),
             Use::Renew(status) => (status, !engine.marks.is_taken(&key.as_ref(), now_ms)),
             Use::Load { .. } => return None,

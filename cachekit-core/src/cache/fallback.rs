@@ -57,9 +57,10 @@ impl AtHand {
 
 impl Attempt {
     /// Whether an entry so old is an answer should the load fail.
-    pub(super) fn may_fall_back_on(&self, age: &Age) -> bool {
+    pub(super) fn may_fall_back_on(&self, age: &Age, answer: &Answer) -> bool {
+        let policy = self.ask.policy.of(answer);
         let overdue = age.left_ms.filter(|left| *left <= 0);
-        overdue.is_some_and(|left| self.ask.policy.tolerates(left.unsigned_abs()))
+        overdue.is_some_and(|left| policy.tolerates(left.unsigned_abs()))
     }
 
     /// Whether there is such an entry in this process.
@@ -68,14 +69,17 @@ impl Attempt {
             return false;
         }
         let found = self.engine.local_under(&self.key().as_ref(), self.tags());
-        let age = found.and_then(|(entry, now_ms)| Some(Age::of_local(entry.extra()?, now_ms)));
-        age.is_some_and(|age| self.may_fall_back_on(&age))
+        found.is_some_and(|(entry, now_ms)| {
+            let age = entry.extra().map(|extra| Age::of_local(extra, now_ms));
+            age.is_some_and(|age| self.may_fall_back_on(&age, entry.answer()))
+        })
     }
 
     /// A load failed that there is an old answer for: whether nobody of this process tries again for a while.
     pub(super) fn pauses_after_failure(&self, old: &mut Option<Box<Old>>) -> bool {
         let Some(old) = old.take() else { return false };
-        let Some(mut mark) = old.mark.filter(|_| self.may_fall_back_on(&old.age)) else {
+        let Some(mut mark) = old.mark.filter(|_| self.may_fall_back_on(&old.age, &old.answer))
+        else {
             return false;
         };
         mark.fail(self.ask.policy.retry_after_ms());
@@ -101,7 +105,9 @@ impl Attempt {
         }
         match AtHand::look(&self.engine, self.key(), &self.ask, self.tags()).await {
             Ok(Some(AtHand::Fresh(answer))) => role.hit(answer, Status::Hit).into(),
-            Ok(Some(AtHand::Stale(answer, for_ms))) if self.ask.policy.tolerates(for_ms) => {
+            Ok(Some(AtHand::Stale(answer, for_ms)))
+                if self.ask.policy.of(&answer).tolerates(for_ms) =>
+            {
                 self.engine.reporter.stale(self.key().template(), "crowded");
                 role.hit(answer, Status::Stale).into()
             }
@@ -163,7 +169,7 @@ impl Way {
         };
         match found {
             Some(AtHand::Fresh(answer)) => return Some(Verdict::Answer(answer, Status::Joined)),
-            Some(AtHand::Stale(answer, for_ms)) if ask.policy.tolerates(for_ms) => {
+            Some(AtHand::Stale(answer, for_ms)) if ask.policy.of(&answer).tolerates(for_ms) => {
                 engine.reporter.stale(template, reason);
                 return Some(Verdict::Answer(answer, Status::Stale));
             }

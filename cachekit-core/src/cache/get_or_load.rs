@@ -181,7 +181,22 @@ where
     F: Fn() -> Fut,
     Fut: Future<Output = Result<T, E>> + Send + 'static,
 {
-    let form = Form::<Result<T, E>>::result();
+    refreshing(call, key, policy, Form::result(), load).await
+}
+
+pub(super) async fn refreshing<T, E, F, Fut>(
+    call: Call<'_>,
+    key: Key,
+    policy: &Policy,
+    form: Form<Result<T, E>>,
+    load: F,
+) -> Result<T, E>
+where
+    T: Value,
+    E: 'static,
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<T, E>> + Send + 'static,
+{
     let job = |load: &F| -> Job {
         let (load, split) = (load(), form.split);
         Box::pin(async move { Brought(split(&load.await), None) })

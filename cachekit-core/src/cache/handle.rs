@@ -8,6 +8,7 @@ use crate::{
     engine::Engine,
     error::{Error, ErrorKind},
     key::Key,
+    sync,
     write::Writers,
 };
 
@@ -201,14 +202,15 @@ impl Cache {
         tags.into_iter().zip(outcomes).map(|(tag, (_, outcome))| (tag, outcome)).collect()
     }
 
-    /// Waits until every invalidation, delayed ones included, has reached the store, up to the
-    /// builder's [`shutdown_timeout`](CacheBuilder::shutdown_timeout), then as long until the locks whose guards were
-    /// dropped are released, and closes the connection. Locks that are still held run out.
+    /// Waits until all [tracked](Self::track) work has ended, every invalidation, delayed ones included, has reached
+    /// the store, and the locks whose guards were dropped are released, up to the builder's
+    /// [`shutdown_timeout`](CacheBuilder::shutdown_timeout) for all of it, and closes the connection. Locks that are
+    /// still held run out.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ShuttingDown`] with the number of keys that are still pending. They are lost
-    /// with the process; other processes may serve their old entries until those expire.
+    /// [`ErrorKind::ShuttingDown`] with the number of tasks that still run and of keys that are still pending. They are
+    /// lost with the process; other processes may serve their old entries until those expire.
     ///
     /// # Cancel safety
     ///
@@ -216,16 +218,23 @@ impl Cache {
     pub async fn shutdown(&self) -> Result<(), Error> {
         let Some(engine) = self.engine() else { return Ok(()) };
         engine.renewals.end();
-        let left = engine.queue.drain(engine.limits.shutdown_timeout).await;
-        engine.locks.settle(engine.limits.shutdown_timeout).await;
+        let limit = engine.limits.shutdown_timeout;
+        let began = sync::now();
+        let rest = || limit.saturating_sub(sync::now().saturating_duration_since(began));
+        // First: what they write is invalidated at their end.
+        let running = engine.tasks.drain(limit).await;
+        let left = engine.queue.drain(rest()).await;
+        engine.locks.settle(rest()).await;
         engine.store.shutdown().await;
-        match left {
-            0 => Ok(()),
-            left => {
-                let message = format!("{left} invalidations had not reached the store");
-                Err(Error::new(ErrorKind::ShuttingDown, "shut the cache down", message))
-            }
-        }
+        let message = match (running, left) {
+            (0, 0) => return Ok(()),
+            (0, left) => format!("{left} invalidations had not reached the store"),
+            (running, 0) => format!("{running} tracked tasks had not ended"),
+            (running, left) => format!(
+                "{running} tracked tasks had not ended, {left} invalidations had not reached the store"
+            ),
+        };
+        Err(Error::new(ErrorKind::ShuttingDown, "shut the cache down", message))
     }
 
     /// What this cache's call sites read and invalidate, so far as they have run.
@@ -238,6 +247,23 @@ impl Cache {
     #[must_use]
     pub fn entry_count(&self) -> usize {
         self.engine().and_then(|engine| engine.tier.as_ref()).map_or(0, |tier| tier.len())
+    }
+}
+
+/// What those have to know who build on a cache.
+impl Cache {
+    /// Whether processes share what is cached, through a store such as Redis.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.engine().is_some_and(|engine| !matches!(engine.store, crate::store::Store::Embedded))
+    }
+
+    /// Whether the in-process tier is bounded by what its entries weigh, not by their number: then values should
+    /// [say what they weigh](crate::Policy::weighed).
+    #[must_use]
+    pub fn is_bounded_by_weight(&self) -> bool {
+        let tier = self.engine().and_then(|engine| engine.tier.as_ref());
+        tier.is_some_and(crate::tier::Map::is_by_weight)
     }
 }
 

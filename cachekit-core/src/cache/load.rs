@@ -11,6 +11,11 @@ use crate::{
     store::{Expected, Fill, Filled, Hold, StoreError},
 };
 
+/// What takes the place of the lease where a value is not kept, for a moment: only that it could is of interest, for
+/// then nothing was invalidated. No reader of values takes it for one.
+static UNKEPT: Answer = Answer::Absent;
+const AT_ONCE: Lifetime = Lifetime { fresh_ms: 1, kept_ms: 1, told: false };
+
 /// What a load's value may take the place of: a lease, which the watchdog extends while it is held, or an entry that
 /// is out of date.
 #[derive(Debug)]
@@ -30,7 +35,8 @@ pub(super) struct Filling {
     pub(super) role: Role,
     lease: Leased,
     answer: Answer,
-    lifetime: Lifetime,
+    /// None for an answer that is shared and not kept.
+    lifetime: Option<Lifetime>,
 }
 
 impl Attempt {
@@ -66,7 +72,10 @@ impl Attempt {
     ) -> Result<Filling, Option<Verdict>> {
         let answer = self.loaded(&role, &mut lease.old, split)?;
         match self.ask.policy.draw_lifetime(&answer) {
-            Some(lifetime) => Ok(Filling { role, lease, answer, lifetime }),
+            Some(lifetime) => Ok(Filling { role, lease, answer, lifetime: Some(lifetime) }),
+            None if self.ask.policy.is_for_now(&answer) => {
+                Ok(Filling { role, lease, answer, lifetime: None })
+            }
             None => {
                 let settled = role.unknown(&answer);
                 Err(self.after(settled, role))
@@ -80,12 +89,12 @@ impl Attempt {
         let cost = self.engine.clock.now_ms().saturating_sub(lease.began_ms);
         Ok(Fill {
             expected: lease.expected,
-            answer,
+            answer: if lifetime.is_some() { answer } else { &UNKEPT },
             codec,
-            lifetime: *lifetime,
+            lifetime: lifetime.unwrap_or(AT_ONCE),
             load_cost_ms: cost.try_into().unwrap_or(u32::MAX),
             stamps: lease.stamps.clone(),
-            local: self.ask.policy.is_in_process(),
+            local: lifetime.is_some() && self.ask.policy.is_in_process(),
         })
     }
 

@@ -66,7 +66,7 @@ impl Look {
     /// What is under the key, if it is an answer at its age.
     fn aged(&self, found: Found) -> Option<Seen> {
         let (engine, key, age) = (&self.engine, &self.key, Age::of(&found));
-        match Use::of(engine, &key.as_ref(), &self.ask.policy, &age) {
+        match Use::of(engine, &key.as_ref(), &self.ask.policy.of(&found.answer), &age) {
             Use::Answer(status) => Some((found.answer, status, None)),
             Use::Renew(status) => {
                 let renewal =

@@ -19,6 +19,7 @@ mod freshness;
 mod get_or_load;
 mod handle;
 mod health;
+mod life;
 #[cfg(any(feature = "redis", shuttle))]
 mod load;
 #[cfg(feature = "redis")]
@@ -46,8 +47,11 @@ mod stamps;
 mod start;
 mod tagged;
 mod timeout;
+mod told_errors;
 mod tolerance;
+mod track;
 mod turns;
+mod unkept;
 
 pub(crate) use aging::{Age, Old, Use};
 pub(crate) use answer::Answer;
@@ -63,6 +67,7 @@ pub use fence::Fence;
 pub use freshness::{Freshness, with_freshness};
 pub use handle::Cache;
 pub use health::{Health, StoreChange};
+pub use life::{HasLife, Life};
 #[cfg(feature = "redis")]
 pub use local::LocalTier;
 pub use local_state::LocalState;
@@ -84,4 +89,6 @@ pub use scope::Scope;
 pub(crate) use stamps::Tags;
 pub(crate) use start::{Start, Way};
 pub use tagged::Tagged;
+pub use told_errors::ToldError;
+pub(crate) use track::Tasks;
 pub(crate) use turns::Turns;

@@ -2,14 +2,14 @@
 
 use std::{any::Any, time::Duration};
 
-use super::{Age, Answer, ahead::Ahead, bounds::Bounds};
+use super::{Age, Answer, ahead::Ahead, bounds::Bounds, life::LifeOf};
 use crate::ttl::Ttl;
 
 /// How long an absence is kept where nothing else is said, unless values live even shorter.
 const NEGATIVE_TTL: Duration = Duration::from_secs(30);
 
 type Weigher = fn(&(dyn Any + Send + Sync)) -> u32;
-type TtlOf = fn(&(dyn Any + Send + Sync)) -> Option<Ttl>;
+pub(super) type TtlOf = fn(&(dyn Any + Send + Sync)) -> Option<Ttl>;
 
 /// How the answers of one function are kept.
 ///
@@ -28,18 +28,19 @@ type TtlOf = fn(&(dyn Any + Send + Sync)) -> Option<Ttl>;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    ttl: Ttl,
+    pub(super) ttl: Ttl,
     negative: Negative,
     weigher: Option<Weigher>,
     in_process: bool,
-    stale_while_revalidate_ms: u64,
+    pub(super) stale_while_revalidate_ms: u64,
     pub(super) stale_if_error_ms: u64,
     pub(super) bounds: Bounds,
     revalidate_within_ms: u64,
     ahead: Option<Ahead>,
     /// Whether the caller can load in the background.
     background: bool,
-    ttl_of: Option<TtlOf>,
+    pub(super) ttl_of: Option<TtlOf>,
+    pub(super) life_of: Option<LifeOf>,
 }
 
 /// How long an answer is good, and how long it is kept for those who may use one that is out of date.
@@ -113,6 +114,7 @@ impl Policy {
             ahead: None,
             background: false,
             ttl_of: None,
+            life_of: None,
         }
     }
 
@@ -184,6 +186,13 @@ impl Policy {
 
     /// How long this answer is good and kept, its TTL drawn anew; `None` if it is not to be kept.
     pub(crate) fn draw_lifetime(&self, answer: &Answer) -> Option<Lifetime> {
+        if self.is_for_now(answer) {
+            return None;
+        }
+        self.of(answer).draw(answer)
+    }
+
+    fn draw(&self, answer: &Answer) -> Option<Lifetime> {
         let fresh_ms = self.draw_ttl_ms(answer)?;
         let stale_ms = self.stale_while_revalidate_ms.max(self.stale_if_error_ms);
         let kept_ms = fresh_ms.saturating_add(stale_ms.max(self.revalidate_within_ms));

@@ -87,7 +87,8 @@ impl Attempt {
     }
 
     pub(super) async fn begin(&mut self, role: Role, lease: Leased) -> Lead {
-        let has_old = lease.old.as_ref().is_some_and(|old| self.may_fall_back_on(&old.age));
+        let has_old =
+            lease.old.as_ref().is_some_and(|old| self.may_fall_back_on(&old.age, &old.answer));
         if Box::pin(self.line_up(has_old)).await.is_err() {
             drop(lease);
             return Box::pin(self.crowded_out(role)).await;

@@ -180,7 +180,7 @@ impl Tagged<'_> {
         None
     }
 
-    fn call(&self) -> Call<'_> {
+    pub(super) fn call(&self) -> Call<'_> {
         Call { tags: &self.tags, ..Call::new(&SITE, Some(self.cache)) }
     }
 }

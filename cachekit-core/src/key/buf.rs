@@ -100,7 +100,7 @@ impl KeyBuf {
 impl From<Key> for KeyBuf {
     fn from(key: Key) -> Self {
         let mut buf = KeyBuf::empty(key.template.clone());
-        if tag::is_reserved(key.as_str()) {
+        if key.is_tag() {
             buf.text = tag::outside(key.as_str());
             buf.hash = hash_text(&buf.text);
             return buf;

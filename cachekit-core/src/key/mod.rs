@@ -18,6 +18,7 @@ mod buf;
 mod escape;
 mod owned;
 mod parse;
+mod response;
 mod runtime;
 mod segment;
 mod stored;
@@ -37,6 +38,7 @@ pub use self::{
     arg::KeyArg,
     buf::KeyBuf,
     owned::Key,
+    response::ResponseKeys,
     runtime::RuntimeTemplate,
     segment::{Segment, Text, text},
     stored::{KeyRef, PassThrough, PassThroughState, StoredKey},

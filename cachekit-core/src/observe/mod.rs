@@ -12,6 +12,7 @@ mod recorder;
 mod reporter;
 #[cfg(feature = "metrics")]
 mod stripes;
+mod tasks;
 
 #[cfg(feature = "bloom")]
 pub(crate) use bloom::{bloom_fill, bloom_verdict};
@@ -23,3 +24,4 @@ pub(crate) use lock::{lock_asked, lock_contended, lock_held, lock_lost};
 #[cfg(feature = "testing")]
 pub use recorder::{Recorded, Recorder};
 pub(crate) use reporter::Reporter;
+pub(crate) use tasks::task_ended;

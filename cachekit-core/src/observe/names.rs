@@ -30,6 +30,9 @@ pub const STALE: &str = "cachekit_stale_total";
 pub const LOADS_RUNNING: &str = "cachekit_loads_running";
 /// Gauge: callers of this process that wait for a turn to load.
 pub const LOADS_WAITING: &str = "cachekit_loads_waiting";
+/// Counter: work that outlived its caller, by `outcome` (`done`, `panicked`, `dropped` with its runtime or for want of
+/// one, `no_room`).
+pub const TASKS: &str = "cachekit_tasks_total";
 /// Gauge: 1 while the store that processes share can be used, 0 while reads go past it.
 pub const STORE_UP: &str = "cachekit_store_up";
 /// Histogram, seconds: from a read's start to its answer, for reads that were no hit in this

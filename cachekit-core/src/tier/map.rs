@@ -18,6 +18,7 @@ pub(crate) enum Bound {
 /// A bounded, scan-resistant map. It may drop an entry at any time, an insert included.
 pub(crate) struct Map {
     inner: Cache<StoredKey, Entry, ByWeight, PassThroughState, HandBack>,
+    by_weight: bool,
 }
 
 impl Map {
@@ -36,7 +37,7 @@ impl Map {
                     .with_source(source)
             })?;
         let inner = Cache::with_options(options, ByWeight, PassThroughState, HandBack);
-        Ok(Self { inner })
+        Ok(Self { inner, by_weight: matches!(bound, Bound::Weight { .. }) })
     }
 
     /// The entry of this key, alive or not.
@@ -62,6 +63,11 @@ impl Map {
     pub(crate) fn remove_entry(&self, key: &KeyRef<'_>, entry: &Entry) -> Fallen {
         let removed = self.inner.remove_if(key, |found| found.is(entry));
         Fallen { entries: removed.into_iter().collect() }
+    }
+
+    /// Whether what entries weigh bounds it, and not how many there are.
+    pub(crate) fn is_by_weight(&self) -> bool {
+        self.by_weight
     }
 
     pub(crate) fn len(&self) -> usize {

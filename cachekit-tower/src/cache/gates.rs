@@ -1,0 +1,205 @@
+//! Who is after which response in this process, and which responses nobody may wait for.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::Instant};
+
+/// A request's identity, short.
+pub(crate) type Digest = [u8; 16];
+
+/// So many responses are known to be for one reader each; of more the oldest are forgotten.
+const MOST_MARKERS: usize = 4096;
+
+/// All requests of a layer that want something shared.
+#[derive(Debug)]
+pub(crate) struct Gates {
+    open: Mutex<HashMap<Digest, Arc<Gate>>>,
+    markers: Mutex<HashMap<Digest, Instant>>,
+    marked_for: Duration,
+}
+
+/// Those requests of one identity.
+#[derive(Debug)]
+struct Gate {
+    members: watch::Sender<usize>,
+    /// How often they were told that there is nothing to be shared.
+    released: watch::Sender<u64>,
+    failures: AtomicU32,
+}
+
+/// A place among those who want one response. Dropping it leaves it.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    gates: Arc<Gates>,
+    digest: Digest,
+    gate: Arc<Gate>,
+    released_before: u64,
+    failures_before: u32,
+}
+
+impl Gates {
+    /// `marked_for`: how long it is remembered that a response is not to be shared.
+    pub(crate) fn new(marked_for: Duration) -> Arc<Self> {
+        Arc::new(Self { open: Mutex::default(), markers: Mutex::default(), marked_for })
+    }
+
+    pub(crate) fn sit(self: &Arc<Self>, digest: Digest) -> Seat {
+        let mut open = lock(&self.open);
+        let gate = open.entry(digest).or_insert_with(|| Arc::new(Gate::new())).clone();
+        gate.members.send_modify(|members| *members += 1);
+        drop(open);
+        let released_before = *gate.released.borrow();
+        let failures_before = gate.failures.load(Ordering::Acquire);
+        Seat { gates: self.clone(), digest, gate, released_before, failures_before }
+    }
+
+    /// Whether the response is known to be for one reader each.
+    pub(crate) fn is_marked(&self, digest: &Digest) -> bool {
+        let mut markers = lock(&self.markers);
+        let Some(until) = markers.get(digest) else { return false };
+        if Instant::now() < *until {
+            return true;
+        }
+        markers.remove(digest);
+        false
+    }
+
+    fn mark(&self, digest: Digest) {
+        let now = Instant::now();
+        let mut markers = lock(&self.markers);
+        if markers.len() >= MOST_MARKERS {
+            markers.retain(|_, until| now < *until);
+        }
+        if markers.len() >= MOST_MARKERS
+            && let Some(oldest) =
+                markers.iter().min_by_key(|(_, until)| **until).map(|(key, _)| *key)
+        {
+            markers.remove(&oldest);
+        }
+        markers.insert(digest, now + self.marked_for);
+    }
+
+    /// It is shared after all.
+    pub(crate) fn unmark(&self, digest: &Digest) {
+        lock(&self.markers).remove(digest);
+    }
+
+    #[cfg(test)]
+    fn counts(&self) -> (usize, usize) {
+        (lock(&self.open).len(), lock(&self.markers).len())
+    }
+}
+
+impl Gate {
+    fn new() -> Self {
+        Self {
+            members: watch::Sender::new(0),
+            released: watch::Sender::new(0),
+            failures: AtomicU32::new(0),
+        }
+    }
+}
+
+impl Seat {
+    /// What a run brought is its reader's alone: nobody waits any more, nor will for a while.
+    pub(crate) fn release_all(&self) {
+        self.gates.mark(self.digest);
+        self.gate.released.send_modify(|times| *times += 1);
+    }
+
+    /// Resolves when all are released.
+    pub(crate) async fn released(&self) {
+        let before = self.released_before;
+        // An error means that the gate is gone, which this seat keeps.
+        let mut released = self.gate.released.subscribe();
+        let _gate = released.wait_for(|times| *times > before).await;
+    }
+
+    /// A run failed without an answer that others could be given.
+    pub(crate) fn failed(&self) {
+        self.gate.failures.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How many failed since this one sat down.
+    pub(crate) fn failures(&self) -> u32 {
+        self.gate.failures.load(Ordering::Acquire).wrapping_sub(self.failures_before)
+    }
+
+    /// Whether there are others.
+    pub(crate) fn has_company(&self) -> bool {
+        *self.gate.members.borrow() > 1
+    }
+
+    /// Resolves when this is the only one left.
+    pub(crate) async fn alone(&self) {
+        let mut members = self.gate.members.subscribe();
+        let _gate = members.wait_for(|members| *members <= 1).await;
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut open = lock(&self.gates.open);
+        self.gate.members.send_modify(|members| *members -= 1);
+        if *self.gate.members.borrow() == 0 {
+            open.remove(&self.digest);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Digest = [1; 16];
+
+    #[tokio::test(start_paused = true)]
+    async fn a_release_reaches_those_who_sit_and_marks_for_those_who_come() {
+        let gates = Gates::new(Duration::from_secs(10));
+        let (first, second) = (gates.sit(A), gates.sit(A));
+        assert!(first.has_company());
+        first.release_all();
+        second.released().await;
+        assert!(gates.is_marked(&A));
+        let late = gates.sit(A);
+        assert!(tokio::time::timeout(Duration::from_secs(1), late.released()).await.is_err());
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert!(!gates.is_marked(&A));
+        drop((first, second, late));
+        assert_eq!(gates.counts(), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn markers_are_bounded() {
+        let gates = Gates::new(Duration::from_secs(10));
+        for number in 0..MOST_MARKERS + 10 {
+            tokio::time::advance(Duration::from_nanos(1_000)).await;
+            gates.mark((number as u128).to_be_bytes());
+        }
+        assert_eq!(gates.counts().1, MOST_MARKERS);
+        assert!(!gates.is_marked(&0_u128.to_be_bytes()));
+        assert!(gates.is_marked(&(MOST_MARKERS as u128).to_be_bytes()));
+    }
+
+    #[tokio::test]
+    async fn who_is_left_alone_is_told() {
+        let gates = Gates::new(Duration::from_secs(10));
+        let (first, second) = (gates.sit(A), gates.sit(A));
+        second.failed();
+        assert_eq!((first.failures(), gates.sit(A).failures()), (1, 0));
+        drop(second);
+        first.alone().await;
+        assert!(!first.has_company());
+    }
+}

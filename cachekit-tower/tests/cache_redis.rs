@@ -1,0 +1,176 @@
+//! The cache layer over Redis: several processes' worth of caches, outages, and what is stored.
+
+#![allow(clippy::unwrap_used)]
+
+mod replies;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use cachekit_core::Cache;
+use cachekit_test_support::RedisServer;
+use replies::{Site, at_once, front, get, send, until, user, users, with};
+use tokio::sync::Semaphore;
+
+async fn over(server: &RedisServer) -> Cache {
+    Cache::builder().namespace("n").redis(&server.url()).await.unwrap().build().unwrap()
+}
+
+/// A handler that waits, and the gate it waits at.
+fn gated(lines: &'static [(&'static str, &'static str)]) -> (Site, Arc<Semaphore>) {
+    let gate = Arc::new(Semaphore::new(0));
+    let (wait, number) = (gate.clone(), Arc::new(AtomicUsize::new(0)));
+    let site = Site::new(move |_| {
+        let (wait, number) = (wait.clone(), number.fetch_add(1, SeqCst));
+        async move {
+            wait.acquire().await.unwrap().forget();
+            with(lines, number.to_string())
+        }
+    });
+    (site, gate)
+}
+
+#[tokio::test]
+async fn processes_share_responses_and_their_invalidation() {
+    let server = RedisServer::start();
+    let (one, other) = (over(&server).await, over(&server).await);
+    let site = Site::numbered(&[("x-a", "1"), ("x-a", "2")]);
+    let (here, there) = (front(users(&one), &site), front(users(&other), &site));
+    let miss = send(&here, get("/users/1")).await;
+    let mut hit = send(&there, get("/users/1")).await;
+    assert!(hit.is_hit());
+    hit.headers.remove("age");
+    hit.headers.insert("cache-status", miss.headers["cache-status"].clone());
+    assert_eq!(hit, miss);
+    for (writer, number) in [(&one, "1"), (&other, "2")] {
+        writer.invalidate(user("1")).await;
+        assert_eq!(send(&here, get("/users/1")).await.text(), number);
+        assert_eq!(send(&there, get("/users/1")).await.text(), number);
+    }
+}
+
+#[tokio::test]
+async fn two_processes_at_once_are_one_call() {
+    let server = RedisServer::start();
+    let (site, gate) = gated(&[]);
+    let fronts =
+        [front(users(&over(&server).await), &site), front(users(&over(&server).await), &site)];
+    let asked: Vec<_> = fronts
+        .into_iter()
+        .map(|front| tokio::spawn(async move { at_once(&front, 50, || get("/users/1")).await }))
+        .collect();
+    until("one runs", || site.calls() == 1).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    gate.add_permits(1);
+    for asked in asked {
+        assert!(asked.await.unwrap().iter().all(|reply| reply.text() == "0"));
+    }
+    assert_eq!(site.calls(), 1);
+}
+
+#[tokio::test]
+async fn tagged_fill_race_not_shared() {
+    let server = RedisServer::start();
+    // Another process writes: nothing here hears of it but by the generations.
+    let (reader, writer) = (over(&server).await, over(&server).await);
+    let (site, gate) = gated(&[]);
+    let front = front(users(&reader), &site);
+    let spawn = || {
+        let front = front.clone();
+        tokio::spawn(async move { send(&front, get("/users/1")).await })
+    };
+    let early = spawn();
+    until("it runs", || site.calls() == 1).await;
+    writer.invalidate(user("1")).await;
+    let late = spawn();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    gate.add_permits(2);
+    assert_eq!(early.await.unwrap().text(), "0");
+    assert_eq!(late.await.unwrap().text(), "1", "it came after the write");
+    assert_eq!(send(&front, get("/users/1")).await.text(), "1");
+}
+
+#[tokio::test]
+async fn zero_lifetime_shared_not_stored() {
+    let server = RedisServer::start();
+    let (reader, writer) = (over(&server).await, over(&server).await);
+    let (site, gate) = gated(&[("cache-control", "max-age=0")]);
+    let front = front(users(&reader), &site);
+    let spawn = |count| {
+        let front = front.clone();
+        tokio::spawn(async move { at_once(&front, count, || get("/users/1")).await })
+    };
+    // Those that come while nothing is loaded yet are members of the next run.
+    let first = spawn(1);
+    until("one runs", || site.calls() == 1).await;
+    let all = spawn(30);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    gate.add_permits(1);
+    first.await.unwrap();
+    let all = all.await.unwrap();
+    assert!(all.iter().all(|reply| reply.text() == "0"), "{all:?}");
+    let next = spawn(1);
+    until("it is not stored", || site.calls() == 2).await;
+    writer.invalidate(user("1")).await;
+    let late = spawn(1);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    gate.add_permits(2);
+    assert_eq!(next.await.unwrap()[0].text(), "1");
+    assert_eq!(late.await.unwrap()[0].text(), "2", "it came after the write");
+}
+
+#[tokio::test]
+async fn redis_down_is_bypass() {
+    let mut server = RedisServer::start();
+    let cache = over(&server).await;
+    let site = Site::numbered(&[]);
+    let front = front(users(&cache), &site);
+    send(&front, get("/users/1")).await;
+    assert!(send(&front, get("/users/1")).await.is_hit());
+    server.kill();
+    until("it is noticed", || !cache.health().store_is_up).await;
+    for number in ["1", "2"] {
+        let reply = send(&front, get("/users/1")).await;
+        assert_eq!((reply.status.as_u16(), reply.text()), (200, number));
+        assert!(!reply.is_hit());
+    }
+    server.restart();
+    until("it is back", || cache.health().store_is_up).await;
+    let reply = send(&front, get("/users/1")).await;
+    assert_eq!(reply.status, 200);
+}
+
+#[tokio::test]
+async fn corrupt_snapshot_is_miss() {
+    let server = RedisServer::start();
+    let cache = over(&server).await;
+    let site = Site::numbered(&[]);
+    let front = front(users(&cache), &site);
+    let changes = [
+        // Another version of the codec.
+        "return (string.gsub(v, 'ckr\\1', 'ckr\\9'))",
+        "return string.sub(v, 1, -4)",
+        "return string.sub(v, 1, 60) .. 'X' .. string.sub(v, 62)",
+        "return 'nothing at all'",
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        let path = format!("/users/{number}");
+        let stored = send(&front, get(&path)).await;
+        assert!(send(&front, get(&path)).await.is_hit());
+        let script = format!(
+            "local f = function(v) {change} end local n = 0 \
+             for _, k in ipairs(redis.call('KEYS', '*~r:*')) do \
+             redis.call('SET', k, f(redis.call('GET', k)), 'KEEPTTL') n = n + 1 end return n"
+        );
+        let changed = server.connection().call(&["EVAL", &script, "0"]);
+        assert!(format!("{changed:?}").contains("Int("), "{changed:?}");
+        let reply = send(&front, get(&path)).await;
+        assert_eq!(reply.status, 200, "{change}");
+        assert!(!reply.is_hit() && reply.text() != stored.text(), "{change}: {reply:?}");
+    }
+}

@@ -42,6 +42,8 @@ mod write;
 #[cfg(test)]
 mod test_cases;
 
+#[cfg(feature = "session")]
+pub use crate::cache::{Session, SessionBounds, SessionRefused, SessionSecrets};
 #[cfg(feature = "events")]
 pub use crate::write::behind::{Write, WriteBehind, WriteBehindBuilder};
 #[cfg(feature = "redis")]
@@ -49,8 +51,8 @@ pub use crate::{cache::LocalTier, codec::Format, redis::RedisOptions};
 pub use crate::{
     cache::{
         Cache, CacheBuilder, Fresh, Freshness, HasTtl, Health, LocalState, Outcome, Peek, Policy,
-        Previous, Receipt, Scope, Status, StoreChange, Tagged, Weigh, bypass, inherit, refresh,
-        with_freshness, with_receipt, with_status,
+        Previous, ReadPreference, Receipt, Scope, Status, StoreChange, Tagged, Weigh, bypass,
+        inherit, refresh, with_freshness, with_receipt, with_status,
     },
     clock::ManualClock,
     error::{Error, ErrorKind},

@@ -1,0 +1,292 @@
+//! Reading a body to its end, within limits.
+
+use std::{collections::VecDeque, pin::Pin, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+
+use crate::{Body, BoxError, time::within};
+
+/// How much of a body is read, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) bytes: usize,
+    pub(crate) within: Duration,
+}
+
+impl Bounds {
+    pub(crate) const RESPONSE: Self = Self { bytes: 1 << 20, within: Duration::from_secs(5) };
+    pub(crate) const REQUEST: Self = Self { bytes: 64 << 10, within: Duration::from_secs(5) };
+}
+
+/// A body that was read, or was not.
+#[derive(Debug)]
+pub(crate) enum Collected<B> {
+    Whole(Whole),
+    /// What is to be passed on: all of it is still there, in order.
+    Not(Body<B>, Why),
+}
+
+/// All of a body.
+#[derive(Clone, Debug)]
+pub(crate) struct Whole {
+    pub(crate) data: Bytes,
+    pub(crate) trailers: Option<HeaderMap>,
+    /// Its length was known before it was read.
+    pub(crate) exact: bool,
+}
+
+impl Whole {
+    pub(crate) fn into_body<B>(self) -> Body<B> {
+        Body::replay(self.data, self.trailers, self.exact)
+    }
+}
+
+/// Why a body was not read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    TooLong,
+    TooSlow,
+    Broken,
+    /// It has another length than its head says.
+    WrongLength,
+}
+
+impl Why {
+    /// One word for metrics and `Cache-Status`.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLong => "too-long",
+            Self::TooSlow => "too-slow",
+            Self::Broken => "body-error",
+            Self::WrongLength => "wrong-length",
+        }
+    }
+}
+
+/// Whether not one frame of such a response may be read before it is passed on.
+pub(crate) fn must_stream(
+    status: StatusCode,
+    headers: &HeaderMap,
+    hint: &SizeHint,
+    bytes: usize,
+) -> bool {
+    let most = bytes as u64;
+    let endless = || {
+        headers.get(header::CONTENT_TYPE).is_some_and(|kind| {
+            is_media_type(kind, "text/event-stream")
+                || is_media_type(kind, "multipart/x-mixed-replace")
+        })
+    };
+    status == StatusCode::SWITCHING_PROTOCOLS
+        || hint.lower() > most
+        || content_length(headers).is_some_and(|length| length > most)
+        || endless()
+}
+
+/// What the head says of the body's length.
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn is_media_type(value: &HeaderValue, wanted: &str) -> bool {
+    let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(wanted.as_bytes())
+}
+
+/// Reads a body. `length`: what its head says, where that speaks of this body.
+///
+/// # Cancel safety
+///
+/// Dropped, it drops the body.
+pub(crate) async fn collect<B>(body: B, length: Option<u64>, bounds: &Bounds) -> Collected<B>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let exact = body.size_hint().exact().is_some();
+    let mut body = Box::pin(body);
+    let mut read = Read::default();
+    let end = within(bounds.within, read.on(body.as_mut(), bounds.bytes)).await;
+    match end {
+        Some(End::Reached) if length.is_none_or(|length| length == read.bytes as u64) => {
+            let (data, trailers) = read.join();
+            Collected::Whole(Whole { data, trailers, exact })
+        }
+        Some(End::Reached) => Collected::Not(Body::resumed(read.frames, None), Why::WrongLength),
+        Some(End::Broken(error)) => {
+            read.frames.push_back(Err(error));
+            Collected::Not(Body::resumed(read.frames, None), Why::Broken)
+        }
+        Some(End::TooLong) => Collected::Not(Body::resumed(read.frames, Some(body)), Why::TooLong),
+        None => Collected::Not(Body::resumed(read.frames, Some(body)), Why::TooSlow),
+    }
+}
+
+#[derive(Default)]
+struct Read {
+    frames: VecDeque<Result<Frame<Bytes>, BoxError>>,
+    bytes: usize,
+}
+
+enum End {
+    Reached,
+    Broken(BoxError),
+    TooLong,
+}
+
+impl Read {
+    async fn on<B>(&mut self, mut body: Pin<&mut B>, most: usize) -> End
+    where
+        B: HttpBody<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        while !body.is_end_stream() {
+            match body.frame().await {
+                None => break,
+                Some(Err(error)) => return End::Broken(error.into()),
+                Some(Ok(frame)) => {
+                    self.bytes += frame.data_ref().map_or(0, Bytes::len);
+                    self.frames.push_back(Ok(frame));
+                }
+            }
+            if self.bytes > most {
+                return End::TooLong;
+            }
+        }
+        End::Reached
+    }
+
+    fn join(self) -> (Bytes, Option<HeaderMap>) {
+        let (mut pieces, mut trailers) = (Vec::new(), None);
+        for frame in self.frames.into_iter().flatten() {
+            match frame.into_data() {
+                Ok(data) => pieces.push(data),
+                Err(frame) => trailers = frame.into_trailers().ok(),
+            }
+        }
+        let data = match pieces.len() {
+            0 => Bytes::new(),
+            1 => pieces.remove(0),
+            _ => {
+                let mut all = BytesMut::with_capacity(self.bytes);
+                pieces.iter().for_each(|piece| all.extend_from_slice(piece));
+                all.freeze()
+            }
+        };
+        (data, trailers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll};
+
+    use http_body_util::Full;
+
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds { bytes: 4, within: Duration::from_secs(5) };
+
+    /// Gives these frames, then breaks, ends, or never comes back.
+    struct Script(VecDeque<Result<Frame<Bytes>, &'static str>>, Last);
+
+    #[derive(PartialEq)]
+    enum Last {
+        End,
+        Silence,
+    }
+
+    impl HttpBody for Script {
+        type Data = Bytes;
+        type Error = &'static str;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+            match self.0.pop_front() {
+                None if self.1 == Last::Silence => Poll::Pending,
+                next => Poll::Ready(next),
+            }
+        }
+    }
+
+    fn script(pieces: &[&'static str], last: Last) -> Script {
+        Script(pieces.iter().map(|piece| Ok(Frame::data((*piece).into()))).collect(), last)
+    }
+
+    async fn passed_on<B>(body: Body<B>) -> Result<Bytes, BoxError>
+    where
+        B: HttpBody<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        Ok(body.collect().await?.to_bytes())
+    }
+
+    #[tokio::test]
+    async fn a_body_within_the_limits_is_whole_with_its_trailers() {
+        let trailers = HeaderMap::from_iter([(header::ETAG, HeaderValue::from_static("x"))]);
+        let mut body = script(&["ab", "cd"], Last::End);
+        body.0.push_back(Ok(Frame::trailers(trailers.clone())));
+        let Collected::Whole(whole) = collect(body, Some(4), &BOUNDS).await else { panic!() };
+        assert_eq!(
+            (whole.data, whole.trailers, whole.exact),
+            ("abcd".into(), Some(trailers), false)
+        );
+        let Collected::Whole(whole) = collect(Full::new(Bytes::from("a")), None, &BOUNDS).await
+        else {
+            panic!()
+        };
+        assert!(whole.exact);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_passes_a_limit_is_passed_on_in_order() {
+        let long = collect(script(&["abc", "de", "f"], Last::End), None, &BOUNDS).await;
+        let Collected::Not(body, Why::TooLong) = long else { panic!() };
+        assert_eq!(passed_on(body).await.unwrap(), "abcdef");
+
+        let slow = collect(script(&["a"], Last::Silence), None, &BOUNDS).await;
+        let Collected::Not(mut body, Why::TooSlow) = slow else { panic!() };
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "a");
+    }
+
+    #[tokio::test]
+    async fn an_error_comes_after_what_was_read() {
+        let mut body = script(&["a"], Last::End);
+        body.0.push_back(Err("broken"));
+        let Collected::Not(mut body, Why::Broken) = collect(body, None, &BOUNDS).await else {
+            panic!()
+        };
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "a");
+        assert_eq!(body.frame().await.unwrap().unwrap_err().to_string(), "broken");
+    }
+
+    #[tokio::test]
+    async fn a_length_that_is_wrong_is_found_out() {
+        let short = collect(Full::new(Bytes::from("abc")), Some(4), &BOUNDS).await;
+        let Collected::Not(body, Why::WrongLength) = short else { panic!() };
+        assert_eq!(passed_on(body).await.unwrap(), "abc");
+    }
+
+    #[test]
+    fn what_does_not_end_is_not_read() {
+        let must = |status: StatusCode, headers: &[(header::HeaderName, &'static str)], lower| {
+            let value = |text| HeaderValue::from_static(text);
+            let headers = headers.iter().map(|(name, text)| (name.clone(), value(text)));
+            let mut hint = SizeHint::new();
+            hint.set_lower(lower);
+            must_stream(status, &headers.collect(), &hint, 4)
+        };
+        let ok = StatusCode::OK;
+        assert!(!must(ok, &[], 4));
+        assert!(must(ok, &[], 5));
+        assert!(must(ok, &[(header::CONTENT_LENGTH, "5")], 0));
+        assert!(must(ok, &[(header::CONTENT_TYPE, "Text/Event-Stream; charset=utf-8")], 0));
+        assert!(must(ok, &[(header::CONTENT_TYPE, "multipart/x-mixed-replace")], 0));
+        assert!(must(StatusCode::SWITCHING_PROTOCOLS, &[], 0));
+    }
+}

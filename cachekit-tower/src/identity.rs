@@ -1,0 +1,122 @@
+//! The identity of a request: everything that a response may depend on.
+
+use std::{fmt, sync::Arc};
+
+use crate::Kind;
+
+/// Everything that a response may depend on, as a text of parts that cannot run into one another. Secrets are in it as
+/// their keyed hashes only.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Identity(Arc<[u8]>);
+
+impl Identity {
+    /// A short form, for a store that others share. `key` keeps those who choose requests from choosing it.
+    #[allow(dead_code)]
+    pub(crate) fn digest(&self, key: &[u8; 32]) -> [u8; 16] {
+        let hash = blake3::keyed_hash(key, &self.0);
+        let mut short = [0; 16];
+        short.copy_from_slice(&hash.as_bytes()[..16]);
+        short
+    }
+}
+
+impl fmt::Debug for Identity {
+    /// Shows nothing of it: it may hold personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity(..)")
+    }
+}
+
+/// Writes an identity, part by part.
+#[derive(Debug)]
+pub(crate) struct IdentityWriter(Vec<u8>);
+
+/// What a part of an identity is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[allow(dead_code)]
+pub(crate) enum Part {
+    Layer = 1,
+    Kind,
+    Method,
+    Authority,
+    Path,
+    Query,
+    /// The name of a declared header; its value follows, as another part.
+    HeaderName,
+    HeaderValue,
+    /// The keyed hash of a principal.
+    Principal,
+    /// The keyed hash of a credential.
+    Credential,
+    ContentType,
+    Body,
+    Group,
+}
+
+impl IdentityWriter {
+    pub(crate) fn new(layer: &str, kind: Kind) -> Self {
+        let mut writer = Self(Vec::with_capacity(256));
+        writer.part(Part::Layer, layer);
+        writer.part(Part::Kind, [u8::from(kind == Kind::Grpc)]);
+        writer
+    }
+
+    /// Writes a part. That there is none is another identity than that it is empty.
+    pub(crate) fn part(&mut self, part: Part, bytes: impl AsRef<[u8]>) {
+        let bytes = bytes.as_ref();
+        self.0.push(part as u8);
+        self.0.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Writes the keyed hash of a secret.
+    pub(crate) fn secret(&mut self, part: Part, key: &[u8; 32], secret: &[u8]) {
+        self.part(part, blake3::keyed_hash(key, secret).as_bytes());
+    }
+
+    pub(crate) fn finish(self) -> Identity {
+        Identity(self.0.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(parts: &[(Part, &str)]) -> Identity {
+        let mut writer = IdentityWriter::new("l", Kind::Http);
+        parts.iter().for_each(|(part, text)| writer.part(*part, text));
+        writer.finish()
+    }
+
+    #[test]
+    fn parts_do_not_run_into_one_another() {
+        let all = [
+            identity(&[]),
+            identity(&[(Part::Query, "")]),
+            identity(&[(Part::Path, "ab"), (Part::Query, "c")]),
+            identity(&[(Part::Path, "a"), (Part::Query, "bc")]),
+            identity(&[(Part::Path, "abc")]),
+            IdentityWriter::new("l", Kind::Grpc).finish(),
+            IdentityWriter::new("m", Kind::Http).finish(),
+        ];
+        for (at, one) in all.iter().enumerate() {
+            for (other_at, other) in all.iter().enumerate() {
+                assert_eq!(one == other, at == other_at);
+                assert_eq!(one.digest(&[1; 32]) == other.digest(&[1; 32]), at == other_at);
+            }
+        }
+        assert_ne!(all[0].digest(&[1; 32]), all[0].digest(&[2; 32]));
+    }
+
+    #[test]
+    fn secrets_never_stored() {
+        let mut writer = IdentityWriter::new("l", Kind::Http);
+        writer.secret(Part::Credential, &[1; 32], b"Bearer secret");
+        let identity = writer.finish();
+        let text = String::from_utf8_lossy(&identity.0);
+        assert!(!text.contains("secret"));
+        assert_eq!(format!("{identity:?}"), "Identity(..)");
+    }
+}

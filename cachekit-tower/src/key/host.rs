@@ -1,0 +1,58 @@
+//! The host that a request is for.
+
+use http::{header, request::Parts, uri::Authority};
+
+/// The authority in lower case, without the default port. A `Host` line that is not alone, or none at all: `None`. The
+/// authority of the request's own URI wins.
+pub(crate) fn host(parts: &Parts) -> Option<String> {
+    let scheme = parts.uri.scheme_str().unwrap_or("http");
+    if let Some(authority) = parts.uri.authority() {
+        return Some(normal(authority, scheme));
+    }
+    let mut lines = parts.headers.get_all(header::HOST).iter();
+    let (line, None) = (lines.next()?, lines.next()) else { return None };
+    let authority = Authority::try_from(line.as_bytes()).ok()?;
+    Some(normal(&authority, scheme))
+}
+
+fn normal(authority: &Authority, scheme: &str) -> String {
+    let host = authority.host().to_ascii_lowercase();
+    let default = if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 };
+    match authority.port_u16() {
+        Some(port) if port != default => format!("{host}:{port}"),
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn of(uri: &str, lines: &[&str]) -> Option<String> {
+        let mut request = Request::get(uri);
+        for line in lines {
+            request = request.header("host", *line);
+        }
+        host(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn one_host_is_one_text() {
+        assert_eq!(of("/", &["Example.COM"]).unwrap(), "example.com");
+        assert_eq!(of("/", &["example.com:80"]).unwrap(), "example.com");
+        assert_eq!(of("/", &["example.com:8080"]).unwrap(), "example.com:8080");
+        assert_eq!(of("https://Example.com:443/", &[]).unwrap(), "example.com");
+        assert_eq!(of("https://example.com:80/", &[]).unwrap(), "example.com:80");
+        assert_eq!(of("http://[::1]:80/", &[]).unwrap(), "[::1]");
+    }
+
+    #[test]
+    fn the_authority_wins_and_two_lines_are_none() {
+        assert_eq!(of("http://a.com/", &["b.com"]).unwrap(), "a.com");
+        for lines in [&[][..], &["a.com", "a.com"], &["a b"], &[""]] {
+            assert_eq!(of("/", lines), None, "{lines:?}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A key template over the pieces of a request.
+
+use cachekit_core::{Key, SegmentWriter, key::RuntimeTemplate};
+use http::{HeaderName, request::Parts};
+
+use super::{KeyMissing, PathPattern, host, original_uri, path, query};
+
+/// A template, its placeholders understood.
+#[derive(Clone, Debug)]
+pub(super) struct Template {
+    template: RuntimeTemplate,
+    pieces: Vec<(String, Piece)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Path,
+    Query(String),
+    Header(HeaderName),
+    Host,
+}
+
+impl Template {
+    pub(super) fn parse(written: &str) -> Result<Self, String> {
+        let template = RuntimeTemplate::parse(written).map_err(|error| error.to_string())?;
+        let piece = |name: &str| Piece::parse(name).map(|piece| (name.to_owned(), piece));
+        let pieces = template.placeholders().map(piece).collect::<Result<_, _>>();
+        let pieces = pieces.map_err(|wrong| {
+            let known = "`<name>` (of the path), `<query.name>`, `<header.name>` or `<host>`";
+            format!("key template `{}`: `<{wrong}>` is none of {known}", written.escape_debug())
+        })?;
+        Ok(Self { template, pieces })
+    }
+
+    /// The headers that it names.
+    pub(super) fn headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.pieces.iter().filter_map(|(_, piece)| match piece {
+            Piece::Header(name) => Some(name),
+            _ => None,
+        })
+    }
+
+    /// The parameters of the path that it names.
+    pub(super) fn params(&self) -> impl Iterator<Item = &str> {
+        let own = |(name, piece): &(String, Piece)| *piece == Piece::Path && !name.is_empty();
+        self.pieces.iter().filter(move |piece| own(piece)).map(|(name, _)| name.as_str())
+    }
+
+    pub(super) fn expand(
+        &self,
+        parts: &mut Parts,
+        pattern: Option<&PathPattern>,
+    ) -> Result<Key, KeyMissing> {
+        let mut pieces = self.pieces.iter();
+        self.template.expand(|_, w| {
+            let (name, piece) = pieces.next().ok_or(KeyMissing)?;
+            piece.write(name, parts, pattern, w).ok_or(KeyMissing)
+        })
+    }
+}
+
+impl Piece {
+    fn parse(name: &str) -> Result<Self, String> {
+        let wrong = || name.to_owned();
+        match name.split_once('.') {
+            None if name == "host" => Ok(Self::Host),
+            None if name.contains("::") => Err(wrong()),
+            None => Ok(Self::Path),
+            Some(("query", rest)) => Ok(Self::Query(rest.to_owned())),
+            Some(("header", rest)) => {
+                let header = rest.replace('_', "-").parse().map_err(|_| wrong())?;
+                Ok(Self::Header(header))
+            }
+            Some(_) => Err(wrong()),
+        }
+    }
+
+    fn write(
+        &self,
+        name: &str,
+        parts: &mut Parts,
+        pattern: Option<&PathPattern>,
+        w: &mut SegmentWriter<'_>,
+    ) -> Option<()> {
+        match self {
+            Self::Path => w.str(&match pattern {
+                Some(pattern) => pattern.param(original_uri(parts).path(), name)?,
+                None => path::routed(parts, name)?,
+            }),
+            Self::Query(name) => w.str(&query::single(parts.uri.query(), name)?),
+            Self::Header(name) => w.str(header(parts, name)?),
+            Self::Host => w.str(&host(parts)?),
+        }
+        Some(())
+    }
+}
+
+fn header<'p>(parts: &'p Parts, name: &HeaderName) -> Option<&'p str> {
+    let mut lines = parts.headers.get_all(name).iter();
+    let (line, None) = (lines.next()?, lines.next()) else { return None };
+    line.to_str().ok().map(str::trim)
+}

@@ -1,0 +1,187 @@
+//! What a run that is shared sees of its request.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Uri, header,
+    request::Parts,
+    uri::{self, PathAndQuery},
+};
+
+use super::Credentials;
+use crate::{
+    Kind,
+    identity::{IdentityWriter, Part},
+    key::Rule,
+};
+
+/// Which headers and parameters a run sees.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shown {
+    /// What responses may depend on.
+    pub(crate) declared: Vec<HeaderName>,
+    /// Shown although they are in no identity.
+    pub(crate) kept: Vec<HeaderName>,
+    pub(crate) all: bool,
+    pub(crate) query: Rule,
+}
+
+/// In no identity, and harmless: tracing's, and what a connection needs.
+const ALWAYS: [HeaderName; 3] =
+    [HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate"), header::TE];
+
+/// What describes a body that is in the identity.
+pub(crate) const OF_BODY: [HeaderName; 3] =
+    [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING];
+
+/// What a gRPC call has in its identity.
+pub(crate) const OF_CALL: [HeaderName; 2] =
+    [HeaderName::from_static("grpc-encoding"), HeaderName::from_static("grpc-accept-encoding")];
+
+impl Shown {
+    /// Writes the declared headers, and makes each of them the one line that the identity has.
+    pub(crate) fn write(&self, headers: &HeaderMap, identity: &mut IdentityWriter) {
+        for name in &self.declared {
+            if let Some(value) = joined(headers, name) {
+                identity.part(Part::HeaderName, name.as_str());
+                identity.part(Part::HeaderValue, value.as_bytes());
+            }
+        }
+    }
+
+    /// Takes away what the identity does not have. `host`: as the identity has it; `body`: it is in the identity.
+    pub(crate) fn hide(
+        &self,
+        parts: &mut Parts,
+        credentials: &Credentials,
+        kind: Kind,
+        host: &str,
+        body: bool,
+    ) {
+        if !self.all {
+            self.hide_headers(&mut parts.headers, credentials, kind, body);
+        } else if !credentials.are_shown() {
+            // Credentials are not unkeyed by an oversight.
+            let names: Vec<_> = parts.headers.keys().cloned().collect();
+            for name in names.into_iter().filter(|name| credentials.is_one(name)) {
+                parts.headers.remove(name);
+            }
+        }
+        for name in &self.declared {
+            if let Some(value) = joined(&parts.headers, name) {
+                parts.headers.insert(name.clone(), value);
+            }
+        }
+        if let Ok(host) = HeaderValue::from_str(host) {
+            parts.headers.insert(header::HOST, host);
+        }
+        credentials.strip(&mut parts.extensions);
+        parts.uri = self.plain(&parts.uri);
+        #[cfg(feature = "axum")]
+        if let Some(axum::extract::OriginalUri(uri)) = parts.extensions.get_mut() {
+            *uri = self.plain(uri);
+        }
+    }
+
+    fn hide_headers(
+        &self,
+        headers: &mut HeaderMap,
+        credentials: &Credentials,
+        kind: Kind,
+        body: bool,
+    ) {
+        let shown = |name: &HeaderName| {
+            (kind == Kind::Grpc && OF_CALL.contains(name))
+                || (body && OF_BODY.contains(name))
+                || ALWAYS.contains(name)
+                || self.declared.contains(name)
+                || self.kept.contains(name)
+                || (credentials.are_shown() && credentials.is_one(name))
+        };
+        let hidden: Vec<_> = headers.keys().filter(|name| !shown(name)).cloned().collect();
+        hidden.into_iter().for_each(|name| {
+            headers.remove(name);
+        });
+    }
+
+    /// The path and the query that the identity has; the authority is in the `Host`.
+    fn plain(&self, uri: &Uri) -> Uri {
+        let kept = self.query.rewritten(uri);
+        let uri = kept.as_ref().unwrap_or(uri);
+        let mut parts = uri::Parts::default();
+        let root = || PathAndQuery::from_static("/");
+        parts.path_and_query = Some(uri.path_and_query().cloned().unwrap_or_else(root));
+        Uri::from_parts(parts).unwrap_or_else(|_| uri.clone())
+    }
+}
+
+/// The lines of a header as one, without the space around them.
+pub(crate) fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+    let mut lines = headers.get_all(name).iter();
+    let first = lines.next()?;
+    let mut all = first.as_bytes().trim_ascii().to_vec();
+    for line in lines {
+        all.extend_from_slice(b", ");
+        all.extend_from_slice(line.as_bytes().trim_ascii());
+    }
+    HeaderValue::from_bytes(&all).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+    use crate::{Principal, security::Sharing};
+
+    fn request(lines: &[(&str, &str)]) -> Parts {
+        let request = Request::get("http://H.com:80/p?utm_a=1&b=2");
+        let request = lines.iter().fold(request, |r, (name, value)| r.header(*name, *value));
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn seen(shown: &Shown, sharing: Sharing, lines: &[(&str, &str)]) -> Vec<String> {
+        let credentials = Credentials { sharing, ..Credentials::default() };
+        let mut parts = request(lines);
+        parts.extensions.insert(Principal::new("a"));
+        shown.hide(&mut parts, &credentials, Kind::Http, "h.com", false);
+        let mut seen: Vec<_> = parts.headers.iter().map(|(n, v)| format!("{n}={v:?}")).collect();
+        seen.sort();
+        seen.push(parts.uri.to_string());
+        seen
+    }
+
+    const LINES: &[(&str, &str)] = &[
+        ("host", "other.com"),
+        ("cookie", "c"),
+        ("x-forwarded-host", "evil"),
+        ("x-http-method-override", "DELETE"),
+        ("accept", " a "),
+        ("accept", "b"),
+        ("traceparent", "t"),
+        ("content-type", "x"),
+    ];
+
+    #[test]
+    fn unkeyed_headers_hidden() {
+        let bare = Shown::default();
+        let expected = [r#"host="h.com""#, r#"traceparent="t""#, "/p?utm_a=1&b=2"];
+        assert_eq!(seen(&bare, Sharing::Bypass, LINES), expected);
+        assert_eq!(seen(&bare, Sharing::AcrossUsers, LINES), expected);
+
+        let declared = Shown { declared: vec![header::ACCEPT], ..Shown::default() };
+        assert_eq!(seen(&declared, Sharing::Bypass, LINES)[0], r#"accept="a, b""#);
+        let with_cookie = seen(&bare, Sharing::PerCredential, LINES);
+        assert_eq!(with_cookie[0], r#"cookie="c""#);
+
+        let all = Shown { all: true, ..Shown::default() };
+        let all = seen(&all, Sharing::AcrossUsers, LINES);
+        assert!(all.contains(&r#"x-forwarded-host="evil""#.to_owned()));
+        assert!(!all.iter().any(|line| line.starts_with("cookie")));
+    }
+
+    #[test]
+    fn unkeyed_query_hidden() {
+        let query = Rule::Ignore(vec!["utm_*".into()]);
+        let shown = Shown { query, ..Shown::default() };
+        assert_eq!(seen(&shown, Sharing::Bypass, &[]).pop().unwrap(), "/p?b=2");
+    }
+}

@@ -12,23 +12,35 @@ mod builder;
 mod collect;
 mod conditional;
 mod grpc;
+mod guarded;
 mod identity;
+pub mod invalidate;
 mod key;
 mod kind;
+mod method;
+mod outlive;
 mod reject;
+mod requests;
 pub mod scope;
 mod security;
+pub mod split;
+mod tell;
 mod time;
 
-#[doc(inline)]
-pub use crate::scope::{Scope, ScopeLayer};
 pub use crate::{
     body::Body,
     builder::{BuildError, IntoTime},
     key::KeyMissing,
     kind::Kind,
+    outlive::Disconnect,
     reject::{ContentionCode, Rejection},
     security::{PeerCertificate, Principal},
+};
+#[doc(inline)]
+pub use crate::{
+    invalidate::{InvalidateLayer, Invalidations},
+    scope::{Scope, ScopeLayer},
+    split::SplitLayer,
 };
 
 /// An error of a body's or a service's, whatever it is.

@@ -1,6 +1,6 @@
 //! The handle that users hold.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{CacheBuilder, Context, Outcome};
 use crate::{
@@ -151,6 +151,29 @@ impl Cache {
             receipts.add(outcomes.iter().cloned());
         }
         outcomes
+    }
+
+    /// Invalidates these keys once more, so much later: for writers whose reads may see a replica that lags behind. It
+    /// takes its course in the background, and [`shutdown`](Self::shutdown) waits for it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cachekit::{Cache, key};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cachekit::Error> {
+    /// let cache = Cache::builder().build()?;
+    /// let id = 7;
+    /// cache.invalidate(key!("user:<id>")).await;
+    /// cache.invalidate_later([key!("user:<id>")], Duration::from_millis(5));
+    /// # cache.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn invalidate_later(&self, keys: impl IntoIterator<Item = Key>, after: Duration) {
+        if let Some(engine) = self.engine() {
+            keys.into_iter().for_each(|key| engine.queue.push_again(engine, &key, after));
+        }
     }
 
     /// Drops all that was loaded under this tag, whatever its keys are, and has whoever asks from now on load anew.

@@ -101,17 +101,28 @@ impl Keys {
         }
     }
 
+    /// The keys that can be made of a request, and whether that is all of them; its parts are the same afterwards.
+    pub(crate) fn found(&self, parts: &mut Parts) -> (Vec<Key>, bool) {
+        let made: Vec<_> =
+            self.makers.iter().filter_map(|maker| self.make(maker, parts).ok()).collect();
+        let all = made.len() == self.makers.len();
+        (made, all)
+    }
+
+    fn make(&self, maker: &Maker, parts: &mut Parts) -> Result<Key, KeyMissing> {
+        match maker {
+            Maker::Template(template) => template.expand(parts, self.pattern.as_ref()),
+            Maker::With(make) => make(parts),
+        }
+    }
+
     /// The keys of a request; its parts are the same afterwards.
     ///
     /// # Errors
     ///
     /// [`KeyMissing`] for the first one that cannot be made.
     pub(crate) fn of(&self, parts: &mut Parts) -> Result<Vec<Key>, KeyMissing> {
-        let make = |maker: &Maker| match maker {
-            Maker::Template(template) => template.expand(parts, self.pattern.as_ref()),
-            Maker::With(make) => make(parts),
-        };
-        self.makers.iter().map(make).collect()
+        self.makers.iter().map(|maker| self.make(maker, parts)).collect()
     }
 }
 

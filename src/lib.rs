@@ -17,10 +17,10 @@ pub use cachekit_core::events;
 #[doc(inline)]
 pub use cachekit_core::{
     Cache, CacheBuilder, Conflict, DeadLetter, Error, ErrorKind, Fresh, Freshness, HasTtl, Health,
-    InTransaction, IsConflict, Key, KeyArg, LocalState, Outcome, Peek, Policy, Previous, Receipt,
-    Scope, Segment, SegmentWriter, Status, StoreChange, Tagged, Ttl, Value, Weigh, audit, bypass,
-    docs, expect_updated, inherit, key as keys, observe, refresh, retry, retry_on_conflict, sql,
-    testing, text, with_freshness, with_receipt, with_status,
+    InTransaction, IsConflict, Key, KeyArg, LocalState, Lock, LockGuard, LockHandle, Outcome, Peek,
+    Policy, Previous, Receipt, Scope, Segment, SegmentWriter, Status, StoreChange, Tagged, Ttl,
+    Value, Weigh, audit, bypass, docs, expect_updated, inherit, key as keys, observe, refresh,
+    retry, retry_on_conflict, sql, testing, text, with_freshness, with_receipt, with_status,
 };
 #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-mysql", feature = "sqlx-sqlite"))]
 #[doc(inline)]

@@ -17,6 +17,7 @@ use crate::{
     clock::Clock,
     entry::{Id, Stamp},
     key::{Key, KeyRef, StoredKey},
+    lock::Locks,
     observe::Reporter,
     slot::{Registry, Ticket},
     store::{Replaced, Store},
@@ -44,6 +45,7 @@ pub(crate) struct Engine {
     /// What outlives its callers.
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) sites: Sites,
+    pub(crate) locks: Arc<Locks>,
     /// Set while more keys wait for their invalidation than the queue may hold.
     pub(crate) bypass_all: AtomicBool,
     /// Whether any read has named tags.

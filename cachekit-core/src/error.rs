@@ -47,6 +47,14 @@ pub enum ErrorKind {
     Timeout,
     /// Too many loads wait for their turn.
     Overloaded,
+    /// Somebody else holds the lock that was asked for.
+    Busy,
+    /// The lock that was asked for was not free in the time that its caller would wait.
+    WaitExhausted,
+    /// A lock is held no more, though its holder did not release it: others may be at work.
+    LockLost,
+    /// A write came with a fencing token older than what it would have replaced, and was refused.
+    Fenced,
     /// A value could not be encoded or decoded.
     Codec,
     /// A cache is already installed in this process.
@@ -101,7 +109,14 @@ impl Error {
 
     /// Whether the same call may succeed later with nothing changed by the caller.
     pub fn is_transient(&self) -> bool {
-        matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Overloaded)
+        matches!(
+            self.kind,
+            ErrorKind::Unavailable
+                | ErrorKind::Timeout
+                | ErrorKind::Overloaded
+                | ErrorKind::Busy
+                | ErrorKind::WaitExhausted
+        )
     }
 }
 

@@ -24,6 +24,7 @@ mod error;
 pub mod events;
 mod flight;
 pub mod key;
+mod lock;
 mod mutant;
 pub mod observe;
 #[cfg(feature = "redis")]
@@ -57,6 +58,7 @@ pub use crate::{
     clock::ManualClock,
     error::{Error, ErrorKind},
     key::{Key, KeyArg, Segment, SegmentWriter, text},
+    lock::{Lock, LockGuard, LockHandle},
     sql::{Conflict, InTransaction, IsConflict, expect_updated, retry_on_conflict},
     ttl::Ttl,
     value::Value,

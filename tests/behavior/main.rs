@@ -20,6 +20,7 @@ mod health;
 mod joining;
 mod leases;
 mod local_tier;
+mod locks;
 mod login;
 mod many_keys;
 mod negative;

@@ -38,6 +38,10 @@ const CORE: &[(&str, &[&str])] = &[
         ],
     ),
     ("bloom", &["cache", "clock", "error", "key", "observe", "redis", "store", "sync"]),
+    (
+        "lock",
+        &["cache", "clock", "engine", "error", "key", "observe", "redis", "retry", "store", "sync"],
+    ),
     ("audit", &["__private", "key", "sync"]),
     (
         "write",
@@ -67,8 +71,8 @@ const CORE: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
-            "audit", "cache", "clock", "entry", "key", "observe", "slot", "sql", "store", "tier",
-            "write",
+            "audit", "cache", "clock", "entry", "key", "lock", "observe", "slot", "sql", "store",
+            "tier", "write",
         ],
     ),
     (
@@ -84,6 +88,7 @@ const CORE: &[(&str, &[&str])] = &[
             "error",
             "flight",
             "key",
+            "lock",
             "mutant",
             "observe",
             "redis",

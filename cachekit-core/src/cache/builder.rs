@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     engine::Engine,
     error::{Error, ErrorKind},
+    lock::Locks,
     observe::{Hook, Reporter},
     slot::Registry,
     store::{Replaced, Store},
@@ -266,6 +267,7 @@ impl CacheBuilder {
         #[cfg(feature = "redis")]
         let follower = self.remote.follower();
         let store_hook = self.store_hook;
+        let locks = Arc::new(Locks::of_store(&self.store));
         let cache = Cache::from_engine(Engine {
             registry: Arc::new(Registry::new()),
             tier: plan.bound.map(Map::new).transpose()?,
@@ -285,6 +287,7 @@ impl CacheBuilder {
             renewals: Renewals::new(self.limits.refresh_limit),
             tasks: Arc::new(Tasks::new()),
             sites: Sites::default(),
+            locks,
             bypass_all: AtomicBool::new(false),
             knows_tags: AtomicBool::new(false),
             #[cfg(feature = "_sqlx")]

@@ -225,9 +225,10 @@ impl Cache {
         tags.into_iter().zip(outcomes).map(|(tag, (_, outcome))| (tag, outcome)).collect()
     }
 
-    /// Waits until all [tracked](Self::track) work has ended and every invalidation, delayed ones included, has reached
-    /// the store, up to the builder's [`shutdown_timeout`](CacheBuilder::shutdown_timeout) for both, and closes the
-    /// connection.
+    /// Waits until all [tracked](Self::track) work has ended, every invalidation, delayed ones included, has reached the
+    /// store, and the locks whose guards were dropped are released, up to the builder's
+    /// [`shutdown_timeout`](CacheBuilder::shutdown_timeout) for all of it; then closes the connection. Locks that are
+    /// still held run out.
     ///
     /// # Errors
     ///
@@ -240,12 +241,12 @@ impl Cache {
     pub async fn shutdown(&self) -> Result<(), Error> {
         let Some(engine) = self.engine() else { return Ok(()) };
         engine.renewals.end();
-        let limit = engine.limits.shutdown_timeout;
-        let began = sync::now();
-        // First: what they write is invalidated at their end.
+        let (limit, began) = (engine.limits.shutdown_timeout, sync::now());
+        let rest = || limit.saturating_sub(sync::now().saturating_duration_since(began));
+        // First: what they write is invalidated, and what they hold released, at their end.
         let running = engine.tasks.drain(limit).await;
-        let rest = limit.saturating_sub(sync::now().saturating_duration_since(began));
-        let left = engine.queue.drain(rest).await;
+        let left = engine.queue.drain(rest()).await;
+        engine.locks.settle(rest()).await;
         engine.store.shutdown().await;
         let message = match (running, left) {
             (0, 0) => return Ok(()),

@@ -4,6 +4,7 @@
 mod bloom;
 mod hook;
 mod level;
+mod lock;
 #[cfg(feature = "metrics")]
 pub mod names;
 #[cfg(feature = "testing")]
@@ -17,6 +18,9 @@ mod tasks;
 pub(crate) use bloom::{bloom_fill, bloom_verdict};
 pub(crate) use hook::Hook;
 pub(crate) use level::Level;
+#[cfg(feature = "redis")]
+pub(crate) use lock::lock_renewed;
+pub(crate) use lock::{lock_asked, lock_contended, lock_held, lock_lost};
 #[cfg(feature = "testing")]
 pub use recorder::{Recorded, Recorder};
 pub(crate) use reporter::Reporter;

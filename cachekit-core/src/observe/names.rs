@@ -61,3 +61,17 @@ pub const MESSAGES_PENDING: &str = "cachekit_messages_pending";
 pub const MESSAGES_WAITING: &str = "cachekit_messages_waiting";
 /// Gauge, seconds: how long the oldest of both has waited, by `topic` and `group`.
 pub const MESSAGES_LAG_SECONDS: &str = "cachekit_messages_lag_seconds";
+/// Counter: locks that were asked for, by `template` and `outcome` (`acquired`, `busy`, `wait_exhausted`, `overloaded`,
+/// `unavailable`, `lost`, `cancelled`).
+pub const LOCKS: &str = "cachekit_locks_total";
+/// Histogram, seconds: from asking for a lock to the outcome, by `template` and `outcome`.
+pub const LOCK_WAIT_SECONDS: &str = "cachekit_lock_wait_seconds";
+/// Histogram, seconds: how long locks were held, by `template`.
+pub const LOCK_HOLD_SECONDS: &str = "cachekit_lock_hold_seconds";
+/// Counter: locks that were not free when they were asked for, by `template` and `among` (`process`: another caller of
+/// this process was before, `store`: another process may have been).
+pub const LOCKS_CONTENDED: &str = "cachekit_locks_contended_total";
+/// Counter: renewals of held locks, by `template` and `outcome` (`renewed`, `failed`).
+pub const LOCK_RENEWALS: &str = "cachekit_lock_renewals_total";
+/// Counter: locks that were lost, by `template` and `reason` (`expired`, `deleted`, `taken`, `max_hold`).
+pub const LOCKS_LOST: &str = "cachekit_locks_lost_total";

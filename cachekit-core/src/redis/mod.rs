@@ -14,6 +14,7 @@ mod keeper;
 mod kept;
 mod lease;
 mod link;
+mod lock;
 mod many;
 mod names;
 mod node;
@@ -32,6 +33,7 @@ mod task;
 mod tls;
 mod tracking;
 mod url;
+mod wakes;
 #[cfg(feature = "events")]
 mod wire;
 
@@ -47,12 +49,14 @@ pub use self::options::RedisOptions;
 pub use self::streams::Retention;
 pub(crate) use self::{
     lease::LeaseHold,
+    lock::{LockAsk, LockDue, LockFound, LockKeys, LockTaken},
     many::CasFill,
     probe::Probe,
-    reply::StoreError,
+    reply::{Refusal, StoreError},
     store::RedisStore,
     tags::{Generation, Stamped, Wanted},
     tracking::{Sink, Tracking},
+    wakes::{Sleeper, Wakes},
 };
 #[cfg(feature = "events")]
 pub(crate) use self::{

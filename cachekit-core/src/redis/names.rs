@@ -21,7 +21,6 @@ impl Names {
         Ok(Names { prefix, mark })
     }
 
-    #[cfg(any(feature = "_sqlx", feature = "events", feature = "bloom"))]
     pub(super) fn namespace(&self) -> &str {
         self.prefix.strip_prefix("ck:").and_then(|name| name.strip_suffix(':')).unwrap_or_default()
     }

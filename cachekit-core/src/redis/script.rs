@@ -31,12 +31,10 @@ impl Script {
         Script { source, hash: redis::Script::new(source).get_hash().to_owned() }
     }
 
-    #[cfg(feature = "testing")]
     pub(super) fn source(&self) -> &'static str {
         self.source
     }
 
-    #[cfg(feature = "testing")]
     pub(super) fn hash(&self) -> &str {
         &self.hash
     }

@@ -39,6 +39,8 @@ struct Inner {
     leases: Arc<Leases>,
     give_ups: GiveUps,
     lease_ttl: String,
+    /// For connections that are made when they are first needed.
+    connector: Arc<Connector>,
     tasks: Mutex<Option<Tasks>>,
 }
 
@@ -96,7 +98,8 @@ impl RedisStore {
                 .map(|(tracker, following)| Task::spawn(|stop| tracker.run(following, stop))),
         };
         let tasks = Mutex::new(Some(tasks));
-        let inner = Inner { link, names, leases, give_ups, lease_ttl, tasks };
+        let connector = Arc::new(Connector::new(url, &options)?);
+        let inner = Inner { link, names, leases, give_ups, lease_ttl, connector, tasks };
         Ok(RedisStore { inner: Arc::new(inner) })
     }
 
@@ -252,6 +255,21 @@ impl RedisStore {
         async move {
             let _ = changes.changed().await;
         }
+    }
+
+    /// The namespace that locks stand in.
+    pub(super) fn lock_namespace(&self) -> &str {
+        self.inner.names.namespace()
+    }
+
+    /// What wakes those who wait for locks; it connects when the first does.
+    pub(crate) fn wakes(&self) -> super::Wakes {
+        super::Wakes::new(Arc::clone(&self.inner.connector), &self.wake_channels())
+    }
+
+    /// Counts every change between up and down.
+    pub(crate) fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.inner.link.changes()
     }
 
     /// The namespace.

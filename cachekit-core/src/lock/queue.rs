@@ -1,0 +1,178 @@
+//! The queue inside this process: one caller a key has the turn, the others wait in the order in which they came.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::sync::{Mutex, lock};
+
+/// Callers of one key, waiting or holding; one more is refused.
+pub(super) const MOST_CALLERS: usize = 1024;
+
+/// Acquisitions in a row by callers of this process while those of others wait; the next caller waits behind them.
+const MOST_STREAK: u32 = 4;
+
+/// The queues of all keys that somebody wants now.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    lines: Mutex<HashMap<Arc<str>, Line>>,
+}
+
+/// The queue of one key.
+#[derive(Clone, Debug)]
+struct Line {
+    callers: usize,
+    turn: Arc<Semaphore>,
+    /// How often the lock was released while others waited, and not yielded to them.
+    streak: Arc<AtomicU32>,
+}
+
+impl Queue {
+    /// A place in the queue of the key; `None`: too many are there.
+    pub(super) fn enter(self: &Arc<Self>, key: &str) -> Option<Place> {
+        let mut lines = lock(&self.lines);
+        let (key, line) = match lines.get_key_value(key) {
+            Some((key, line)) if line.callers < MOST_CALLERS => (key.clone(), line.clone()),
+            Some(_) => return None,
+            None => (key.into(), Line::new()),
+        };
+        let entry = lines.entry(key.clone()).or_insert_with(|| line.clone());
+        entry.callers += 1;
+        Some(Place { queue: self.clone(), key, line })
+    }
+
+    fn leave(&self, key: &Arc<str>) {
+        let mut lines = lock(&self.lines);
+        if let Some(line) = lines.get_mut(key) {
+            line.callers -= 1;
+            if line.callers == 0 {
+                lines.remove(key);
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        lock(&self.lines).len()
+    }
+}
+
+impl Line {
+    fn new() -> Line {
+        Line { callers: 0, turn: Arc::new(Semaphore::new(1)), streak: Arc::default() }
+    }
+}
+
+/// A caller's place in the queue; dropping it leaves.
+pub(super) struct Place {
+    queue: Arc<Queue>,
+    key: Arc<str>,
+    line: Line,
+}
+
+impl Place {
+    /// The turn, if nobody has it or waits for it.
+    pub(super) fn turn_now(self) -> Result<Turn, Place> {
+        match self.line.turn.clone().try_acquire_owned() {
+            Ok(permit) => Ok(Turn { _permit: Some(permit), place: self }),
+            Err(_) => Err(self),
+        }
+    }
+
+    /// The turn, after all who came before. Dropped in mid-way the place is given up.
+    pub(super) async fn turn(self) -> Turn {
+        // Nobody closes it.
+        let permit = self.line.turn.clone().acquire_owned().await.ok();
+        Turn { _permit: permit, place: self }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.queue.leave(&self.key);
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The key may hold personal data.
+        f.debug_struct("Place").finish_non_exhaustive()
+    }
+}
+
+/// The turn of a key; dropping it lets the next caller have it.
+#[derive(Debug)]
+pub(super) struct Turn {
+    // Before the place: while somebody waits the line must stay.
+    _permit: Option<OwnedSemaphorePermit>,
+    place: Place,
+}
+
+#[cfg_attr(not(feature = "redis"), allow(dead_code))]
+impl Turn {
+    /// Whether this process has taken the lock often enough in a row while others waited.
+    pub(super) fn must_yield(&self) -> bool {
+        self.place.line.streak.load(Ordering::Relaxed) >= MOST_STREAK
+    }
+
+    /// The lock was released, and somebody of another process woken or not.
+    pub(super) fn note_release(&self, woken: bool) {
+        let streak = &self.place.line.streak;
+        match woken {
+            true => streak.fetch_add(1, Ordering::Relaxed),
+            false => streak.swap(0, Ordering::Relaxed),
+        };
+    }
+
+    /// Others went first.
+    pub(super) fn has_yielded(&self) {
+        self.place.line.streak.store(0, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn turns_are_taken_in_the_order_of_arrival_and_leave_nothing_behind() {
+        let queue = Arc::new(Queue::default());
+        let first = queue.enter("k").unwrap().turn_now().unwrap();
+        assert!(queue.enter("k").unwrap().turn_now().is_err());
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = Vec::new();
+        for number in 0..5 {
+            let (place, order) = (queue.enter("k").unwrap(), order.clone());
+            tasks.push(tokio::spawn(async move {
+                let _turn = place.turn().await;
+                order.lock().unwrap().push(number);
+            }));
+            tokio::task::yield_now().await;
+        }
+        tasks.remove(2).abort();
+        drop(first);
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), [0, 1, 3, 4]);
+        assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn a_crowd_is_refused_and_keys_do_not_disturb_each_other() {
+        let queue = Arc::new(Queue::default());
+        let places: Vec<_> = (0..MOST_CALLERS).map(|_| queue.enter("k").unwrap()).collect();
+        assert!(queue.enter("k").is_none());
+        assert!(queue.enter("other").unwrap().turn_now().is_ok());
+        drop(places);
+        assert!(queue.enter("k").unwrap().turn_now().is_ok());
+        assert_eq!(queue.len(), 0);
+    }
+}

@@ -1,0 +1,290 @@
+//! The commands of locks. Their keys share a slot of a cluster, so that a script may touch them together.
+
+use std::fmt;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use redis::{Cmd, RedisWrite, Value};
+
+use super::link::Link;
+use super::reply::{self, Reply, StoreError};
+use super::script::{self, Script};
+use super::store::RedisStore;
+
+macro_rules! lock_script {
+    ($name:literal) => {
+        LazyLock::new(|| {
+            Script::new(concat!(include_str!("lua/lock_line.lua"), include_str!($name)))
+        })
+    };
+}
+
+static ACQUIRE: LazyLock<Script> = lock_script!("lua/lock_acquire.lua");
+static WAIT: LazyLock<Script> = lock_script!("lua/lock_wait.lua");
+static RELEASE: LazyLock<Script> = lock_script!("lua/lock_release.lua");
+static LEAVE: LazyLock<Script> = lock_script!("lua/lock_leave.lua");
+static EXTEND: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/lock_extend.lua")));
+
+/// Commands in one write.
+const BATCH: usize = 256;
+
+/// The names of one lock's keys.
+pub(crate) struct LockKeys {
+    lock: Box<str>,
+    fence: Box<str>,
+    line: Box<str>,
+    beats: Box<str>,
+}
+
+impl fmt::Debug for LockKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The key may hold personal data.
+        f.debug_struct("LockKeys").finish_non_exhaustive()
+    }
+}
+
+/// What a lock is asked for with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LockAsk<'a> {
+    /// What nobody else has, and a label.
+    pub(crate) token: &'a str,
+    pub(crate) lease: Duration,
+    /// The fencing token is to be above this.
+    pub(crate) floor: u64,
+    /// Whether those who wait go first.
+    pub(crate) fair: bool,
+}
+
+/// What came of asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LockTaken {
+    /// It is taken, under this fencing token.
+    Granted(u64),
+    /// Somebody has it, for so long yet if that is known; and whether the asker is the first of those who wait.
+    Busy { left: Option<Duration>, first: bool },
+}
+
+/// How it stands with a lock that was to be extended or released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LockFound {
+    /// It was the caller's.
+    Own {
+        /// Somebody was woken by the release.
+        woken: bool,
+    },
+    /// There is none.
+    Gone,
+    /// It is another's.
+    Foreign,
+}
+
+/// A lock to be extended.
+#[derive(Debug)]
+pub(crate) struct LockDue<'a> {
+    pub(crate) keys: &'a LockKeys,
+    pub(crate) token: &'a str,
+    pub(crate) lease: Duration,
+}
+
+impl RedisStore {
+    /// The keys of the lock with this text.
+    pub(crate) fn lock_keys(&self, text: &str) -> LockKeys {
+        let of = |kind: &str| format!("ck~{kind}:{}:{{{text}}}", self.lock_namespace()).into();
+        LockKeys { lock: of("lock"), fence: of("fence"), line: of("line"), beats: of("beats") }
+    }
+
+    /// Takes the lock if it is free.
+    pub(crate) async fn lock_acquire(
+        &self,
+        keys: &LockKeys,
+        ask: LockAsk<'_>,
+    ) -> Result<LockTaken, StoreError> {
+        let names: [&str; 4] = [&keys.lock, &keys.fence, &keys.line, &keys.beats];
+        let names = if ask.fair { &names[..] } else { &names[..2] };
+        let (lease, floor) = (millis(ask.lease), ask.floor.to_string());
+        taken(run(self.link(), &ACQUIRE, names, &[ask.token, &lease, &floor]).await?)
+    }
+
+    /// Stands in line as `waiter`, which comes back within `beat`, and takes the lock if it may.
+    pub(crate) async fn lock_wait(
+        &self,
+        keys: &LockKeys,
+        ask: LockAsk<'_>,
+        waiter: &str,
+        beat: Duration,
+    ) -> Result<LockTaken, StoreError> {
+        let names: [&str; 4] = [&keys.lock, &keys.fence, &keys.line, &keys.beats];
+        let (lease, floor, beat) = (millis(ask.lease), ask.floor.to_string(), millis(beat));
+        let fair = if ask.fair { "1" } else { "0" };
+        let args = [ask.token, &lease, &floor, waiter, &beat, fair];
+        taken(run(self.link(), &WAIT, &names, &args).await?)
+    }
+
+    /// Removes the lock if it has this token, and wakes who is first in line.
+    pub(crate) async fn lock_release(
+        &self,
+        keys: &LockKeys,
+        token: &str,
+    ) -> Result<LockFound, StoreError> {
+        let names: [&str; 3] = [&keys.lock, &keys.line, &keys.beats];
+        let args = [token, &self.wake_channels()];
+        found(run(self.link(), &RELEASE, &names, &args).await?)
+    }
+
+    /// [`lock_release`](Self::lock_release) of many in one write; each has its own outcome.
+    pub(crate) async fn lock_release_all(
+        &self,
+        locks: &[(&LockKeys, &str)],
+    ) -> Vec<Result<LockFound, StoreError>> {
+        let channels = self.wake_channels();
+        run_all(self.link(), locks, |(keys, token), in_full| {
+            let names: [&str; 3] = [&keys.lock, &keys.line, &keys.beats];
+            command(&RELEASE, in_full, &names, &[token, &channels])
+        })
+        .await
+    }
+
+    /// Leaves the line.
+    pub(crate) async fn lock_leave(&self, keys: &LockKeys, waiter: &str) -> Result<(), StoreError> {
+        let names: [&str; 3] = [&keys.lock, &keys.line, &keys.beats];
+        let args = [waiter, &self.wake_channels()];
+        reply::int(run(self.link(), &LEAVE, &names, &args).await?).map(drop)
+    }
+
+    /// Lets locks run on that still have these tokens, many in one write; each has its own outcome.
+    pub(crate) async fn lock_extend(
+        &self,
+        due: &[LockDue<'_>],
+    ) -> Vec<Result<LockFound, StoreError>> {
+        run_all(self.link(), due, |due, in_full| {
+            let (keys, lease): ([&str; 1], _) = ([&due.keys.lock], millis(due.lease));
+            command(&EXTEND, in_full, &keys, &[due.token, &lease])
+        })
+        .await
+    }
+
+    /// What the names of the channels begin with that waiters are woken on.
+    pub(super) fn wake_channels(&self) -> String {
+        format!("ck~wake:{}:", self.lock_namespace())
+    }
+}
+
+/// Runs a script once for each, many in one write.
+async fn run_all<T>(
+    link: &Link,
+    calls: &[T],
+    write: impl Fn(&T, bool) -> Cmd,
+) -> Vec<Result<LockFound, StoreError>> {
+    let mut results = Vec::with_capacity(calls.len());
+    for batch in calls.chunks(BATCH) {
+        match run_batch(link, batch, &write).await {
+            Ok(replies) => results.extend(replies.into_iter().map(found)),
+            Err(error) => results.extend(batch.iter().map(|_| Err(error))),
+        }
+    }
+    results
+}
+
+/// Sends the hashes, and those that the server does not know once more in full: a refused hash did nothing.
+async fn run_batch<T>(
+    link: &Link,
+    calls: &[T],
+    write: impl Fn(&T, bool) -> Cmd,
+) -> Result<Vec<Reply>, StoreError> {
+    let by_hash = calls.iter().map(|call| write(call, false));
+    let mut replies = link.send_all(&script::pipeline(by_hash)).await?;
+    let refused = replies.iter().zip(calls).filter(|(reply, _)| reply::is_unknown_script(reply));
+    let in_full: Vec<_> = refused.map(|(_, call)| write(call, true)).collect();
+    let mut repeated = link.send_all(&script::pipeline(in_full.into_iter())).await?.into_iter();
+    for reply in replies.iter_mut().filter(|reply| reply::is_unknown_script(reply)) {
+        *reply = repeated.next().ok_or(StoreError::Io)?;
+    }
+    Ok(replies)
+}
+
+async fn run(
+    link: &Link,
+    script: &Script,
+    keys: &[&str],
+    args: &[&str],
+) -> Result<Reply, StoreError> {
+    let reply = link.send(command(script, false, keys, args)).await?;
+    if reply::is_unknown_script(&reply) {
+        return link.send(command(script, true, keys, args)).await;
+    }
+    Ok(reply)
+}
+
+fn command(script: &Script, in_full: bool, keys: &[&str], args: &[&str]) -> Cmd {
+    let (verb, body) = match in_full {
+        true => ("EVAL", script.source()),
+        false => ("EVALSHA", script.hash()),
+    };
+    let size = keys.iter().chain(args).map(|part| part.len()).sum::<usize>();
+    let mut command = Cmd::with_capacity(3 + keys.len() + args.len(), 16 + body.len() + size);
+    let count = keys.len().to_string();
+    for part in [verb, body, &count].iter().chain(keys).chain(args) {
+        command.write_arg(part.as_bytes());
+    }
+    command
+}
+
+fn millis(time: Duration) -> String {
+    time.as_millis().to_string()
+}
+
+/// Two integers or three. Any other shape leaves the outcome unknown.
+fn taken(reply: Reply) -> Result<LockTaken, StoreError> {
+    let values = match reply {
+        Reply::Error(error) => return Err(StoreError::from(&*error)),
+        Reply::Other(value) => match *value {
+            Value::Array(values) => values,
+            _ => return Err(StoreError::Io),
+        },
+        _ => return Err(StoreError::Io),
+    };
+    match values[..] {
+        [Value::Int(1), Value::Int(fence)] if fence > 0 => {
+            Ok(LockTaken::Granted(fence.unsigned_abs()))
+        }
+        [Value::Int(0), Value::Int(left)] => Ok(busy(left, 0)),
+        [Value::Int(0), Value::Int(left), Value::Int(first)] => Ok(busy(left, first)),
+        _ => Err(StoreError::Io),
+    }
+}
+
+fn busy(left_ms: i64, first: i64) -> LockTaken {
+    let left = u64::try_from(left_ms).ok().map(Duration::from_millis);
+    LockTaken::Busy { left, first: first == 1 }
+}
+
+fn found(reply: Reply) -> Result<LockFound, StoreError> {
+    Ok(match reply::int(reply)? {
+        0 => LockFound::Gone,
+        -1 => LockFound::Foreign,
+        reply => LockFound::Own { woken: reply == 2 },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_of_another_shape_leaves_the_outcome_unknown() {
+        let array = |values: Vec<Value>| taken(Value::Array(values).into());
+        assert_eq!(array(vec![Value::Int(1), Value::Int(7)]), Ok(LockTaken::Granted(7)));
+        let left = Some(Duration::from_millis(40));
+        let busy = LockTaken::Busy { left, first: true };
+        assert_eq!(array(vec![Value::Int(0), Value::Int(40), Value::Int(1)]), Ok(busy));
+        let unknown = LockTaken::Busy { left: None, first: false };
+        assert_eq!(array(vec![Value::Int(0), Value::Int(-1)]), Ok(unknown));
+        for odd in [vec![], vec![Value::Int(1)], vec![Value::Int(1), Value::Nil]] {
+            assert!(array(odd).unwrap_err().outcome_unknown());
+        }
+        assert!(taken(Reply::Int(1)).unwrap_err().outcome_unknown());
+        assert_eq!(found(Reply::Int(2)), Ok(LockFound::Own { woken: true }));
+        assert_eq!(found(Reply::Int(-1)), Ok(LockFound::Foreign));
+    }
+}

@@ -7,16 +7,19 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod bloom;
 mod body;
 mod builder;
 mod collect;
 mod conditional;
+mod deadline;
 mod grpc;
 mod guarded;
 mod identity;
 pub mod invalidate;
 mod key;
 mod kind;
+pub mod lock;
 mod method;
 mod outlive;
 mod reject;
@@ -27,6 +30,14 @@ pub mod split;
 mod tell;
 mod time;
 
+#[doc(inline)]
+pub use crate::{
+    bloom::BloomLayer,
+    invalidate::{InvalidateLayer, Invalidations},
+    lock::{LockHandle, LockLayer},
+    scope::{Scope, ScopeLayer},
+    split::SplitLayer,
+};
 pub use crate::{
     body::Body,
     builder::{BuildError, IntoTime},
@@ -35,12 +46,6 @@ pub use crate::{
     outlive::Disconnect,
     reject::{ContentionCode, Rejection},
     security::{PeerCertificate, Principal},
-};
-#[doc(inline)]
-pub use crate::{
-    invalidate::{InvalidateLayer, Invalidations},
-    scope::{Scope, ScopeLayer},
-    split::SplitLayer,
 };
 
 /// An error of a body's or a service's, whatever it is.

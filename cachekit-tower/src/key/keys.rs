@@ -93,6 +93,16 @@ impl Keys {
         })
     }
 
+    /// How many placeholders the last template has, if there is one.
+    pub(crate) fn placeholders(&self) -> Option<usize> {
+        self.templates().last().map(Template::placeholders)
+    }
+
+    /// The text of the only placeholder there is.
+    pub(crate) fn only_text(&self, parts: &mut Parts) -> Option<String> {
+        self.templates().last()?.first(parts, self.pattern.as_ref())
+    }
+
     /// Whether the request has a route: those of random paths have none.
     pub(crate) fn is_routed(&self, parts: &Parts) -> bool {
         match &self.pattern {

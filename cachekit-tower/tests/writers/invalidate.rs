@@ -152,7 +152,8 @@ async fn invalidated_before_trailers() {
     let cache = cache();
     for (status, kept) in [("0", false), ("13", false), ("5", true)] {
         read(&cache, 1, 1).await;
-        let handler = service_fn(move |_: Asked| async move { Ok::<_, Infallible>(Frames::grpc(status)) });
+        let handler =
+            service_fn(move |_: Asked| async move { Ok::<_, Infallible>(Frames::grpc(status)) });
         let layer = InvalidateLayer::builder(&cache)
             .calls(["/shop.Users/Rename"])
             .key_with(|_| Ok(user(1)))

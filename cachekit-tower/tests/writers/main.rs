@@ -5,7 +5,9 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod bloom;
 mod invalidate;
+mod lock;
 mod split;
 
 use std::{

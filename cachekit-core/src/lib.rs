@@ -51,9 +51,9 @@ pub use crate::write::behind::{Write, WriteBehind, WriteBehindBuilder};
 pub use crate::{cache::LocalTier, codec::Format, redis::RedisOptions};
 pub use crate::{
     cache::{
-        Cache, CacheBuilder, Fresh, Freshness, HasTtl, Health, LocalState, Outcome, Peek, Policy,
-        Previous, ReadPreference, Receipt, Scope, Status, StoreChange, Tagged, Weigh, bypass,
-        inherit, refresh, with_freshness, with_receipt, with_status,
+        Cache, CacheBuilder, Fence, Fresh, Freshness, HasTtl, Health, LocalState, Outcome, Peek,
+        Policy, Previous, ReadPreference, Receipt, Scope, Status, StoreChange, Tagged, Weigh,
+        bypass, inherit, refresh, with_freshness, with_receipt, with_status,
     },
     clock::ManualClock,
     error::{Error, ErrorKind},

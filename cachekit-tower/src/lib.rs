@@ -1,6 +1,11 @@
 //! Tower layers that bring cachekit to axum and tonic.
 //!
 //! * [`scope`]: binds a [`Cache`](cachekit_core::Cache) to everything that happens in a request.
+//! * [`split`]: tells reads from writes, and shows clients their own writes in every process.
+//! * [`bloom`]: ids that were never issued end here.
+//! * [`singleflight`]: identical concurrent requests run the handler once.
+//! * [`lock`]: one handler at a time for a key, across processes.
+//! * [`invalidate`]: what a request may have written is invalidated before its answer goes out.
 //!
 //! Layers add nothing to a service's errors, call the service that was readied and no clone of it,
 //! and spawn no task.
@@ -13,6 +18,7 @@ mod builder;
 mod collect;
 mod conditional;
 mod deadline;
+mod flight;
 mod grpc;
 mod guarded;
 mod identity;
@@ -21,13 +27,15 @@ mod key;
 mod kind;
 pub mod lock;
 mod method;
+pub mod observe;
 mod outlive;
 mod reject;
 mod requests;
 pub mod scope;
 mod security;
+mod sharing;
+pub mod singleflight;
 pub mod split;
-mod tell;
 mod time;
 
 #[doc(inline)]
@@ -36,6 +44,7 @@ pub use crate::{
     invalidate::{InvalidateLayer, Invalidations},
     lock::{LockHandle, LockLayer},
     scope::{Scope, ScopeLayer},
+    singleflight::SingleflightLayer,
     split::SplitLayer,
 };
 pub use crate::{

@@ -13,7 +13,7 @@ use std::{
 use cachekit_core::Cache;
 use tracing::Span;
 
-use crate::tell;
+use crate::observe;
 
 /// What becomes of a handler whose client has gone away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -98,7 +98,7 @@ impl<T> Drop for Outliving<T> {
         if self.polled || !self.begun.is_set() {
             return;
         }
-        tell::disconnect(self.layer, self.disconnect);
+        observe::disconnect(self.layer, self.disconnect);
         if self.disconnect == Disconnect::Finish {
             // What it gives is dropped in the task, in the scope it came from.
             let work = async move { drop(future.await) };

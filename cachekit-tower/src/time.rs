@@ -9,11 +9,18 @@ use std::{
 /// Waits for `future` for so long. `None`: the time is up. What is ready at once needs no timer, and no runtime.
 pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    // Its waker is replaced by the next poll.
-    if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        return Some(output);
-    }
-    tokio::time::timeout(limit, future).await.ok()
+    let mut sleep = pin!(None);
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        if sleep.is_none() {
+            sleep.set(Some(tokio::time::sleep(limit)));
+        }
+        let sleep = sleep.as_mut().as_pin_mut().expect("it was set just now");
+        sleep.poll(cx).map(|()| None)
+    })
+    .await
 }
 
 /// Polls a future that is ready at once.

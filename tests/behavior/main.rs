@@ -12,6 +12,7 @@ mod events;
 mod expiry;
 mod fail_safe;
 mod faulty;
+mod fences;
 mod fills;
 mod foreign;
 mod formats;

@@ -13,6 +13,7 @@ mod context;
 mod copies;
 mod due;
 mod fallback;
+mod fence;
 #[cfg(feature = "redis")]
 mod follower;
 mod freshness;
@@ -62,6 +63,7 @@ pub use call::{bypass, inherit, refresh, with_receipt, with_status};
 pub(crate) use context::{Context, Mode};
 pub(crate) use copies::Copies;
 pub(crate) use fallback::LastKnown;
+pub use fence::Fence;
 pub use freshness::{Freshness, with_freshness};
 pub use handle::Cache;
 pub use health::{Health, StoreChange};

@@ -23,12 +23,17 @@ pub(super) fn own(engine: &Engine, tags: &[Tag]) -> Tags {
     if tags.is_empty() {
         return None;
     }
-    // Before the first look at a generation: see `drop_generation`.
-    engine.knows_tags.store(true, Ordering::Release);
+    engine.are_named_as_tags();
     Some(tags.into())
 }
 
 impl Engine {
+    /// Somebody names keys as tags from now on. To be called before the first look at a generation: see
+    /// `drop_generation`.
+    pub(super) fn are_named_as_tags(&self) {
+        self.knows_tags.store(true, Ordering::Release);
+    }
+
     /// [`local`](Self::local) for a read that names tags: none of them was invalidated since the entry's load began.
     /// Generations are compared and no names: nobody else's is the same.
     #[inline]
@@ -58,7 +63,7 @@ impl Engine {
     /// The generations of these tags, wherever they are kept; each has one from now on.
     #[cfg_attr(not(any(feature = "redis", shuttle)), allow(unused_variables, clippy::unused_async))]
     pub(crate) async fn stamps(&self, ask: &Ask, tags: &[Tag]) -> Result<Stamps, StoreError> {
-        self.knows_tags.store(true, Ordering::Release);
+        self.are_named_as_tags();
         match &self.store {
             Store::Embedded => Ok(self.local_stamps(tags)),
             #[cfg(any(feature = "redis", shuttle))]

@@ -1,13 +1,15 @@
-//! Per-key slots: flights, tickets, dirty counts. A slot lives while any of them is in use.
+//! Per-key slots: flights, tickets, dirty counts, watches. A slot lives while any of them is in use.
 
 mod registry;
 mod ticket;
+mod watch;
 
 use std::sync::Arc;
 
 use registry::Detached;
 pub(crate) use registry::Registry;
 pub(crate) use ticket::Ticket;
+pub(crate) use watch::Watch;
 
 use crate::flight::Flight;
 
@@ -16,6 +18,10 @@ use crate::flight::Flight;
 struct Slot {
     /// Counts what makes an older load's value unfit for the in-process tier.
     epoch: u64,
+    /// Counts invalidations, and what a writer wrote in the place of one.
+    invalidations: u64,
+    /// Who compares that count with an earlier one.
+    watches: u32,
     /// Loads under way that may still insert.
     tickets: u32,
     /// Writers whose invalidation has not reached every tier.
@@ -26,6 +32,10 @@ struct Slot {
 
 impl Slot {
     fn is_unused(&self) -> bool {
-        self.tickets == 0 && self.dirty == 0 && self.current.is_none() && self.next.is_none()
+        self.tickets == 0
+            && self.watches == 0
+            && self.dirty == 0
+            && self.current.is_none()
+            && self.next.is_none()
     }
 }

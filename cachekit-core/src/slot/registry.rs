@@ -170,6 +170,7 @@ impl Registry {
     ) -> (Detached, T) {
         self.with(key, |slot| {
             slot.epoch += 1;
+            slot.invalidations += 1;
             slot.dirty = match slot.dirty {
                 // Nothing would end it.
                 before if mutant::on(Mutant::SingleLocalInvalidation) => before,
@@ -203,6 +204,7 @@ impl Registry {
             }
             slot.dirty = slot.dirty.saturating_sub(writers);
             slot.epoch += 1;
+            slot.invalidations += 1;
             (promote(slot), Some(under_lock()))
         })
     }
@@ -218,6 +220,23 @@ impl Registry {
             slot.tickets += 1;
             Some(slot.epoch)
         })
+    }
+
+    /// Begins to watch the key, and says how often it has been invalidated.
+    pub(super) fn watch(&self, key: &KeyRef<'_>) -> u64 {
+        self.with(key, |slot| {
+            slot.watches += 1;
+            slot.invalidations
+        })
+    }
+
+    /// How often the key has been invalidated since its slot was made, if it has one.
+    pub(super) fn invalidations(&self, key: &KeyRef<'_>) -> Option<u64> {
+        self.with_existing(key, |slot| slot.invalidations)
+    }
+
+    pub(super) fn unwatch(&self, key: &KeyRef<'_>) {
+        self.with_existing(key, |slot| slot.watches -= 1);
     }
 
     pub(super) fn return_ticket(&self, key: &KeyRef<'_>) {
@@ -257,6 +276,7 @@ impl Registry {
                 return None;
             }
             slot.epoch += 1;
+            slot.invalidations += 1;
             Some((promote(slot), insert()))
         })
     }

@@ -18,7 +18,7 @@ use super::{
     builder::{ByHead, ByMessage, ByText},
     question::Answer,
 };
-use crate::{Kind, grpc::only_frame, key::Keys, reject::Rejecter, requests::Concern, tell};
+use crate::{Kind, grpc::only_frame, key::Keys, observe, reject::Rejecter, requests::Concern};
 
 /// Answers for ids that were never issued; see the [module docs](super).
 #[derive(Clone, Debug)]
@@ -108,7 +108,7 @@ impl Shared {
 
     pub(super) fn note_found_absent(&self) {
         self.counts.found_absent.fetch_add(1, Ordering::Relaxed);
-        tell::false_positive(&self.filter);
+        observe::false_positive(&self.filter);
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     InvalidateBuilder, InvalidateService, Invalidations, at_end::AtEnd, owed::Owed,
     verdict::Verdict,
 };
-use crate::{Body, Disconnect, Kind, requests::Requests, tell};
+use crate::{Body, Disconnect, Kind, observe, requests::Requests};
 
 /// Tells, where that is asked for, that an invalidation is under way still.
 pub(super) const REPORT: HeaderName = HeaderName::from_static("cachekit-invalidation");
@@ -120,7 +120,7 @@ impl Shared {
 
     /// A piece of a key is missing: the request runs, and what it writes may stay in the cache.
     pub(super) fn key_missing(&self) {
-        tell::invalidated("key_missing");
+        observe::invalidated("key_missing");
         tracing::error!(
             "a request that writes lacks a piece of a key to invalidate, or has it twice; what it \
              writes may not be seen until the old entry expires"

@@ -6,7 +6,7 @@ use cachekit_core::{Key, Outcome};
 use http::response::Parts;
 
 use super::{Invalidations, layer::Shared};
-use crate::tell;
+use crate::observe;
 
 /// Keys to invalidate however the handler ends. Dropped, by a panic or with a handler that was cancelled, it hands them
 /// in: nobody can tell whether the database has done the write.
@@ -36,7 +36,7 @@ impl Owed {
 
     /// The response proved that nothing was written.
     pub(super) fn disarm(mut self) {
-        tell::invalidated("kept");
+        observe::invalidated("kept");
         self.keys = None;
         drop(self.invalidations.close());
     }
@@ -56,7 +56,7 @@ impl Owed {
     pub(super) async fn settle(mut self) -> Outcome {
         let keys = self.take().unwrap_or_default();
         let outcome = self.shared.invalidate(keys).await;
-        tell::invalidated(outcome.as_str());
+        observe::invalidated(outcome.as_str());
         outcome
     }
 

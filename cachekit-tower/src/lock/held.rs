@@ -2,7 +2,7 @@
 
 use cachekit_core::{LockGuard, LockHandle};
 
-use crate::tell;
+use crate::observe;
 
 /// The guard of a handler, or of its body. Dropped before the handler has begun, or by a panic in it, it releases; a
 /// handler that is dropped in mid-way leaves the lock to expire, for what it has sent may be carried out still.
@@ -46,7 +46,7 @@ impl Held {
         if let Some(guard) = self.guard.take()
             && let Err(error) = guard.release().await
         {
-            tell::release_failed(&error);
+            observe::release_failed(&error);
         }
     }
 }

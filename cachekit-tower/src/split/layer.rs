@@ -7,7 +7,7 @@ use http::{HeaderMap, Request};
 use tower_layer::Layer;
 
 use super::{SplitBuilder, SplitService, Transport, transport::Brought};
-use crate::{Kind, method::is_safe, tell};
+use crate::{Kind, method::is_safe, observe};
 
 /// Routes reads and carries sessions; see the [module docs](super).
 #[derive(Clone, Debug)]
@@ -64,22 +64,22 @@ impl Shared {
     fn receive(&self, kind: Kind, headers: &mut HeaderMap, scope: &Scope) {
         let read = match self.transport.take(kind, headers) {
             Brought::Nothing => return,
-            Brought::Garbage => return tell::session("malformed"),
+            Brought::Garbage => return observe::session("malformed"),
             Brought::Token(token) => self.secrets.read(&token),
         };
         match read {
             Ok(session) => {
-                tell::session("read");
+                observe::session("read");
                 scope.pin(session);
             }
-            Err(refused) => tell::session(refused.as_str()),
+            Err(refused) => observe::session(refused.as_str()),
         }
     }
 
     /// Tells the client what was written, if anything was.
     pub(super) fn finish(&self, scope: &Scope, kind: Kind, headers: &mut HeaderMap) {
         if let Some(token) = self.secrets.issue(scope, self.bounds) {
-            tell::session("issued");
+            observe::session("issued");
             self.transport.put(kind, headers, &token, self.max_age);
         }
     }

@@ -1,0 +1,66 @@
+//! Polling a run on behalf of its flight.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use super::{Ended, Run, settle::After, state::Flight};
+
+/// A run in its driver's hands. Dropped while the driver unwinds, it tells the flight.
+pub(super) struct Driven<'a, T: Clone> {
+    flight: &'a Arc<Flight<T>>,
+    run: Option<Run<T>>,
+    is_done: bool,
+}
+
+/// What became of a run that was polled.
+pub(super) enum Polled {
+    /// It goes on.
+    Pending,
+    Ended(After),
+}
+
+impl<'a, T: Clone + Send + 'static> Driven<'a, T> {
+    pub(super) fn new(flight: &'a Arc<Flight<T>>, run: Option<Run<T>>) -> Self {
+        Self { flight, run, is_done: false }
+    }
+
+    /// Takes the run that was made.
+    pub(super) fn with(mut self, make: impl FnOnce() -> Run<T>) -> Self {
+        self.run = Some(make());
+        self
+    }
+
+    /// Polls it once.
+    pub(super) fn poll(mut self) -> Polled {
+        let waker = Waker::from(self.flight.clone());
+        let run = self.run.as_mut().expect("whoever takes the lead has a run");
+        let polled = run.as_mut().poll(&mut Context::from_waker(&waker));
+        match polled {
+            Poll::Pending => {
+                self.is_done = true;
+                self.flight.lock().run = self.run.take();
+                Polled::Pending
+            }
+            Poll::Ready(ended) => Polled::Ended(self.end(ended)),
+        }
+    }
+
+    fn end(&mut self, ended: Ended<T>) -> After {
+        // Dropped before anybody hears of its end, and without locks: it is the user's.
+        self.run = None;
+        self.is_done = true;
+        self.flight.lock().settle(ended)
+    }
+}
+
+impl<T: Clone> Drop for Driven<'_, T> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.run = None;
+            let wakers = self.flight.lock().broke();
+            wakers.into_iter().for_each(Waker::wake);
+        }
+    }
+}

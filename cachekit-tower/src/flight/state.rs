@@ -1,0 +1,158 @@
+//! What a flight knows, behind its lock.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::{Wake, Waker},
+};
+
+use super::{
+    flights::Join,
+    seats::{MemberId, Seats},
+    settle::Ended,
+};
+
+/// One handler call with all that belongs to it.
+pub(crate) type Run<T> = Pin<Box<dyn Future<Output = Ended<T>> + Send>>;
+
+pub(super) struct Flight<T> {
+    pub(super) join: Join,
+    state: Mutex<State<T>>,
+}
+
+pub(super) struct State<T> {
+    /// It has left the place where it waits for others to end.
+    pub(super) started: bool,
+    /// Everybody has a verdict or is gone.
+    pub(super) over: bool,
+    /// Newcomers may join.
+    pub(super) open: bool,
+    /// There is a run: in `run`, or in the hands of whoever polls it.
+    pub(super) running: bool,
+    pub(super) run: Option<Run<T>>,
+    /// Whoever is to start the first run: it does so in the poll in which it was seated.
+    pub(super) reserved: Option<MemberId>,
+    pub(super) starter: Option<MemberId>,
+    pub(super) driver: Option<MemberId>,
+    /// Who sees to it that a driver which does not come is replaced.
+    pub(super) deputy: Option<MemberId>,
+    /// The run, or the want of one, waits for somebody to be polled.
+    pub(super) calls: bool,
+    /// How often the run was polled.
+    pub(super) polls: u64,
+    /// Members below this number joined before the run began.
+    pub(super) covered: MemberId,
+    pub(super) failures: u32,
+    pub(super) seats: Seats<T>,
+}
+
+impl<T> Flight<T> {
+    pub(super) fn new(join: Join, started: bool) -> Arc<Self> {
+        let state = State {
+            started,
+            over: false,
+            open: true,
+            running: false,
+            run: None,
+            reserved: None,
+            starter: None,
+            driver: None,
+            deputy: None,
+            calls: started,
+            polls: 0,
+            covered: 0,
+            failures: 0,
+            seats: Seats::default(),
+        };
+        Arc::new(Self { join, state: Mutex::new(state) })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Seats a newcomer, if the answer may be its own.
+    pub(super) fn join(&self) -> Option<MemberId> {
+        let mut state = self.lock();
+        (state.open && !state.over).then(|| state.seats.add())
+    }
+
+    /// Lets it begin: those before it are over.
+    pub(super) fn start(&self) -> Vec<Waker> {
+        let mut state = self.lock();
+        state.started = true;
+        state.call()
+    }
+}
+
+impl<T> State<T> {
+    /// Calls for a poll: of the driver, or of whoever comes first if there is none, and of a deputy.
+    pub(super) fn call(&mut self) -> Vec<Waker> {
+        self.calls = true;
+        let (driver, deputy) = (self.driver, self.deputy);
+        let mut wakers = Vec::new();
+        if let Some(seat) = driver.and_then(|id| self.seats.get_mut(id)) {
+            wakers.extend(seat.waker.take());
+        }
+        let mut wanted = usize::from(driver.is_none()) + usize::from(deputy.is_none());
+        for (id, seat) in self.seats.waiting() {
+            if wanted == 0 {
+                break;
+            }
+            if Some(id) != driver && Some(id) != deputy {
+                wanted -= 1;
+                self.deputy = Some(id);
+                wakers.extend(seat.waker.take());
+            }
+        }
+        wakers
+    }
+}
+
+/// The run calls for its driver. Nothing but bookkeeping is done where it is woken.
+impl<T: Send + 'static> Wake for Flight<T> {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let wakers = self.lock().call();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// A run's hold on its flight.
+pub(crate) struct Handle<T>(pub(super) Weak<Flight<T>>);
+
+impl<T> Handle<T> {
+    /// The handler is about to be called: everybody present came before.
+    pub(crate) fn begins(&self) {
+        let Some(flight) = self.0.upgrade() else { return };
+        let mut state = flight.lock();
+        state.covered = state.seats.bound();
+        state.open = flight.join != Join::Fresh;
+    }
+
+    /// Closes the flight, since its verification is about to be sent, and says whether that is for anybody: for those
+    /// who joined before the run began there is nothing to verify.
+    pub(crate) fn closes(&self) -> bool {
+        let Some(flight) = self.0.upgrade() else { return false };
+        let mut state = flight.lock();
+        state.open = false;
+        let covered = state.covered;
+        state.seats.any_since(covered)
+    }
+}
+
+impl<T> fmt::Debug for Handle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handle(..)")
+    }
+}
+
+impl<T> fmt::Debug for Flight<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flight").field("join", &self.join).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,160 @@
+//! Which requests take part, and as what.
+
+use cachekit_core::Key;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
+
+use super::config::{Config, NAME};
+use crate::{
+    Kind,
+    conditional::Conditions,
+    identity::{Identity, IdentityWriter, Part},
+    key::{host, original_uri},
+};
+
+/// A request that takes part.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) kind: Kind,
+    pub(super) method: Method,
+    pub(super) identity: Identity,
+    pub(super) keys: Vec<Key>,
+    pub(super) host: String,
+    pub(super) conditions: Conditions,
+}
+
+/// What is to be done with a request.
+#[derive(Debug)]
+pub(super) enum Admission {
+    /// Passed on as it is, for this reason.
+    Pass(&'static str),
+    /// Its body is read first: it is part of the identity.
+    Read(Kind),
+    Take(Box<Plan>),
+}
+
+/// Headers of requests whose answers are not for others.
+const APART: [HeaderName; 5] =
+    [header::RANGE, header::IF_MATCH, header::IF_UNMODIFIED_SINCE, header::UPGRADE, header::EXPECT];
+
+/// The encodings of messages that are told apart, in their order.
+const ENCODINGS: [&str; 5] = ["deflate", "gzip", "identity", "snappy", "zstd"];
+
+impl Config {
+    pub(super) fn admit(&self, parts: &mut Parts, has_body: bool) -> Admission {
+        let kind = Kind::of(&parts.headers);
+        if let Some(reason) = self.excluded(kind, parts) {
+            return Admission::Pass(reason);
+        }
+        let body_is_keyed =
+            kind == Kind::Grpc || !matches!(parts.method, Method::GET | Method::HEAD);
+        match (body_is_keyed, has_body) {
+            (false, true) => Admission::Pass("body"),
+            (true, _) => Admission::Read(kind),
+            (false, false) => match self.plan(parts, Kind::Http, None) {
+                Ok(plan) => Admission::Take(Box::new(plan)),
+                Err(reason) => Admission::Pass(reason),
+            },
+        }
+    }
+
+    /// Why a request with this head takes no part, whatever its body and its keys are.
+    fn excluded(&self, kind: Kind, parts: &Parts) -> Option<&'static str> {
+        match kind {
+            Kind::Grpc if parts.method != Method::POST || !self.calls.has(parts.uri.path()) => {
+                return Some("method");
+            }
+            Kind::Http if !self.methods.contains(&parts.method) => return Some("method"),
+            Kind::Http if !self.keys.is_routed(parts) => return Some("unmatched"),
+            _ => {}
+        }
+        APART.iter().any(|name| parts.headers.contains_key(name)).then_some("header")
+    }
+
+    /// How a request takes part; `body`: what is read of it, where that is part of the identity.
+    pub(super) fn plan(
+        &self,
+        parts: &mut Parts,
+        kind: Kind,
+        body: Option<&[u8]>,
+    ) -> Result<Plan, &'static str> {
+        let host = host(parts).ok_or("host")?;
+        let mut writer = IdentityWriter::new(NAME, kind);
+        self.credentials.admit(parts, &mut writer).map_err(|_| "credentials")?;
+        let keys = match (kind, body) {
+            (Kind::Grpc, Some(body)) => {
+                let key = self.calls.key(parts.uri.path(), body);
+                vec![key.map_err(crate::grpc::NoKey::reason)?]
+            }
+            _ => self.keys.of(parts).map_err(|_| "key_missing")?,
+        };
+        self.write(parts, kind, &host, body, &mut writer);
+        let identity = writer.finish();
+        if self.marks.is_marked(&identity) {
+            return Err("uncacheable");
+        }
+        if self.is_dirty(&keys) {
+            return Err("dirty");
+        }
+        let method = parts.method.clone();
+        let conditions = Conditions::of(&method, &parts.headers);
+        Ok(Plan { kind, method, identity, keys, host, conditions })
+    }
+
+    fn write(
+        &self,
+        parts: &Parts,
+        kind: Kind,
+        host: &str,
+        body: Option<&[u8]>,
+        writer: &mut IdentityWriter,
+    ) {
+        writer.part(Part::Method, parts.method.as_str());
+        writer.part(Part::Authority, host);
+        let uri = original_uri(parts);
+        writer.part(Part::Path, uri.path());
+        let rewritten = self.shown.query.rewritten(uri);
+        if let Some(query) = rewritten.as_ref().unwrap_or(uri).query() {
+            writer.part(Part::Query, query);
+        }
+        self.shown.write(&parts.headers, writer);
+        let Some(body) = body else { return };
+        for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING] {
+            for line in parts.headers.get_all(name) {
+                writer.part(Part::ContentType, line.as_bytes());
+            }
+        }
+        if kind == Kind::Grpc {
+            if let Some(encoding) = parts.headers.get("grpc-encoding") {
+                writer.part(Part::HeaderValue, encoding.as_bytes());
+            }
+            writer.part(Part::HeaderValue, accepted(&parts.headers));
+        }
+        writer.part(Part::Body, body);
+    }
+
+    /// Takes from a request what its run may not see.
+    pub(super) fn hide(&self, parts: &mut Parts, plan: &Plan, keyed_body: bool) {
+        self.shown.hide(parts, &self.credentials, plan.kind, &plan.host, keyed_body);
+        Conditions::hide(&mut parts.headers);
+        parts.headers.remove("grpc-timeout");
+        if plan.kind == Kind::Grpc {
+            let accepted = accepted(&parts.headers);
+            parts.headers.remove("grpc-accept-encoding");
+            if let Ok(value) = HeaderValue::from_str(&accepted)
+                && !accepted.is_empty()
+            {
+                parts.headers.insert("grpc-accept-encoding", value);
+            }
+        }
+    }
+}
+
+/// The encodings that a caller understands, as far as they are told apart, in one order.
+fn accepted(headers: &HeaderMap) -> String {
+    let lines = headers.get_all("grpc-accept-encoding");
+    let named = |name: &&str| {
+        let mut texts = lines.iter().filter_map(|line| line.to_str().ok());
+        texts.any(|line| line.split(',').any(|one| one.trim().eq_ignore_ascii_case(name)))
+    };
+    ENCODINGS.iter().copied().filter(named).collect::<Vec<_>>().join(",")
+}

@@ -1,0 +1,166 @@
+//! A request's way through flights, until it has an answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cachekit_core::Scope;
+use http::{Request, Response, StatusCode, request::Parts};
+use http_body::Body as HttpBody;
+use tower_service::Service;
+use tracing::Instrument as _;
+
+use super::{
+    admit::Plan,
+    config::{Config, NAME},
+    run::{Shared, Started},
+};
+use crate::{
+    Body, BoxError, Kind, Rejection, conditional,
+    flight::{Handle, Own, Run, Verdict},
+    observe,
+};
+
+/// How often an invalidation may come between before a request runs by itself.
+const ROUNDS: usize = 3;
+
+/// The service that is to be called.
+pub(super) enum Callee<S> {
+    /// It was readied, and may hold a permit.
+    Ready(S),
+    Not(S),
+}
+
+impl<S> Callee<S> {
+    pub(super) async fn ready<Q>(self) -> Result<S, S::Error>
+    where
+        S: Service<Q>,
+    {
+        match self {
+            Self::Ready(service) => Ok(service),
+            Self::Not(mut service) => {
+                std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
+                Ok(service)
+            }
+        }
+    }
+
+    /// Gives a permit back: the wait may be long.
+    pub(super) fn rest(self) -> Self
+    where
+        S: Clone,
+    {
+        match self {
+            Self::Ready(service) => Self::Not(service.clone()),
+            rested => rested,
+        }
+    }
+}
+
+/// A request that takes part.
+pub(super) struct Caller<S, B> {
+    pub(super) config: Arc<Config>,
+    pub(super) plan: Arc<Plan>,
+    /// None once its run was started.
+    pub(super) call: Option<(Callee<S>, Parts, Body<B>)>,
+}
+
+impl<S, B, R> Caller<S, B>
+where
+    S: Service<Request<Body<B>>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    R: HttpBody<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    pub(super) async fn answer(mut self) -> Result<Response<Body<R>>, S::Error> {
+        for _ in 0..ROUNDS {
+            let flights = &self.config.flights;
+            let member = flights.seat(&self.plan.identity);
+            if !member.leads() {
+                self.rest();
+            }
+            let long = self.config.wait_timeout;
+            match member.turn(long, |handle| self.start(handle)).await {
+                Verdict::Own(own) => return self.take_own(own),
+                Verdict::Shared(snapshot) => {
+                    observe::flight(NAME, "joined");
+                    return Ok(self.conditional(snapshot.response()));
+                }
+                Verdict::Failed => return Ok(self.reject()),
+                Verdict::Alone => break,
+                Verdict::Again => observe::flight(NAME, "refused"),
+            }
+        }
+        observe::flight(NAME, "alone");
+        self.alone().await
+    }
+
+    fn rest(&mut self) {
+        self.call = self.call.take().map(|(callee, parts, body)| (callee.rest(), parts, body));
+    }
+
+    /// Makes the run of this request: all that is needed for it goes along.
+    fn start(&mut self, handle: Handle<Shared>) -> Run<Shared> {
+        let (callee, mut parts, body) = self.call.take().expect("a request starts a run only once");
+        let (config, plan) = (self.config.clone(), self.plan.clone());
+        config.hide(&mut parts, &plan, is_keyed(&plan));
+        let scope = parts.extensions.get::<Scope>().cloned();
+        let run = Started { config, plan, callee, parts, body }.run(handle);
+        let run = run.instrument(tracing::Span::current());
+        match scope {
+            // Whoever drives it, it is this request's.
+            Some(scope) => Box::pin(async move { scope.run(run).await }),
+            None => Box::pin(run),
+        }
+    }
+
+    /// What the run of this request made.
+    fn take_own(&self, own: Own) -> Result<Response<Body<R>>, S::Error> {
+        observe::flight(NAME, "led");
+        let own = own.downcast::<Result<Response<Body<R>>, S::Error>>();
+        let own = own.expect("a run's own answer goes to whoever started it");
+        (*own).map(|response| self.conditional(response))
+    }
+
+    /// Runs the handler with the request as it came, for nobody else.
+    async fn alone(mut self) -> Result<Response<Body<R>>, S::Error> {
+        let Some((callee, parts, body)) = self.call.take() else { return Ok(self.reject()) };
+        let mut service = callee.rest().ready().await?;
+        let response = service.call(Request::from_parts(parts, body)).await?;
+        Ok(response.map(Body::through))
+    }
+
+    fn conditional(&self, response: Response<Body<R>>) -> Response<Body<R>> {
+        if !self.plan.conditions.hold_for(response.status(), response.headers()) {
+            return response;
+        }
+        let mut response = response.map(|_| Body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        conditional::not_modified(response.headers_mut());
+        response
+    }
+
+    fn reject(&self) -> Response<Body<R>> {
+        self.config.rejection(&self.plan, Rejection::FlightFailed)
+    }
+}
+
+/// Whether the body is part of the identity.
+fn is_keyed(plan: &Plan) -> bool {
+    plan.kind == Kind::Grpc || !matches!(plan.method, http::Method::GET | http::Method::HEAD)
+}
+
+impl Config {
+    /// The answer to a request whose head went with its run.
+    pub(super) fn rejection<R>(&self, plan: &Plan, rejection: Rejection) -> Response<Body<R>> {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.method = plan.method.clone();
+        if plan.kind == Kind::Grpc {
+            let grpc = http::HeaderValue::from_static("application/grpc");
+            parts.headers.insert(http::header::CONTENT_TYPE, grpc);
+        }
+        self.rejecter.response(&rejection, &parts)
+    }
+}

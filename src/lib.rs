@@ -18,16 +18,17 @@ pub use cachekit_core::events;
 pub use cachekit_core::{
     Cache, CacheBuilder, Conflict, DeadLetter, Error, ErrorKind, Fence, Fresh, Freshness, HasTtl,
     Health, InTransaction, IsConflict, Key, KeyArg, LocalState, Lock, LockGuard, LockHandle,
-    Outcome, Peek, Policy, Previous, Receipt, Scope, Segment, SegmentWriter, Status, StoreChange,
-    Tagged, Ttl, Value, Weigh, audit, bypass, docs, expect_updated, inherit, key as keys, observe,
-    refresh, retry, retry_on_conflict, sql, testing, text, with_freshness, with_receipt,
-    with_status,
+    Outcome, Peek, Policy, Previous, ReadPreference, Receipt, Scope, Segment, SegmentWriter,
+    Status, StoreChange, Tagged, Ttl, Value, Weigh, audit, bypass, docs, expect_updated, inherit,
+    key as keys, observe, refresh, retry, retry_on_conflict, sql, testing, text, with_freshness,
+    with_receipt, with_status,
 };
 #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-mysql", feature = "sqlx-sqlite"))]
 #[doc(inline)]
 pub use cachekit_core::{
     Committed, OutcomeUnknown, Savepoint, SqlLock, SqlLockGuard, Transaction, fencing, outbox,
 };
+pub use cachekit_core::{Format, LocalTier, RedisOptions};
 #[cfg(feature = "redis")]
 #[doc(inline)]
 pub use cachekit_core::{Format, LocalTier, RedisOptions, Redlock, RedlockBuilder, RedlockGuard};
@@ -39,6 +40,9 @@ pub use cachekit_core::{Format, LocalTier, RedisOptions, Redlock, RedlockBuilder
 ))]
 #[doc(inline)]
 pub use cachekit_core::{KeptLock, LockRequest, Locker};
+#[cfg(feature = "session")]
+#[doc(inline)]
+pub use cachekit_core::{Session, SessionBounds, SessionRefused, SessionSecrets};
 #[cfg(feature = "events")]
 #[doc(inline)]
 pub use cachekit_core::{Write, WriteBehind, WriteBehindBuilder};

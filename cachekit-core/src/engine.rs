@@ -4,6 +4,8 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
+#[cfg(feature = "session")]
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -180,6 +182,14 @@ impl Engine {
     #[cfg(feature = "_sqlx")]
     pub(crate) fn namespace(&self) -> &str {
         self.store.namespace()
+    }
+
+    /// How far this process may be behind what others wrote.
+    #[cfg(feature = "session")]
+    pub(crate) fn staleness(&self) -> Duration {
+        let bounds = self.coherence.as_ref().map(|coherence| coherence.staleness_ms());
+        let copies = || self.copies.map(|copies| copies.max_ttl_ms);
+        Duration::from_millis(bounds.or_else(copies).unwrap_or_default())
     }
 
     /// Leave to run one of the loads that no flight of their key's bounds.

@@ -43,6 +43,8 @@ mod write;
 #[cfg(test)]
 mod test_cases;
 
+#[cfg(feature = "session")]
+pub use crate::cache::{Session, SessionBounds, SessionRefused, SessionSecrets};
 #[cfg(any(feature = "redis", feature = "_sqlx"))]
 pub use crate::lock::{KeptLock, LockRequest, Locker};
 #[cfg(feature = "events")]
@@ -57,8 +59,9 @@ pub use crate::{
 pub use crate::{
     cache::{
         Cache, CacheBuilder, Fence, Fresh, Freshness, HasLife, HasTtl, Health, Life, LocalState,
-        Outcome, Peek, Policy, Previous, Receipt, Scope, Status, StoreChange, Tagged, ToldError,
-        Weigh, bypass, inherit, refresh, with_freshness, with_receipt, with_status,
+        Outcome, Peek, Policy, Previous, ReadPreference, Receipt, Scope, Status, StoreChange,
+        Tagged, ToldError, Weigh, bypass, inherit, refresh, with_freshness, with_receipt,
+        with_status,
     },
     clock::ManualClock,
     error::{Error, ErrorKind},

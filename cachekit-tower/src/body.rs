@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 use crate::BoxError;
 
 /// A frame, the end of a body, or how it broke.
-type Next = Option<Result<Frame<Bytes>, BoxError>>;
+pub(crate) type Next = Option<Result<Frame<Bytes>, BoxError>>;
 
 /// What stays with a body until it has ended or is dropped: a guard, a piece of work to be done before the end.
 pub(crate) trait Extra: Send {
@@ -26,9 +26,10 @@ pub(crate) trait Extra: Send {
     }
 
     /// Asked before the last frame is given, and before an end or an error that comes without one: that is withheld
-    /// until this is ready. A body that has ended before it is first asked for a frame may never be polled.
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let _ = cx;
+    /// until this is ready, which may add to its trailers. A body that has ended before it is first asked for a frame may
+    /// never be polled.
+    fn poll_end(&mut self, last: &mut Next, cx: &mut Context<'_>) -> Poll<()> {
+        let _ = (last, cx);
         Poll::Ready(())
     }
 }
@@ -117,14 +118,14 @@ where
             this.inner.project_replace(Inner::Resumed { head: VecDeque::new(), rest: None });
             return Poll::Ready(Some(Err(error)));
         }
-        let next = match this.held.take() {
+        let mut next = match this.held.take() {
             Some(next) => next,
             None => ready!(this.inner.as_mut().poll_frame(cx)),
         };
         if let Some(extra) = this.extra.as_mut()
             && is_last(&next, &this.inner)
         {
-            if extra.poll_end(cx).is_pending() {
+            if extra.poll_end(&mut next, cx).is_pending() {
                 *this.held = Some(next);
                 return Poll::Pending;
             }
@@ -291,7 +292,7 @@ mod tests {
             if self.broken.load(SeqCst) { Poll::Ready("lost".into()) } else { Poll::Pending }
         }
 
-        fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        fn poll_end(&mut self, _: &mut Next, _: &mut Context<'_>) -> Poll<()> {
             if self.open.load(SeqCst) { Poll::Ready(()) } else { Poll::Pending }
         }
     }

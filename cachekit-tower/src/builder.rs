@@ -82,6 +82,10 @@ impl IntoTime for Duration {
 
 impl IntoTime for &str {
     fn into_time(self) -> Result<Duration, String> {
+        // A TTL is never nothing; a time may be.
+        if matches!(self, "0ms" | "0s") {
+            return Ok(Duration::ZERO);
+        }
         let time = Ttl::parse(self).map_err(|error| error.message().to_owned())?;
         if time.jitter().is_zero() { Ok(time.base()) } else { Err("takes no jitter".to_owned()) }
     }

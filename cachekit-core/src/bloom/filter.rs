@@ -51,7 +51,25 @@ pub(super) enum Home {
     Shared(super::shared::Shared),
 }
 
+/// What a filter says of an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It certainly does not exist.
+    Absent,
+    /// It does, or it is one of the few that pass all the same.
+    Maybe,
+    /// Nothing can be said: the filter is not live, or Redis away.
+    Unknown,
+}
+
 impl<K: ?Sized> Bloom<K> {
+    /// The name it was built with.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.filter.name
+    }
+
     /// Starts making the filter of this name.
     pub fn builder(name: impl Into<String>) -> BloomBuilder<K> {
         BloomBuilder::new(name.into())
@@ -87,6 +105,16 @@ impl<K: Segment + ?Sized> Bloom<K> {
     pub async fn may_contain(&self, id: impl KeyArg<K>) -> bool {
         let text = (id,).text();
         self.filter.may_contain(text.as_str()).await
+    }
+
+    /// [`may_contain`](Self::may_contain), telling a "perhaps" from a filter that can say nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// It leaves nothing behind.
+    pub async fn verdict(&self, id: impl KeyArg<K>) -> Verdict {
+        let text = (id,).text();
+        self.filter.verdict(text.as_str()).await
     }
 
     /// Adds an id, before the insert that issues it is committed. Adding it again does nothing.
@@ -150,6 +178,10 @@ impl Filter {
     }
 
     pub(super) async fn may_contain(&self, text: &str) -> bool {
+        self.verdict(text).await != Verdict::Absent
+    }
+
+    async fn verdict(&self, text: &str) -> Verdict {
         let verdict = match &self.home {
             Home::Nowhere => None,
             Home::Local(local) => local.has(text),
@@ -157,7 +189,11 @@ impl Filter {
             Home::Shared(shared) => shared.has(text).await,
         };
         observe::bloom_verdict(&self.name, verdict);
-        verdict != Some(false)
+        match verdict {
+            Some(false) => Verdict::Absent,
+            Some(true) => Verdict::Maybe,
+            None => Verdict::Unknown,
+        }
     }
 
     pub(super) async fn add(&self, texts: &[&str]) -> Result<(), Error> {

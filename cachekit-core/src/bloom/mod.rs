@@ -125,6 +125,6 @@ pub(crate) use ask::Asked;
 #[doc(hidden)]
 pub use ask::{Asks, Question};
 pub use builder::BloomBuilder;
-pub use filter::Bloom;
+pub use filter::{Bloom, Verdict};
 pub use rebuild::Rebuilt;
 pub use stats::BloomStats;

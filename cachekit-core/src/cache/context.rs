@@ -5,7 +5,11 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use super::{Cache, Receipts, Status, scope::Collector};
+#[cfg(feature = "session")]
+use super::session::Pin;
+use super::{Cache, Receipts, Status, collector::Collector};
+#[cfg(feature = "session")]
+use crate::key::{KeyRef, Tag};
 use crate::{engine::Engine, key::Key, sync::task_local};
 
 task_local! {
@@ -98,6 +102,29 @@ impl Context {
     /// Makes `cache` the one that is used where none is in scope.
     pub(crate) fn install(cache: Cache) -> Result<(), Cache> {
         INSTALLED.set(cache)
+    }
+
+    /// From where this key may not be answered, for what the client's session wrote.
+    #[cfg(feature = "session")]
+    #[inline]
+    pub(super) fn pin(&self, key: &KeyRef<'_>, tags: &[Tag]) -> Option<Pin> {
+        self.collector.as_ref()?.pin(key, tags)
+    }
+
+    /// Whether a copy in this process is no answer.
+    #[cfg(feature = "session")]
+    #[inline]
+    pub(super) fn is_pinned(&self, key: &KeyRef<'_>, tags: &[Tag]) -> bool {
+        self.pin(key, tags).is_some()
+    }
+
+    /// A write begins in this context.
+    pub(crate) fn note_write() {
+        Self::with(|context| {
+            if let Some(collector) = context.and_then(|context| context.collector.as_ref()) {
+                collector.note_write();
+            }
+        });
     }
 
     /// Tells the wrappers around a call how that got its answer.

@@ -1,6 +1,6 @@
 //! The handle that users hold.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{CacheBuilder, Context, Outcome};
 use crate::{
@@ -153,6 +153,29 @@ impl Cache {
         outcomes
     }
 
+    /// Invalidates these keys once more, so much later: for writers whose reads may see a replica that lags behind. It
+    /// takes its course in the background, and [`shutdown`](Self::shutdown) waits for it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cachekit::{Cache, key};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cachekit::Error> {
+    /// let cache = Cache::builder().build()?;
+    /// let id = 7;
+    /// cache.invalidate(key!("user:<id>")).await;
+    /// cache.invalidate_later([key!("user:<id>")], Duration::from_millis(5));
+    /// # cache.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn invalidate_later(&self, keys: impl IntoIterator<Item = Key>, after: Duration) {
+        if let Some(engine) = self.engine() {
+            keys.into_iter().for_each(|key| engine.queue.push_again(engine, &key, after));
+        }
+    }
+
     /// Drops all that was loaded under this tag, whatever its keys are, and has whoever asks from now on load anew.
     ///
     /// It takes its course as an [`invalidate`](Self::invalidate) does, with the same outcomes, for the price of one
@@ -202,9 +225,9 @@ impl Cache {
         tags.into_iter().zip(outcomes).map(|(tag, (_, outcome))| (tag, outcome)).collect()
     }
 
-    /// Waits until all [tracked](Self::track) work has ended, every invalidation, delayed ones included, has reached
-    /// the store, and the locks whose guards were dropped are released, up to the builder's
-    /// [`shutdown_timeout`](CacheBuilder::shutdown_timeout) for all of it, and closes the connection. Locks that are
+    /// Waits until all [tracked](Self::track) work has ended, every invalidation, delayed ones included, has reached the
+    /// store, and the locks whose guards were dropped are released, up to the builder's
+    /// [`shutdown_timeout`](CacheBuilder::shutdown_timeout) for all of it; then closes the connection. Locks that are
     /// still held run out.
     ///
     /// # Errors
@@ -218,10 +241,9 @@ impl Cache {
     pub async fn shutdown(&self) -> Result<(), Error> {
         let Some(engine) = self.engine() else { return Ok(()) };
         engine.renewals.end();
-        let limit = engine.limits.shutdown_timeout;
-        let began = sync::now();
+        let (limit, began) = (engine.limits.shutdown_timeout, sync::now());
         let rest = || limit.saturating_sub(sync::now().saturating_duration_since(began));
-        // First: what they write is invalidated at their end.
+        // First: what they write is invalidated, and what they hold released, at their end.
         let running = engine.tasks.drain(limit).await;
         let left = engine.queue.drain(rest()).await;
         engine.locks.settle(rest()).await;

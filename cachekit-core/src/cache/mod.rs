@@ -8,6 +8,7 @@ mod attempt;
 mod bounds;
 mod builder;
 mod call;
+mod collector;
 mod context;
 mod copies;
 mod due;
@@ -39,6 +40,8 @@ mod remote;
 mod renewal;
 mod revalidate;
 mod scope;
+#[cfg(feature = "session")]
+mod session;
 #[cfg(any(feature = "redis", shuttle))]
 mod stamped_copies;
 #[cfg(any(feature = "redis", shuttle))]
@@ -85,7 +88,9 @@ pub(crate) use refresh::Refresh;
 pub use renewal::{Brought, Job};
 pub(crate) use renewal::{Renewal, Renewals, Renewed};
 pub use revalidate::{Fresh, Previous};
-pub use scope::Scope;
+pub use scope::{ReadPreference, Scope};
+#[cfg(feature = "session")]
+pub use session::{Bounds as SessionBounds, Refused as SessionRefused, Session, SessionSecrets};
 pub(crate) use stamps::Tags;
 pub(crate) use start::{Start, Way};
 pub use tagged::Tagged;

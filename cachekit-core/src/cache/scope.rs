@@ -1,17 +1,13 @@
 //! A cache bound to a piece of work that is polled from outside, such as a request.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use super::{Cache, Context};
-use crate::{
-    key::Key,
-    sync::{Mutex, lock},
-};
+#[cfg(feature = "session")]
+use super::Session;
+use super::{Cache, Context, collector::Collector};
+use crate::key::Key;
 
-/// How many invalidated keys a scope remembers.
-const KEYS: usize = 1024;
-
-/// Binds a [`Cache`] to the work of one request, and notes which keys that work invalidated.
+/// Binds a [`Cache`] to the work of one request, and notes what that work writes.
 ///
 /// Middleware enters it for every poll of what it wraps. A clone is the same scope; spawned tasks
 /// inherit nothing and [`run`](Self::run) in it. For a single future [`Cache::scope`] is enough.
@@ -33,15 +29,60 @@ pub struct Scope {
     collector: Collector,
 }
 
-/// Where invalidated keys are noted.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Collector(Arc<Mutex<Vec<Key>>>);
+/// From where the database is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReadPreference {
+    /// From the primary.
+    Primary,
+    /// From a replica, if that has come as far as `at_least`; where none is given, from any.
+    Replica {
+        /// A position as [`Scope::note_position`] was given it.
+        at_least: Option<u64>,
+    },
+}
+
+impl ReadPreference {
+    /// Whether a replica may be read that has reached this position; `None` if nobody knows.
+    ///
+    /// ```
+    /// use cachekit_core::ReadPreference;
+    ///
+    /// let after_42 = ReadPreference::Replica { at_least: Some(42) };
+    /// assert!(after_42.allows(Some(42)));
+    /// assert!(!after_42.allows(Some(41)) && !after_42.allows(None));
+    /// assert!(ReadPreference::Replica { at_least: None }.allows(None));
+    /// assert!(!ReadPreference::Primary.allows(Some(u64::MAX)));
+    /// ```
+    #[must_use]
+    pub fn allows(self, reached: Option<u64>) -> bool {
+        match self {
+            Self::Primary => false,
+            Self::Replica { at_least: None } => true,
+            Self::Replica { at_least: Some(least) } => {
+                reached.is_some_and(|reached| reached >= least)
+            }
+        }
+    }
+}
 
 impl Scope {
-    /// A scope in which `cache` is the one that is used where none is named.
+    /// A scope in which `cache` is the one that is used where none is named. Made in another one, it tells that one too
+    /// of what is written.
     #[must_use]
     pub fn new(cache: Cache) -> Self {
-        Self { cache, collector: Collector::default() }
+        let outer = Context::with(|context| context.and_then(|context| context.collector.clone()));
+        Self { cache, collector: Collector::inside(outer) }
+    }
+
+    /// The scope this is called in.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        Context::with(|context| {
+            let context = context?;
+            let (cache, collector) = (context.cache.clone()?, context.collector.clone()?);
+            Some(Self { cache, collector })
+        })
     }
 
     /// The cache.
@@ -53,7 +94,7 @@ impl Scope {
     /// The keys that were invalidated in this scope so far, each once, in order; the first 1024.
     #[must_use]
     pub fn invalidated(&self) -> Vec<Key> {
-        lock(&self.collector.0).clone()
+        self.collector.keys()
     }
 
     /// Runs `work` in this scope. For the `poll` and the `Drop` of middleware; it must not block.
@@ -79,17 +120,84 @@ impl Scope {
     }
 }
 
-impl fmt::Debug for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scope").field("cache", &self.cache).finish_non_exhaustive()
+/// Where the database is read.
+impl Scope {
+    /// Lets reads of the database go to replicas, until something is written; by default they go to the primary.
+    pub fn prefer_replicas(&self, allow: bool) {
+        self.collector.allow_replicas(allow);
+    }
+
+    /// From where the work in this scope is to read the database: for the user's own choice of a pool.
+    ///
+    /// [`ReadPreference::Primary`] unless replicas are [allowed](Self::prefer_replicas), and from the moment something
+    /// is written in the scope: an `#[invalidates]` function begins, a key is invalidated, or a
+    /// [position is noted](Self::note_position). So too where the client's session wrote and nobody knows how far a
+    /// replica has to be.
+    ///
+    /// ```
+    /// use cachekit_core::{Cache, ReadPreference, Scope};
+    ///
+    /// # fn replica_position() -> Option<u64> { None }
+    /// # struct Pools { primary: u8, replica: u8 }
+    /// # fn pick(pools: &Pools) -> &u8 {
+    /// let preference = Scope::current().map_or(ReadPreference::Primary, |scope| scope.read_preference());
+    /// if preference.allows(replica_position()) { &pools.replica } else { &pools.primary }
+    /// # }
+    /// # assert_eq!(pick(&Pools { primary: 1, replica: 2 }), &1);
+    /// ```
+    #[must_use]
+    pub fn read_preference(&self) -> ReadPreference {
+        if !self.collector.allows_replicas() || self.collector.wrote() {
+            return ReadPreference::Primary;
+        }
+        #[cfg(feature = "session")]
+        if let Some(session) = self.session().filter(|session| session.outruns_replicas()) {
+            return match session.position() {
+                Some(position) => ReadPreference::Replica { at_least: Some(position) },
+                None => ReadPreference::Primary,
+            };
+        }
+        ReadPreference::Replica { at_least: None }
+    }
+
+    /// Notes where a replica will have what was written here, such as PostgreSQL's `pg_current_wal_insert_lsn()` after
+    /// the commit, as a number. The highest one counts; 0 is none.
+    pub fn note_position(&self, position: u64) {
+        self.collector.note_write();
+        self.collector.note_position(position);
     }
 }
 
-impl Collector {
-    pub(crate) fn add(&self, key: &Key) {
-        let mut keys = lock(&self.0);
-        if keys.len() < KEYS && !keys.contains(key) {
-            keys.push(key.clone());
-        }
+/// What the client's session wrote.
+#[cfg(feature = "session")]
+impl Scope {
+    /// Has the reads in this scope see what the session wrote: a key it names is not answered from a copy in this
+    /// process, nor, where its invalidation was under way still, from any tier. The first session counts.
+    pub fn pin(&self, session: Session) {
+        self.collector.pin_session(session);
+    }
+
+    /// The session that was pinned, here or in a scope around this one.
+    #[must_use]
+    pub fn session(&self) -> Option<Session> {
+        self.collector.session().cloned()
+    }
+
+    pub(super) fn has_written(&self) -> bool {
+        !self.collector.keys().is_empty() || self.noted_position().is_some()
+    }
+
+    pub(super) fn has_more_than_it_names(&self) -> bool {
+        self.collector.has_more()
+    }
+
+    pub(super) fn noted_position(&self) -> Option<u64> {
+        self.collector.noted_position()
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("cache", &self.cache).finish_non_exhaustive()
     }
 }

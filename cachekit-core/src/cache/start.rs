@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "session")]
+use super::session::Pin;
 use super::{
     Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Renewal, Status, Step, Tags,
     due::told, look::Look, stamps,
@@ -67,6 +69,9 @@ impl Start {
             let cache = call.cache.or_else(|| Context::ambient(context));
             let plain =
                 !call.in_transaction && context.is_none_or(|context| context.mode == Mode::Normal);
+            #[cfg(feature = "session")]
+            let plain = plain
+                && !context.is_some_and(|context| context.is_pinned(&key.as_ref(), call.tags));
             let ask = Ask { policy, codec, optional, nested: false };
             if plain
                 && let Some(engine) = cache.and_then(Cache::engine)
@@ -334,6 +339,13 @@ pub(super) fn past(
     }
     if context.mode == Mode::Bypass {
         return Some("asked");
+    }
+    #[cfg(feature = "session")]
+    if let Some(pin) = context.pin(&key.as_ref(), call.tags) {
+        // Without a shared tier there is nothing but what this process has.
+        if pin == Pin::Tiers || matches!(engine.store, Store::Embedded) {
+            return Some("session");
+        }
     }
     if context.is_loading(engine, key.as_str()) {
         if call.site.warns() {

@@ -11,7 +11,7 @@ use sqlx::{Acquire, Database, Pool};
 
 use super::{Savepoint, commit, outbox::Backend, records::Records};
 use crate::{
-    cache::{Cache, Outcome},
+    cache::{Cache, Context, Outcome},
     events::Event,
     key::Key,
 };
@@ -110,6 +110,7 @@ impl Cache {
         &self,
         pool: &Pool<DB>,
     ) -> sqlx::Result<Transaction<'static, DB>> {
+        Context::note_write();
         let inner = pool.begin().await?;
         Ok(self.adopt(inner).settling_on(pool))
     }

@@ -63,6 +63,12 @@ impl Coherence {
         served.then_some(View { now_ms, generation })
     }
 
+    /// How far copies may be behind.
+    #[cfg(feature = "session")]
+    pub(crate) fn staleness_ms(&self) -> u64 {
+        self.staleness_ms
+    }
+
     /// Whose content something would be that is asked for from now on; `None` while nobody tells of invalidations.
     pub(crate) fn ticket(&self) -> Option<u32> {
         let generation = self.generation();

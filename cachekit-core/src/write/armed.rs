@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::Writers;
-use crate::{engine::Engine, key::Key};
+use crate::{cache::Context, engine::Engine, key::Key};
 
 /// Armed before a body begins. Dropped, by a panic or by a caller that went away, it hands its
 /// keys to the queue: nobody can tell whether the database has done the write.
@@ -16,6 +16,7 @@ pub(crate) struct Armed {
 
 impl Armed {
     pub(crate) fn new(engine: &Arc<Engine>, keys: Vec<Key>, again_after: Option<Duration>) -> Self {
+        Context::note_write();
         Self { engine: engine.clone(), keys, again_after }
     }
 

@@ -93,11 +93,36 @@ impl Keys {
         })
     }
 
+    /// How many placeholders the last template has, if there is one.
+    pub(crate) fn placeholders(&self) -> Option<usize> {
+        self.templates().last().map(Template::placeholders)
+    }
+
+    /// The text of the only placeholder there is.
+    pub(crate) fn only_text(&self, parts: &mut Parts) -> Option<String> {
+        self.templates().last()?.first(parts, self.pattern.as_ref())
+    }
+
     /// Whether the request has a route: those of random paths have none.
     pub(crate) fn is_routed(&self, parts: &Parts) -> bool {
         match &self.pattern {
             Some(pattern) => pattern.matches(original_uri(parts).path()),
             None => self.any_path || is_matched(parts),
+        }
+    }
+
+    /// The keys that can be made of a request, and whether that is all of them; its parts are the same afterwards.
+    pub(crate) fn found(&self, parts: &mut Parts) -> (Vec<Key>, bool) {
+        let made: Vec<_> =
+            self.makers.iter().filter_map(|maker| self.make(maker, parts).ok()).collect();
+        let all = made.len() == self.makers.len();
+        (made, all)
+    }
+
+    fn make(&self, maker: &Maker, parts: &mut Parts) -> Result<Key, KeyMissing> {
+        match maker {
+            Maker::Template(template) => template.expand(parts, self.pattern.as_ref()),
+            Maker::With(make) => make(parts),
         }
     }
 
@@ -107,11 +132,7 @@ impl Keys {
     ///
     /// [`KeyMissing`] for the first one that cannot be made.
     pub(crate) fn of(&self, parts: &mut Parts) -> Result<Vec<Key>, KeyMissing> {
-        let make = |maker: &Maker| match maker {
-            Maker::Template(template) => template.expand(parts, self.pattern.as_ref()),
-            Maker::With(make) => make(parts),
-        };
-        self.makers.iter().map(make).collect()
+        self.makers.iter().map(|maker| self.make(maker, parts)).collect()
     }
 }
 

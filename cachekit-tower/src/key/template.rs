@@ -1,5 +1,7 @@
 //! A key template over the pieces of a request.
 
+use std::borrow::Cow;
+
 use cachekit_core::{Key, SegmentWriter, key::RuntimeTemplate};
 use http::{HeaderName, request::Parts};
 
@@ -46,6 +48,17 @@ impl Template {
         self.pieces.iter().filter(move |piece| own(piece)).map(|(name, _)| name.as_str())
     }
 
+    /// How many placeholders it has.
+    pub(super) fn placeholders(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// The text of its first placeholder.
+    pub(super) fn first(&self, parts: &mut Parts, pattern: Option<&PathPattern>) -> Option<String> {
+        let (name, piece) = self.pieces.first()?;
+        piece.text(name, parts, pattern).map(Cow::into_owned)
+    }
+
     pub(super) fn expand(
         &self,
         parts: &mut Parts,
@@ -82,16 +95,25 @@ impl Piece {
         pattern: Option<&PathPattern>,
         w: &mut SegmentWriter<'_>,
     ) -> Option<()> {
+        w.str(&self.text(name, parts, pattern)?);
+        Some(())
+    }
+
+    fn text<'p>(
+        &self,
+        name: &str,
+        parts: &'p mut Parts,
+        pattern: Option<&PathPattern>,
+    ) -> Option<Cow<'p, str>> {
         match self {
-            Self::Path => w.str(&match pattern {
+            Self::Path => Some(Cow::Owned(match pattern {
                 Some(pattern) => pattern.param(original_uri(parts).path(), name)?,
                 None => path::routed(parts, name)?,
-            }),
-            Self::Query(name) => w.str(&query::single(parts.uri.query(), name)?),
-            Self::Header(name) => w.str(header(parts, name)?),
-            Self::Host => w.str(&host(parts)?),
+            })),
+            Self::Query(name) => query::single(parts.uri.query(), name).map(Cow::from),
+            Self::Header(name) => header(parts, name).map(Cow::Borrowed),
+            Self::Host => host(parts).map(Cow::Owned),
         }
-        Some(())
     }
 }
 

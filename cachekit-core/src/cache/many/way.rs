@@ -143,6 +143,10 @@ impl Many {
         if self.context.mode != Mode::Normal || !engine.serves_here(policy) {
             return false;
         }
+        #[cfg(feature = "session")]
+        if self.context.is_pinned(&key.as_ref(), call.tags) {
+            return false;
+        }
         let good = |(entry, now_ms): &(Entry, u64)| {
             let stale_ms = entry.extra().and_then(|extra| extra.stale_ms);
             stale_ms.is_none_or(|stale_ms| *now_ms < stale_ms)

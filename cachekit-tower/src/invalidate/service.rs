@@ -1,0 +1,148 @@
+//! The service.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body as HttpBody;
+use tower_service::Service;
+
+use super::{ResponseFuture, layer::Shared};
+use crate::{
+    Body, BoxError, Kind,
+    outlive::{Begun, Outliving, Run},
+    requests::{Concern, ready},
+};
+
+/// A service whose writes are invalidated; see the [module docs](super).
+#[derive(Clone, Debug)]
+pub struct InvalidateService<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+impl<S> InvalidateService<S> {
+    pub(super) fn new(inner: S, shared: Arc<Shared>) -> Self {
+        Self { inner, shared }
+    }
+
+    /// The service inside.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service inside.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The service inside.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for InvalidateService<S>
+where
+    S: Service<Request<Body<B>>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    R: HttpBody<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    type Response = Response<Body<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, R, S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let kind = Kind::of(request.headers());
+        let begun = Begun::default();
+        let run: Run<_> = match self.shared.requests.concern(kind, &request) {
+            Concern::Nothing => {
+                return ResponseFuture::through(self.inner.call(request.map(Body::through)));
+            }
+            Concern::Head => {
+                begun.set();
+                Box::pin(self.head(kind, request))
+            }
+            Concern::Message => Box::pin(self.message(kind, request, begun.clone())),
+        };
+        let Shared { disconnect, cache, .. } = &*self.shared;
+        ResponseFuture::guarded(Outliving::new(run, begun, *disconnect, "invalidate", cache))
+    }
+}
+
+impl<S> InvalidateService<S> {
+    /// The handler is called at once.
+    fn head<B, R>(
+        &mut self,
+        kind: Kind,
+        request: Request<B>,
+    ) -> impl Future<Output = Result<Response<Body<R>>, S::Error>> + Send + use<S, B, R>
+    where
+        S: Service<Request<Body<B>>, Response = Response<R>>,
+        S::Future: Send + 'static,
+        S::Error: Send + 'static,
+        R: HttpBody<Data = Bytes> + Send + 'static,
+    {
+        let shared = self.shared.clone();
+        let (mut parts, body) = request.into_parts();
+        let (keys, all) = shared.requests.found(&mut parts);
+        if !all {
+            shared.key_missing();
+        }
+        let mut request = Request::from_parts(parts, Body::through(body));
+        // Before the handler: a panic in it is one after a write.
+        let owed = shared.owe(keys, &mut request);
+        let answer = self.inner.call(request);
+        async move {
+            let result = answer.await;
+            shared.finish(kind, owed, result).await
+        }
+    }
+
+    /// The message is read first; meanwhile nobody's readiness is kept.
+    fn message<B, R>(
+        &mut self,
+        kind: Kind,
+        request: Request<B>,
+        begun: Begun,
+    ) -> impl Future<Output = Result<Response<Body<R>>, S::Error>> + Send + use<S, B, R>
+    where
+        S: Service<Request<Body<B>>, Response = Response<R>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Send + 'static,
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+        R: HttpBody<Data = Bytes> + Send + 'static,
+    {
+        let shared = self.shared.clone();
+        let mut inner = self.inner.clone();
+        drop(std::mem::replace(&mut self.inner, inner.clone()));
+        async move {
+            let (mut parts, body) = request.into_parts();
+            let (mut keys, mut all) = shared.requests.found(&mut parts);
+            let (body, key) = shared.requests.read(Concern::Message, &parts, body).await;
+            all &= key.is_ok();
+            keys.extend(key.ok().flatten());
+            if !all {
+                shared.key_missing();
+            }
+            ready(&mut inner).await?;
+            let mut request = Request::from_parts(parts, body);
+            let owed = shared.owe(keys, &mut request);
+            begun.set();
+            let result = inner.call(request).await;
+            shared.finish(kind, owed, result).await
+        }
+    }
+}

@@ -3,11 +3,12 @@
 mod behind;
 mod consistency;
 mod crash;
-mod fleet;
 mod local_tier;
 mod nemesis;
 mod outage;
 mod refresh;
-mod settings;
 mod stampede;
 mod streams;
+mod survival;
+
+use cachekit_torture::{fleet, settings};

@@ -11,8 +11,11 @@ mod calls;
 mod consumer;
 mod crash;
 mod items;
+mod naive;
+mod ordeal;
 mod parent;
 mod refresh;
+mod report;
 mod stampede;
 mod subject;
 
@@ -24,9 +27,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     match args.text("role")? {
         "calls" => calls::run(&args).await,
         "refresh" => refresh::run(&args).await,
+        "report" => report::run(&args).await,
         "stampede" => stampede::run(&args).await,
         "behind" => behind::run(&args).await,
         "consumer" => consumer::run(&args).await,
+        "ordeal" => match args.text("kind")? {
+            "postgres" => ordeal::run::<Postgres>(&args).await,
+            "mariadb" => ordeal::run::<MySql>(&args).await,
+            "sqlite" => ordeal::run::<Sqlite>(&args).await,
+            other => Err(format!("no such database: {other}").into()),
+        },
         "crash" => match args.text("kind")? {
             "postgres" => crash::run::<Postgres>(&args).await,
             "mariadb" => crash::run::<MySql>(&args).await,

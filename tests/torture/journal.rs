@@ -95,7 +95,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
         let mut journal = Journal::open(&path).unwrap();
-        let event = |key, invoked, call| Event { process: 1, key, invoked, returned: invoked, call };
+        let event =
+            |key, invoked, call| Event { process: 1, key, invoked, returned: invoked, call };
         let read = event(4, 1, Call::Read { version: 7, source: Source::Cache });
         journal.note(&read).unwrap();
         journal.begin(1, &[4, 5], 2).unwrap();

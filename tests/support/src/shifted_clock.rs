@@ -39,7 +39,8 @@ impl ShiftedClock {
         fs::write(&source, SHIM).expect("the source");
         let mut compiler = Command::new("cc");
         compiler.args(["-shared", "-fPIC", "-O1", "-o", &shim, &source]);
-        let status = compiler.status().expect("a C compiler; install it: apt-get install -y gcc libc6-dev");
+        let status =
+            compiler.status().expect("a C compiler; install it: apt-get install -y gcc libc6-dev");
         assert!(status.success(), "{compiler:?} ended with {status}");
         let clock = ShiftedClock { dir, shim, offset };
         clock.shift_ms(0);

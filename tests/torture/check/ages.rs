@@ -32,7 +32,8 @@ impl StaleAges {
 
 impl fmt::Display for StaleAges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [Some(half), Some(most), Some(all)] = [50, 99, 100].map(|part| self.percentile(part)) else {
+        let [Some(half), Some(most), Some(all)] = [50, 99, 100].map(|part| self.percentile(part))
+        else {
             return f.write_str("none");
         };
         write!(f, "{half:.1?} (p50), {most:.1?} (p99), {all:.1?} (at most)")

@@ -45,6 +45,12 @@ impl Faults {
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kinds = self.iter().map(|(kind, count)| format!("{count} {kind}"));
-        write!(f, "{} faults of {} kinds ({})", self.count(), self.kinds(), kinds.collect::<Vec<_>>().join(", "))
+        write!(
+            f,
+            "{} faults of {} kinds ({})",
+            self.count(),
+            self.kinds(),
+            kinds.collect::<Vec<_>>().join(", ")
+        )
     }
 }

@@ -69,7 +69,11 @@ impl Member {
 
     /// The numbers behind `word`, which is what it says next.
     pub(super) async fn hears(&mut self, word: &str, limit: Duration) -> Vec<u64> {
-        let line = self.worker.line(limit).await.unwrap_or_else(|| panic!("process {} died", self.process));
+        let line = self
+            .worker
+            .line(limit)
+            .await
+            .unwrap_or_else(|| panic!("process {} died", self.process));
         let numbers = line.strip_prefix(word).map(str::split_whitespace);
         let numbers = numbers.unwrap_or_else(|| panic!("expected `{word}`, heard `{line}`"));
         numbers.map(|number| number.parse().expect("a number")).collect()

@@ -31,6 +31,8 @@ pub struct Outcome {
     pub database: &'static str,
     /// What was done to it.
     pub faults: Faults,
+    /// What its callers and loaders did to it.
+    pub mishaps: Faults,
     /// What the checker says.
     pub summary: Summary,
     /// What was left behind.
@@ -62,9 +64,11 @@ impl Outcome {
     /// The run in one paragraph.
     #[must_use]
     pub fn brief(&self) -> String {
-        let Outcome { setup, database, faults, summary, wrong, .. } = self;
+        let Outcome { setup, database, faults, mishaps, summary, wrong, .. } = self;
         let Setup { subject, seconds, seed, .. } = setup;
-        format!("{subject} on {database}, {seconds} s, seed {seed}: {summary}; {wrong:?}; {faults}")
+        format!(
+            "{subject} on {database}, {seconds} s, seed {seed}: {summary}; {wrong:?}; {faults}; {mishaps}"
+        )
     }
 
     /// The first violations, each with the last events of its key.

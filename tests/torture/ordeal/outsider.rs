@@ -50,7 +50,8 @@ async fn raise<DB: Hosted>(pool: &Pool<DB>, key: u32) -> sqlx::Result<i64> {
     let mut tx = pool.begin().await?;
     let versions = rows::raise::<DB>(&mut tx, &[key]).await?;
     let keys = vec![item(key).as_str().to_owned()];
-    let row = OutboxRow { id: RowId::new(), namespace: ORDEAL.to_owned(), keys, events: Vec::new() };
+    let row =
+        OutboxRow { id: RowId::new(), namespace: ORDEAL.to_owned(), keys, events: Vec::new() };
     DB::insert(&mut tx, &row).await?;
     tx.commit().await?;
     versions.first().copied().ok_or(sqlx::Error::RowNotFound)

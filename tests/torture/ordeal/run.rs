@@ -6,7 +6,6 @@ use fastrand::Rng;
 use tokio::time::{self, Instant};
 
 use super::{
-    faults::Faults,
     nemesis::{Members, Redis},
     outcome::{Outcome, Wrong},
     outsider,
@@ -17,8 +16,7 @@ use crate::{
     check::{Summary, unsettled},
     clock,
     host::Hosted,
-    journal,
-    rows,
+    journal, rows,
     settings::comes,
 };
 
@@ -28,7 +26,7 @@ const SETTLES: Duration = Duration::from_secs(30);
 /// How long a process may take to say what it was asked for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A second without faults, so that reads of a healthy cache end every run.
+/// How long before its end nothing fails any more.
 const HEALTHY: Duration = Duration::from_secs(1);
 
 /// A lease's life, and as much as a clock was set back at once.
@@ -54,7 +52,9 @@ pub async fn run<DB: Hosted>(setup: &Setup) -> Outcome {
     let history = world.end().await;
     wrong.unsettled = unsettled(&history, rest, &truth).len();
     let summary = Summary::within(setup.bound, &history);
-    Outcome { setup: setup.clone(), database: DB::KIND, faults: world.faults, summary, wrong, history }
+    let World { faults, mishaps, .. } = world;
+    let setup = setup.clone();
+    Outcome { setup, database: DB::KIND, faults, mishaps, summary, wrong, history }
 }
 
 impl<DB: Hosted> World<DB> {
@@ -63,12 +63,14 @@ impl<DB: Hosted> World<DB> {
         let end = Instant::now() + Duration::from_secs(setup.seconds);
         if setup.faults {
             let mut rng = Rng::with_seed(setup.seed);
-            self.suffer(setup, end - HEALTHY, &mut rng).await;
+            self.suffer(setup, end, &mut rng).await;
         }
         time::sleep_until(end).await;
     }
 
-    async fn suffer(&mut self, setup: &Setup, until: Instant, rng: &mut Rng) {
+    /// The last second is without faults, so that every run ends with reads of a healthy cache.
+    async fn suffer(&mut self, setup: &Setup, end: Instant, rng: &mut Rng) {
+        let until = end - HEALTHY;
         let journal = self.dir.path().join(outsider::PROCESS.to_string());
         let database = (DB::url(&self.server), DB::port(&self.server));
         let around = super::member::Surroundings {
@@ -85,7 +87,7 @@ impl<DB: Hosted> World<DB> {
             pool: self.pool.clone(),
             around,
         };
-        let outsider = outsider::write(self.pool.clone(), journal, setup.keys, until, rng.fork());
+        let outsider = outsider::write(self.pool.clone(), journal, setup.keys, end, rng.fork());
         let (redis, members, outside) = tokio::join!(
             redis.haunt(until, rng.fork()),
             members.haunt(until, rng.fork()),
@@ -103,15 +105,14 @@ impl<DB: Hosted> World<DB> {
         }
         for member in &mut self.members {
             let counts = member.hears("rests", PATIENCE).await;
-            let mut faults = Faults::default();
             for (kind, count) in MISHAPS.into_iter().zip(counts) {
-                faults.add(kind, count);
+                self.mishaps.add(kind, count);
             }
-            self.faults.merge(&faults);
         }
         if setup.relay {
             let pool = self.pool.clone();
-            let pending = async || rows::count(&pool, "cachekit_outbox WHERE state = 0").await.unwrap_or(1);
+            let pending =
+                async || rows::count(&pool, "cachekit_outbox WHERE state = 0").await.unwrap_or(1);
             comes(SETTLES, async || pending().await == 0).await;
             wrong.pending = pending().await;
         }
@@ -122,7 +123,9 @@ impl<DB: Hosted> World<DB> {
         let mut conn = self.pool.acquire().await.expect("a connection");
         let all = (0..setup.keys).collect::<Vec<_>>();
         let versions = rows::versions::<DB>(&mut conn, &all).await.expect("the versions");
-        (0..).zip(versions.into_iter().map(|version| u64::try_from(version).expect("versions grow"))).collect()
+        (0..)
+            .zip(versions.into_iter().map(|version| u64::try_from(version).expect("versions grow")))
+            .collect()
     }
 
     /// Lets every process read every item.

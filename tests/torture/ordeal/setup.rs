@@ -83,7 +83,8 @@ impl FromStr for Subject {
     fn from_str(text: &str) -> Result<Subject, String> {
         let ours = [Subject::Lease, Subject::Local];
         let mut all = ours.into_iter().chain(Subject::NAIVE);
-        all.find(|subject| subject.to_string() == text).ok_or_else(|| format!("no such subject: {text}"))
+        all.find(|subject| subject.to_string() == text)
+            .ok_or_else(|| format!("no such subject: {text}"))
     }
 }
 
@@ -122,7 +123,18 @@ impl Setup {
         };
         let faults = subject.is_ours();
         let (processes, callers, keys, writes) = (3, 12, 128, 6);
-        Setup { subject, bound, seconds, seed, processes, callers, keys, writes, faults, relay: faults }
+        Setup {
+            subject,
+            bound,
+            seconds,
+            seed,
+            processes,
+            callers,
+            keys,
+            writes,
+            faults,
+            relay: faults,
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) struct World<DB: Hosted> {
     /// The number of the next process.
     pub(super) next: u32,
     pub(super) faults: Faults,
+    pub(super) mishaps: Faults,
 }
 
 impl<DB: Hosted> World<DB> {
@@ -34,8 +35,18 @@ impl<DB: Hosted> World<DB> {
         let pool = DB::open(&DB::url(&server)).await.expect("a database");
         rows::create(&pool, setup.keys).await.expect("the tables");
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let (members, faults) = (Vec::new(), Faults::default());
-        let mut world = World { dir, clock, redis, server, pool, members, next: 0, faults };
+        let (faults, mishaps) = (Faults::default(), Faults::default());
+        let mut world = World {
+            dir,
+            clock,
+            redis,
+            server,
+            pool,
+            members: Vec::new(),
+            next: 0,
+            faults,
+            mishaps,
+        };
         for process in 0..setup.processes {
             let member = Member::start::<DB>(&world.surroundings(setup), process).await;
             world.members.push(member);

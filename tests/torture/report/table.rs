@@ -1,6 +1,6 @@
 //! Outcomes as Markdown.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::fmt::Write as _;
 
 use crate::{
     check::StaleAges,
@@ -26,7 +26,8 @@ pub fn markdown(outcomes: &[Outcome], command: &str, date: &str) -> String {
 fn row(outcome: &Outcome) -> String {
     let Outcome { setup, database, faults, summary, wrong, .. } = outcome;
     let oldest = StaleAges::of(&summary.violations).percentile(100);
-    let oldest = oldest.map_or_else(|| "–".to_owned(), |age| format!("{:.0} ms", age.as_secs_f64() * 1e3));
+    let oldest =
+        oldest.map_or_else(|| "–".to_owned(), |age| format!("{:.0} ms", age.as_secs_f64() * 1e3));
     let faults = match faults.count() {
         0 => "none".to_owned(),
         count => format!("{} ({})", grouped(count), faults.kinds()),
@@ -48,19 +49,21 @@ fn row(outcome: &Outcome) -> String {
 
 /// What this library went through, by kind.
 fn ours(outcomes: &[Outcome]) -> String {
-    let mut all = Faults::default();
+    let (mut all, mut mishaps) = (Faults::default(), Faults::default());
     let mut operations = 0;
     for outcome in outcomes.iter().filter(|outcome| outcome.setup.subject.is_ours()) {
         all.merge(&outcome.faults);
+        mishaps.merge(&outcome.mishaps);
         operations += outcome.operations() as u64;
     }
     let mut text = format!(
-        "\ncachekit: {} operations under {} faults of {} kinds.\n\n| fault | times |\n|---|--:|\n",
+        "\ncachekit: {} operations under {} faults of {} kinds; callers left and loads misbehaved besides.\n\n\
+         | fault | times |\n|---|--:|\n",
         grouped(operations),
         grouped(all.count()),
         all.kinds(),
     );
-    for (kind, count) in all.iter().collect::<BTreeMap<_, _>>() {
+    for (kind, count) in all.iter().chain(mishaps.iter()) {
         let _ = writeln!(text, "| {kind} | {} |", grouped(count));
     }
     text
@@ -96,6 +99,7 @@ mod tests {
             setup: Setup::of(Subject::Lease, 60, 1),
             database: "sqlite",
             faults: Faults::default(),
+            mishaps: Faults::default(),
             summary: crate::check::Summary::default(),
             wrong: Wrong { unsettled: 2, ..Wrong::default() },
             history: Vec::new(),

@@ -13,7 +13,8 @@ use crate::args::Args;
 
 /// Writes the file `out`; fails if this library did.
 pub(crate) async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
-    let (seconds, naive, seed) = (args.get("seconds")?, args.get("naive_seconds")?, args.get("seed")?);
+    let (seconds, naive, seed) =
+        (args.get("seconds")?, args.get("naive_seconds")?, args.get("seed")?);
     let mut outcomes = Vec::new();
     for subject in [Subject::Lease, Subject::Local] {
         let setup = Setup::of(subject, seconds, seed);

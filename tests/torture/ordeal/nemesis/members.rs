@@ -123,11 +123,15 @@ impl<DB: Hosted> Members<'_, DB> {
             }
             Strike::FillsHeld => self.rule(at, rng, |proxy| proxy.hold(is_fill)).await,
             Strike::ProbesHeld => self.rule(at, rng, |proxy| proxy.hold(is_probe)).await,
-            Strike::InvalidationsHeld => self.rule(at, rng, |proxy| proxy.hold(named("UNLINK"))).await,
+            Strike::InvalidationsHeld => {
+                self.rule(at, rng, |proxy| proxy.hold(named("UNLINK"))).await
+            }
             Strike::InvalidationRepliesLost => {
                 self.rule(at, rng, |proxy| proxy.lose_replies(named("UNLINK"))).await
             }
-            Strike::FillRepliesLost => self.rule(at, rng, |proxy| proxy.lose_replies(is_fill)).await,
+            Strike::FillRepliesLost => {
+                self.rule(at, rng, |proxy| proxy.lose_replies(is_fill)).await
+            }
             Strike::PushesDelayed => {
                 let delay = Duration::from_millis(rng.u64(5..300));
                 self.rule(at, rng, |proxy| proxy.delay_pushes(delay)).await

@@ -107,9 +107,8 @@ impl Redis<'_> {
                 self.call(&["REPLICAOF", "NO", "ONE"]);
             }
             Strike::EntriesLost => self.on_entries(rng, |key| vec!["DEL".to_owned(), key]),
-            Strike::EntriesGarbled => self.on_entries(rng, |key| {
-                ["SET", &key, "rubbish", "XX"].map(str::to_owned).to_vec()
-            }),
+            Strike::EntriesGarbled => self
+                .on_entries(rng, |key| ["SET", &key, "rubbish", "XX"].map(str::to_owned).to_vec()),
             Strike::ClockAhead | Strike::ClockBack => {
                 let sign = if matches!(strike, Strike::ClockAhead) { 1 } else { -1 };
                 *shift += sign * rng.i64(500..5_000);
@@ -120,9 +119,12 @@ impl Redis<'_> {
 
     /// What is there is all it has room for.
     async fn evict(&self, rng: &mut Rng) {
-        let Reply::Bulk(Some(info)) = self.server.connection().call(&["INFO", "memory"]) else { return };
+        let Reply::Bulk(Some(info)) = self.server.connection().call(&["INFO", "memory"]) else {
+            return;
+        };
         let info = String::from_utf8_lossy(&info).into_owned();
-        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap_or("2000000");
+        let used =
+            info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap_or("2000000");
         self.server.config_set("maxmemory-policy", "allkeys-random");
         self.server.config_set("maxmemory", used);
         while_(rng, 900).await;

@@ -63,7 +63,9 @@ impl LocalTier {
 }
 
 async fn next(messages: &mut redis::aio::PubSubStream) -> Option<u32> {
-    let message = std::future::poll_fn(|cx| futures_core::Stream::poll_next(std::pin::Pin::new(messages), cx));
+    let message = std::future::poll_fn(|cx| {
+        futures_core::Stream::poll_next(std::pin::Pin::new(messages), cx)
+    });
     message.await?.get_payload().ok()
 }
 

@@ -87,11 +87,9 @@ impl<DB: Rows> Loader<DB> {
 /// What comes of it, unless it panics.
 pub(super) async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
-    std::future::poll_fn(|cx| {
-        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Some),
-            Err(_planned) => Poll::Ready(None),
-        }
+    std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Some),
+        Err(_planned) => Poll::Ready(None),
     })
     .await
 }

@@ -86,7 +86,11 @@ impl<DB: Rows> Subject<DB> {
     }
 
     /// Writes, and says whether the invalidation got through.
-    pub(super) async fn write(&self, pool: &Pool<DB>, ids: &[u32]) -> Result<(Vec<i64>, bool), Failed> {
+    pub(super) async fn write(
+        &self,
+        pool: &Pool<DB>,
+        ids: &[u32],
+    ) -> Result<(Vec<i64>, bool), Failed> {
         match self {
             Subject::Ours(ours) | Subject::Flights(ours, _) => ours.write(ids).await,
             Subject::Tier(ours, tier) => {

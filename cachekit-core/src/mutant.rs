@@ -1,8 +1,9 @@
-//! Rules that a schedule test can break on purpose, to see that it would notice.
+//! Rules that tests break on purpose, to see that they would notice: schedules by themselves, and a build with
+//! `--cfg cachekit_mutants` those that `CACHEKIT_MUTANTS` names, with commas between them.
 
 /// A rule of the engine that, once broken, some schedule must show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(shuttle), allow(dead_code))]
+#[cfg_attr(not(any(shuttle, cachekit_mutants)), allow(dead_code))]
 pub(crate) enum Mutant {
     /// Newcomers join a flight whose probe is under way.
     JoinProbe,
@@ -43,14 +44,24 @@ pub(crate) enum Mutant {
     KeepOwnGeneration,
     /// A load in the background replaces whatever is there when it ends.
     RenewWhateverIsThere,
+    /// A value is stored whatever is there by then.
+    #[cfg(cachekit_mutants)]
+    FillWhateverIsThere,
     /// A batch waits for what others load before it loads what it leads.
     BatchWaitsFirst,
 }
 
-#[cfg(not(shuttle))]
+#[cfg(not(any(shuttle, cachekit_mutants)))]
 #[inline(always)]
 pub(crate) const fn on(_: Mutant) -> bool {
     false
+}
+
+#[cfg(all(cachekit_mutants, not(shuttle)))]
+pub(crate) fn on(mutant: Mutant) -> bool {
+    static NAMES: std::sync::LazyLock<String> =
+        std::sync::LazyLock::new(|| std::env::var("CACHEKIT_MUTANTS").unwrap_or_default());
+    !NAMES.is_empty() && NAMES.split(',').any(|name| name == format!("{mutant:?}"))
 }
 
 #[cfg(shuttle)]

@@ -119,8 +119,23 @@ fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::cases::cases;
+
+    proptest! {
+        /// What the attribute takes is what `Ttl::parse` takes, and means the same.
+        #[test]
+        fn any_text_is_judged_as_at_run_time(text in "[0-9dhms±+%. -]{0,12}|\\PC*") {
+            let ttl = parse(&text).map(|Millis { base, jitter }| cachekit::Ttl::from_millis(base, jitter));
+            match (ttl, cachekit::Ttl::parse(&text)) {
+                (Ok(ours), Ok(theirs)) => prop_assert_eq!(ours, theirs),
+                (Err(ours), Err(theirs)) => prop_assert_eq!(ours, theirs.message()),
+                (ours, theirs) => prop_assert!(false, "{ours:?}, {theirs:?}"),
+            }
+        }
+    }
 
     #[test]
     fn verdicts_and_messages_are_those_of_the_shared_table() {

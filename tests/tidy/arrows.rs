@@ -15,7 +15,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("key", &["error"]),
     ("ttl", &["error"]),
     ("codec", &["error"]),
-    ("redis", &["clock", "entry", "error", "retry"]),
+    ("redis", &["clock", "entry", "error", "mutant", "retry"]),
     ("events", &["cache", "error", "key", "observe", "redis", "retry"]),
     ("value", &["__private", "codec", "error"]),
     ("observe", &["cache"]),

@@ -1,6 +1,6 @@
 //! Worker processes: started, talked to over their pipes, killed.
 
-use std::{process::Stdio, time::Duration};
+use std::{env, path::PathBuf, process::Stdio, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
@@ -13,24 +13,36 @@ use tokio::{
 /// A worker that says nothing for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The worker program, beside the one that runs.
+const PROGRAM: &str = "torture-worker";
+
 static MACHINE: Mutex<()> = Mutex::const_new(());
 
 /// The machine for oneself: these tests measure, and each of them keeps it busy.
-pub(crate) async fn machine() -> MutexGuard<'static, ()> {
+pub async fn machine() -> MutexGuard<'static, ()> {
     MACHINE.lock().await
 }
 
 /// A running worker; killed when dropped.
-pub(crate) struct Worker {
+#[derive(Debug)]
+pub struct Worker {
     child: Child,
     stdin: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
+/// Where the workers' program is: this one, or a test's or a tool's neighbour.
+fn program() -> PathBuf {
+    let own = env::current_exe().expect("this program has a path");
+    let folders = own.ancestors().skip(1).take(2);
+    let near = folders.map(|folder| folder.join(PROGRAM)).find(|path| path.is_file());
+    near.expect("cargo builds the worker together with the tests")
+}
+
 impl Worker {
     /// Starts a worker and waits until it is set up.
-    pub(crate) async fn start(args: &[(&str, String)]) -> Worker {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_torture-worker"));
+    pub async fn start(args: &[(&str, String)]) -> Worker {
+        let mut command = Command::new(program());
         command.args(args.iter().map(|(name, value)| format!("{name}={value}")));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("the worker starts");
@@ -60,12 +72,12 @@ impl Worker {
     }
 
     /// Lets it begin.
-    pub(crate) async fn go(&mut self) {
+    pub async fn go(&mut self) {
         self.say("go").await;
     }
 
     /// Sends it a line.
-    pub(crate) async fn say(&mut self, word: &str) {
+    pub async fn say(&mut self, word: &str) {
         let line = format!("{word}\n");
         self.stdin.write_all(line.as_bytes()).await.expect("the worker listens");
     }
@@ -74,22 +86,32 @@ impl Worker {
     ///
     /// # Panics
     /// When nothing comes for `limit`.
-    pub(crate) async fn line(&mut self, limit: Duration) -> Option<String> {
+    pub async fn line(&mut self, limit: Duration) -> Option<String> {
         let line = time::timeout(limit, self.lines.next_line()).await;
         line.expect("the worker says something, or ends").expect("its output is text")
     }
 
     /// Kills it with SIGKILL and returns what it had said.
-    pub(crate) async fn kill(mut self) -> Vec<String> {
+    pub async fn kill(mut self) -> Vec<String> {
         self.child.kill().await.expect("the worker runs");
         self.rest(PATIENCE).await
+    }
+
+    /// Stops it, so that it does nothing and its connections stay open; or lets it go on.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn freeze(&self, freeze: bool) {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let signal = if freeze { Signal::STOP } else { Signal::CONT };
+        kill_process(id.expect("the worker runs"), signal).expect("a signal to our own worker");
     }
 
     /// Waits for its end and returns what it said.
     ///
     /// # Panics
     /// When it fails, or says nothing for `limit`.
-    pub(crate) async fn finish(mut self, limit: Duration) -> Vec<String> {
+    pub async fn finish(mut self, limit: Duration) -> Vec<String> {
         let lines = self.rest(limit).await;
         let status = self.child.wait().await.expect("the worker ends");
         assert!(status.success(), "the worker ended with {status}: {lines:?}");

@@ -3,12 +3,13 @@
 mod behind;
 mod consistency;
 mod crash;
-mod fleet;
 mod local_tier;
 mod locks;
 mod nemesis;
 mod outage;
 mod refresh;
-mod settings;
 mod stampede;
 mod streams;
+mod survival;
+
+use cachekit_torture::{fleet, settings};

@@ -11,13 +11,16 @@ use std::{
 
 use cachekit::Outcome;
 use cachekit_test_support::{Proxy, invalidation};
-use cachekit_torture::service::{Service, builder};
+use cachekit_torture::{
+    host::Hosted,
+    service::{Service, builder},
+};
 use fastrand::Rng;
 use sqlx::{MySql, Postgres, Sqlite};
 use tokio::{task::JoinSet, time};
 
 use crate::{
-    crash::{ITEMS, Strike, World, Wrong, host::Hosted},
+    crash::{ITEMS, Strike, World, Wrong},
     fleet::machine,
     settings::{comes, number, seed, tell},
 };

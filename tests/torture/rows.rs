@@ -125,12 +125,20 @@ pub async fn bump<DB: Rows>(
     tx: i64,
     items: &[u32],
 ) -> sqlx::Result<Vec<i64>> {
+    DB::run(&mut *conn, format!("INSERT INTO ledger VALUES ({tx})")).await?;
+    raise::<DB>(conn, items).await
+}
+
+/// Gives the items, which stand in order, their next version, and says which these are.
+///
+/// # Errors
+/// Those of the database.
+pub async fn raise<DB: Rows>(conn: &mut DB::Connection, items: &[u32]) -> sqlx::Result<Vec<i64>> {
     // One by one, so that no two transactions wait for each other.
     for id in items {
         let update = format!("UPDATE items SET version = version + 1 WHERE id = {id}");
         DB::run(&mut *conn, update).await?;
     }
-    DB::run(&mut *conn, format!("INSERT INTO ledger VALUES ({tx})")).await?;
     versions::<DB>(conn, items).await
 }
 

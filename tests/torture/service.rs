@@ -12,6 +12,9 @@ use crate::rows::{self, Rows};
 /// The namespace of all these caches.
 pub const NAMESPACE: &str = "crash";
 
+/// The namespace of the caches in an ordeal.
+pub const ORDEAL: &str = "ordeal";
+
 /// How long a row stays with a relay that died.
 pub const LEASE: Duration = Duration::from_secs(1);
 

@@ -10,24 +10,24 @@ use std::{
 ///
 /// # Panics
 /// When it is none.
-pub(crate) fn number(name: &str) -> Option<u64> {
+pub fn number(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
 /// Says what a run did, or what it takes to repeat it: shown if the test fails, or if asked for.
 #[expect(clippy::print_stdout, reason = "the harness keeps it until somebody wants it")]
-pub(crate) fn tell(line: impl Display) {
+pub fn tell(line: impl Display) {
     println!("{line}");
 }
 
 /// The seed that was asked for, or a new one.
-pub(crate) fn seed() -> u64 {
+pub fn seed() -> u64 {
     number("CACHEKIT_TORTURE_SEED").unwrap_or_else(|| fastrand::u64(..))
 }
 
 /// Asks again and again, and says whether the answer was yes within `limit`.
-pub(crate) async fn comes(limit: Duration, mut holds: impl AsyncFnMut() -> bool) -> bool {
+pub async fn comes(limit: Duration, mut holds: impl AsyncFnMut() -> bool) -> bool {
     let begun = Instant::now();
     while !holds().await {
         if begun.elapsed() > limit {

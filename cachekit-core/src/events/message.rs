@@ -41,3 +41,33 @@ impl<T: DeserializeOwned> Message<T> {
         Ok(Message { id, key: text("key"), payload, trace: text("trace"), at, attempt })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    /// What a foreign producer may have written under a name that means something here.
+    fn any_fields() -> impl Strategy<Value = Fields> {
+        let name = prop_oneof!["id|key|payload|trace|at", ".{0,4}"];
+        let value = prop_oneof![
+            vec(any::<u8>(), 0..40),
+            any::<u64>().prop_map(|number| number.to_string().into_bytes()),
+            "\\PC{0,8}".prop_map(|text| serde_json::to_vec(&text).unwrap()),
+        ];
+        vec((name, value), 0..8).prop_map(Fields)
+    }
+
+    proptest! {
+        #[test]
+        fn any_fields_make_a_message_or_say_why_not(fields in any_fields()) {
+            let has_id = fields.text("id").is_some();
+            match Message::<String>::decode(&fields, 1) {
+                Ok(message) => prop_assert!(has_id && fields.text("id") == Some(&message.id)),
+                Err(Failure::Undecodable(reason)) => prop_assert!(!reason.is_empty()),
+                Err(other) => prop_assert!(false, "{other:?}"),
+            }
+        }
+    }
+}

@@ -17,6 +17,10 @@ pub(super) struct Script {
 
 pub(super) static CAS_FILL: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/cas_fill.lua")));
+/// What a fill must not be.
+#[cfg(cachekit_mutants)]
+pub(super) static SET_FILL: LazyLock<Script> =
+    LazyLock::new(|| Script::new("redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1"));
 pub(super) static CAS_DEL: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/cas_del.lua")));
 pub(super) static CAS_LEASE: LazyLock<Script> =

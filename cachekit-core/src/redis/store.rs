@@ -167,6 +167,10 @@ impl RedisStore {
         let px = px.max(1).to_string();
         let kind: &[u8] = if lease { b"L" } else { b"" };
         let args: [&[u8]; 4] = [&expected.0, entry, px.as_bytes(), kind];
+        #[cfg(cachekit_mutants)]
+        if crate::mutant::on(crate::mutant::Mutant::FillWhateverIsThere) {
+            return self.cas(&script::SET_FILL, key, &args).await;
+        }
         self.cas(&script::CAS_FILL, key, &args).await
     }
 

@@ -53,7 +53,7 @@ fn pattern(prefix: &str) -> String {
 }
 
 /// The next cursor and the keys of one SCAN reply.
-fn page(reply: Reply) -> Result<(Vec<u8>, Vec<Vec<u8>>), StoreError> {
+pub(super) fn page(reply: Reply) -> Result<(Vec<u8>, Vec<Vec<u8>>), StoreError> {
     let parts = match reply {
         Reply::Other(value) => *value,
         reply => return Err(reply::int(reply).err().unwrap_or(StoreError::Io)),

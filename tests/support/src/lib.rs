@@ -13,6 +13,7 @@ mod proxy;
 mod redis;
 mod resp;
 mod rule;
+mod shifted_clock;
 mod tcp_proxy;
 
 pub use mariadb::MariadbServer;
@@ -22,6 +23,7 @@ pub use proxy::{Command, Proxy, invalidation, named};
 pub use redis::{RedisServer, TlsFiles};
 pub use resp::{Connection, Reply};
 pub use rule::Rule;
+pub use shifted_clock::ShiftedClock;
 pub use tcp_proxy::{Cut, TcpProxy};
 
 /// Starts a Redis with further command-line arguments, such as `["--maxmemory", "4mb"]`.

@@ -15,7 +15,8 @@ use crate::process::{self, Account, Server};
 pub struct MariadbServer {
     server: Server,
     port: u16,
-    _dir: TempDir,
+    account: Option<Account>,
+    dir: TempDir,
 }
 
 impl MariadbServer {
@@ -36,7 +37,7 @@ impl MariadbServer {
             if !server.becomes(path, || is_ready(path, port)) {
                 return Err(process::log(path));
             }
-            Ok(MariadbServer { server, port, _dir: dir })
+            Ok(MariadbServer { server, port, account, dir })
         })
     }
 
@@ -50,6 +51,18 @@ impl MariadbServer {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Kills it and starts it again on the same port; what was committed is there again.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn restart(&mut self) {
+        self.server.kill();
+        let (dir, port) = (self.dir.path(), self.port);
+        self.server = Server::spawn(mariadbd(dir, port, self.account), Signal::KILL);
+        let ready = self.server.becomes(dir, || is_ready(dir, port));
+        assert!(ready, "no restart:\n{}", process::log(dir));
     }
 
     /// The process id of the server.
@@ -94,7 +107,8 @@ fn mariadbd(dir: &Path, port: u16, account: Option<Account>) -> Command {
         "--binlog-format=ROW",
         "--binlog-row-image=FULL",
         "--binlog-row-metadata=FULL",
-        "--innodb-flush-log-at-trx-commit=0",
+        // What is committed outlives the process, not the machine.
+        "--innodb-flush-log-at-trx-commit=2",
         "--sync-binlog=0",
     ];
     process::with_args(process::with_args(command, places), settings)
@@ -115,7 +129,7 @@ mod tests {
 
     #[test]
     fn starts_answers_a_query_and_ends_with_its_handle() {
-        let server = MariadbServer::start();
+        let mut server = MariadbServer::start();
         let port = format!("--port={}", server.port());
         let output = Command::new(program("mariadb"))
             .args(["--no-defaults", "--host=127.0.0.1", &port, "--user=root", "--batch"])
@@ -123,7 +137,10 @@ mod tests {
             .output()
             .expect("the mariadb client");
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "ROW\tcachekit", "{output:?}");
-        let port = server.port();
+        let (port, pid) = (server.port(), server.pid());
+        server.restart();
+        assert_eq!(server.port(), port);
+        assert_ne!(server.pid(), pid);
         drop(server);
         assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
     }

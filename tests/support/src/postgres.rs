@@ -13,7 +13,8 @@ use crate::process::{self, Account, Server};
 pub struct PostgresServer {
     server: Server,
     port: u16,
-    _dir: TempDir,
+    account: Option<Account>,
+    dir: TempDir,
 }
 
 impl PostgresServer {
@@ -35,7 +36,7 @@ impl PostgresServer {
             if !server.becomes(dir.path(), || is_ready(port)) {
                 return Err(process::log(dir.path()));
             }
-            Ok(PostgresServer { server, port, _dir: dir })
+            Ok(PostgresServer { server, port, account, dir })
         })
     }
 
@@ -49,6 +50,18 @@ impl PostgresServer {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Ends it without a clean-up, as a crash would, and starts it again on the same port.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn restart(&mut self) {
+        self.server.kill();
+        let dir = self.dir.path();
+        self.server = Server::spawn(postgres(dir, self.port, self.account), Signal::QUIT);
+        let port = self.port;
+        assert!(self.server.becomes(dir, || is_ready(port)), "no restart:\n{}", process::log(dir));
     }
 
     /// The process id of the postmaster.
@@ -100,11 +113,14 @@ mod tests {
 
     #[test]
     fn starts_answers_a_query_and_ends_with_its_handle() {
-        let server = PostgresServer::start();
+        let mut server = PostgresServer::start();
         let query = ["-At", "-c", "select current_setting('wal_level')", &server.url()];
         let output = Command::new(program("psql")).args(query).output().expect("psql");
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "logical", "{output:?}");
-        let port = server.port();
+        let (port, pid) = (server.port(), server.pid());
+        server.restart();
+        assert_eq!(server.port(), port);
+        assert_ne!(server.pid(), pid);
         drop(server);
         assert!(!is_ready(port));
     }

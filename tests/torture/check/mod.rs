@@ -12,7 +12,9 @@ use std::{
 
 use crate::history::{Call, Event};
 
+mod ages;
 mod overtaken;
+mod settled;
 mod summary;
 mod visibility;
 
@@ -21,7 +23,9 @@ mod brute;
 #[cfg(test)]
 mod tests;
 
+pub use ages::StaleAges;
 use overtaken::Overtaken;
+pub use settled::unsettled;
 pub use summary::Summary;
 pub use visibility::Visibility;
 

@@ -1,13 +1,13 @@
 //! Processes are killed at every point between a write and the end of its invalidation, and nothing stale remains.
 
 mod doomed;
-pub(crate) mod host;
 mod round;
 mod verdict;
 mod world;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use cachekit_torture::host::{self, Hosted};
 use fastrand::Rng;
 use sqlx::{MySql, Postgres, Sqlite};
 
@@ -16,7 +16,6 @@ use crate::{
     settings::{number, seed, tell},
 };
 use doomed::Point;
-use host::Hosted;
 pub(crate) use round::Strike;
 use verdict::Counts;
 pub(crate) use verdict::Wrong;

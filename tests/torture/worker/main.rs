@@ -12,8 +12,11 @@ mod consumer;
 mod crash;
 mod items;
 mod locks;
+mod naive;
+mod ordeal;
 mod parent;
 mod refresh;
+mod report;
 mod stampede;
 mod subject;
 
@@ -25,11 +28,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     match args.text("role")? {
         "calls" => calls::run(&args).await,
         "refresh" => refresh::run(&args).await,
+        "report" => report::run(&args).await,
         "stampede" => stampede::run(&args).await,
         "behind" => behind::run(&args).await,
         "counter" => locks::count(&args).await,
         "several" => locks::several(&args).await,
         "consumer" => consumer::run(&args).await,
+        "ordeal" => match args.text("kind")? {
+            "postgres" => ordeal::run::<Postgres>(&args).await,
+            "mariadb" => ordeal::run::<MySql>(&args).await,
+            "sqlite" => ordeal::run::<Sqlite>(&args).await,
+            other => Err(format!("no such database: {other}").into()),
+        },
         "crash" => match args.text("kind")? {
             "postgres" => crash::run::<Postgres>(&args).await,
             "mariadb" => crash::run::<MySql>(&args).await,

@@ -3,6 +3,8 @@
 mod expansion;
 mod injective;
 
+use proptest::prelude::*;
+
 use super::RuntimeTemplate;
 use crate::test_cases::cases;
 
@@ -23,5 +25,20 @@ fn templates_parse_as_the_table_says() {
                 assert_eq!(error.template(), Some(case.input()));
             }
         }
+    }
+}
+
+proptest! {
+    /// A template that is taken makes keys that begin with its literal; all others say what is wrong.
+    #[test]
+    fn any_text_gives_a_template_or_an_error(text in "[<>:{}a-z0-9._%~ -]{0,24}|\\PC*") {
+        let Ok(template) = RuntimeTemplate::parse(&text) else { return Ok(()) };
+        let key = template.expand(|name, w| {
+            crate::Segment::write(name, w);
+            Ok::<_, crate::Error>(())
+        });
+        let literal = text.split('<').next().unwrap_or_default();
+        let key = key.unwrap();
+        prop_assert!(key.as_str().starts_with(literal) || key.as_str().len() <= 200, "{key:?}");
     }
 }

@@ -132,6 +132,16 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// A foreign producer may have added anything: it is taken apart, or refused.
+        #[test]
+        fn a_stream_may_hold_anything(value in crate::redis::tests::rubbish::any_value()) {
+            for entry in of_one_stream(value.clone()).into_iter().chain(entries(value)).flatten() {
+                let _ = (entry.place(), entry.fields.map(|fields| fields.text("id").map(str::to_owned)));
+            }
+        }
+    }
+
     fn list_of(count: i64) -> Value {
         Value::Array((0..count).map(Value::Int).collect())
     }

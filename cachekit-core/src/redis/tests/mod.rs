@@ -5,6 +5,7 @@ mod leases;
 mod lifecycle;
 mod link;
 mod login;
+pub(super) mod rubbish;
 mod scripts;
 #[cfg(feature = "redis-tls")]
 mod tls;

@@ -1,22 +1,30 @@
-//! The servers of a crash test.
+//! The servers that databases run on, started and restarted.
 
 use cachekit_test_support::{MariadbServer, PostgresServer, RedisServer};
-use cachekit_torture::rows::Rows;
 use sqlx::{MySql, Postgres, Sqlite};
 use tempfile::TempDir;
 
+use crate::rows::Rows;
+
 /// A database that a test can start.
-pub(crate) trait Hosted: Rows {
+pub trait Hosted: Rows {
     /// What it runs on.
-    type Server;
+    type Server: Send;
 
     /// A server, or a folder.
     fn host() -> Self::Server;
 
+    /// Where it is found.
     fn url(server: &Self::Server) -> String;
 
     /// Where a proxy can stand before it.
     fn port(server: &Self::Server) -> Option<u16>;
+
+    /// Ends the server as a crash would and starts it again; says whether there is one.
+    fn restart(server: &mut Self::Server) -> bool;
+
+    /// A transaction that begins with this lets nobody write the items until its end.
+    const LOCK: &'static str;
 }
 
 impl Hosted for Postgres {
@@ -33,6 +41,13 @@ impl Hosted for Postgres {
     fn port(server: &PostgresServer) -> Option<u16> {
         Some(server.port())
     }
+
+    fn restart(server: &mut PostgresServer) -> bool {
+        server.restart();
+        true
+    }
+
+    const LOCK: &'static str = "LOCK TABLE items IN EXCLUSIVE MODE";
 }
 
 impl Hosted for MySql {
@@ -49,6 +64,13 @@ impl Hosted for MySql {
     fn port(server: &MariadbServer) -> Option<u16> {
         Some(server.port())
     }
+
+    fn restart(server: &mut MariadbServer) -> bool {
+        server.restart();
+        true
+    }
+
+    const LOCK: &'static str = "SELECT * FROM items FOR UPDATE";
 }
 
 impl Hosted for Sqlite {
@@ -65,9 +87,16 @@ impl Hosted for Sqlite {
     fn port(_: &TempDir) -> Option<u16> {
         None
     }
+
+    fn restart(_: &mut TempDir) -> bool {
+        false
+    }
+
+    const LOCK: &'static str = "UPDATE items SET version = version";
 }
 
 /// A Redis that has its entries again when it was killed and restarted, stale ones included.
-pub(crate) fn durable_redis() -> RedisServer {
+#[must_use]
+pub fn durable_redis() -> RedisServer {
     RedisServer::start_with(&["--appendonly", "yes", "--appendfsync", "no"], &[])
 }

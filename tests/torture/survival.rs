@@ -1,0 +1,73 @@
+//! Everything fails at once, and no read is older than it may be; the textbook's ways fail without any of that.
+
+use cachekit_torture::ordeal::{self, Outcome, Setup, Subject};
+use sqlx::{MySql, Postgres, Sqlite};
+
+use crate::{
+    fleet::machine,
+    settings::{number, seed, tell},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_read_is_older_whatever_fails_on_postgres() {
+    survive(Subject::Lease, async |setup| ordeal::run::<Postgres>(&setup).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_read_is_older_whatever_fails_on_mariadb() {
+    survive(Subject::Lease, async |setup| ordeal::run::<MySql>(&setup).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_read_is_older_whatever_fails_on_sqlite() {
+    survive(Subject::Lease, async |setup| ordeal::run::<Sqlite>(&setup).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_read_of_the_local_tier_is_further_behind_whatever_fails_on_postgres() {
+    survive(Subject::Local, async |setup| ordeal::run::<Postgres>(&setup).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_read_of_the_local_tier_is_further_behind_whatever_fails_on_mariadb() {
+    survive(Subject::Local, async |setup| ordeal::run::<MySql>(&setup).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_read_of_the_local_tier_is_further_behind_whatever_fails_on_sqlite() {
+    survive(Subject::Local, async |setup| ordeal::run::<Sqlite>(&setup).await).await;
+}
+
+/// The same harness is not blind: none of them survives, although nothing fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_textbook_s_ways_serve_stale_reads() {
+    let _machine = machine().await;
+    for subject in Subject::NAIVE {
+        let setup = Setup::of(subject, seconds(5), seed());
+        let outcome = ordeal::run::<Sqlite>(&setup).await;
+        tell(outcome.brief());
+        assert!(!outcome.summary.violations.is_empty(), "{}", outcome.brief());
+    }
+}
+
+/// Without relays, what the dead have committed stays in the caches, and the end shows it.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_relay_the_end_is_not_right() {
+    let _machine = machine().await;
+    let setup = Setup { relay: false, ..Setup::of(Subject::Lease, seconds(10), seed()) };
+    let outcome = ordeal::run::<Sqlite>(&setup).await;
+    tell(outcome.brief());
+    assert!(outcome.wrong.unsettled > 0, "{}", outcome.brief());
+}
+
+async fn survive(subject: Subject, run: impl AsyncFnOnce(Setup) -> Outcome) {
+    let _machine = machine().await;
+    let outcome = run(Setup::of(subject, seconds(10), seed())).await;
+    tell(outcome.brief());
+    outcome.assert_right();
+    assert!(outcome.faults.kinds() > 5, "{}", outcome.brief());
+}
+
+fn seconds(usual: u64) -> u64 {
+    number("CACHEKIT_TORTURE_SECONDS").unwrap_or(usual)
+}

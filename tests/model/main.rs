@@ -1,0 +1,39 @@
+//! Every shipped rule holds in all states, and every mutant is caught.
+
+use std::io::Write;
+
+use cachekit_model::{Row, Variant, variants};
+
+/// Checks the variants, prints their lines of the table, and says all that is not as it should be.
+fn check(list: Vec<Variant>) {
+    let rows: Vec<_> = list.iter().map(Variant::check).collect();
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "\n{}", Row::head());
+    for row in &rows {
+        let _ = writeln!(out, "{row}");
+    }
+    let surprises = rows.iter().flat_map(|row| {
+        row.surprises.iter().map(move |what| format!("{}, {}: {what}", row.model, row.name))
+    });
+    let surprises: Vec<_> = surprises.collect();
+    assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+}
+
+macro_rules! models {
+    ($($model:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $model() {
+                check(variants::$model());
+            }
+        )*
+
+        #[test]
+        fn the_table_has_every_model() {
+            let tested: usize = [$(variants::$model().len()),*].iter().sum();
+            assert_eq!(tested, variants::all().len());
+        }
+    };
+}
+
+models!(textbook, lease, replicas, failover, copies, dirty, flight);

@@ -36,4 +36,7 @@ macro_rules! models {
     };
 }
 
-models!(textbook, lease, replicas, failover, copies, dirty, flight);
+models!(
+    textbook, lease, replicas, failover, strong, outbox, copies, dirty, flight, batch, tags, fence,
+    stale, testers,
+);

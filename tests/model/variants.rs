@@ -3,14 +3,21 @@
 //! A rule that holds is looked at in all states; a rule that is broken on purpose must be caught, or the model proves
 //! nothing. Some rules promise less than others: what they do not promise stands under `breaks` as well.
 
+use crate::models::batch::{self, Batch};
 use crate::models::copies::{self, Copies, Heartbeat, Insert, Telling};
 use crate::models::dirty::{self, Dirty};
+use crate::models::fence::{self, Fence, Join};
 use crate::models::flight::{self, Flights};
 use crate::models::lease::{Floor, Held, Lease, Refused, Sharing};
+use crate::models::outbox::{self, Outbox};
+use crate::models::stale::{self, Stale};
+use crate::models::strong::{Lifted, Strong};
+use crate::models::tags::{self, Tags};
 use crate::models::textbook::{Textbook, Way};
 use crate::property::Property::{
-    Atomic, Bounded, Converges, LoadsOnce, OwnWrites, Regular, Served,
+    Agrees, Atomic, Bounded, Converges, LoadsOnce, OwnWrites, Regular, Served,
 };
+use crate::testers::Remembered;
 use crate::{Property, Variant};
 
 const ALL: &[Property] = &[Regular, Atomic, Converges];
@@ -19,7 +26,22 @@ const SAFE: &[Property] = &[Regular, Converges];
 /// Every variant of every model.
 #[must_use]
 pub fn all() -> Vec<Variant> {
-    let lists = [textbook(), lease(), replicas(), failover(), copies(), dirty(), flight()];
+    let lists = [
+        textbook(),
+        lease(),
+        replicas(),
+        failover(),
+        strong(),
+        outbox(),
+        copies(),
+        dirty(),
+        flight(),
+        batch(),
+        tags(),
+        fence(),
+        stale(),
+        testers(),
+    ];
     lists.into_iter().flatten().collect()
 }
 
@@ -216,5 +238,145 @@ pub fn flight() -> Vec<Variant> {
         of("no detach", with(NoDetach, own)).breaks(&[OwnWrites]),
         of("Redis is asked while dirty", with(LookWhileDirty, own)).breaks(&[OwnWrites]),
         of("ids are not given up", with(NoGiveUp, ordered(dropped))).breaks(&[Converges]),
+    ]
+}
+
+/// Inhibits.
+#[must_use]
+pub fn strong() -> Vec<Variant> {
+    let of = |name, rules| Variant::new("strong", name, rules);
+    let rules = Strong::new();
+    let ends = Strong { writers: 1, expiries: 1, ..rules };
+    let dies = Strong { expiries: 2, crashes: 1, ..ends };
+    let falls = Strong { failovers: 1, crashes: 1, warm: false, ..ends };
+    let pair = Strong { readers: 2, writers: 2, ..dies };
+    let early = Strong { warm: false, returns_first: true, ..pair };
+    vec![
+        of("a set of inhibitors", rules).holds(ALL),
+        of("a set; resolved in the database, deaths", dies).holds(ALL),
+        of("a set; resolved, deaths, two writers", pair).holds(ALL),
+        of("a set; lifted after the write has returned", early).holds(ALL),
+        of("fail-over, gate and fence", falls).holds(ALL),
+        of("one inhibitor", Strong { set: false, warm: false, ..rules })
+            .holds(SAFE)
+            .breaks(&[Atomic]),
+        of("inhibits end by time", Strong { lifted: Lifted::ByTime, ..ends })
+            .holds(SAFE)
+            .breaks(&[Atomic]),
+        of("fail-over, gate without fence", Strong { lifted: Lifted::Never, expiries: 0, ..falls })
+            .breaks(&[Atomic]),
+    ]
+}
+
+/// The outbox and the relay.
+#[must_use]
+pub fn outbox() -> Vec<Variant> {
+    use outbox::Mutant::*;
+    let broken = |name, mutant| Variant::new("outbox", name, Outbox::new(Some(mutant)));
+    let more = Outbox { refusals: 2, ..Outbox::new(None) };
+    vec![
+        Variant::new("outbox", "the rules", more).holds(SAFE),
+        broken("no outbox", NoOutbox).breaks(&[Converges]),
+        broken("the row after COMMIT", RowAfterCommit).breaks(&[Converges]),
+        broken("marked before it is done", MarkFirst).breaks(&[Converges]),
+        broken("marked although refused", MarkRefused).breaks(&[Converges]),
+        broken("claims never end", ClaimForEver).breaks(&[Converges]),
+        broken("the relay goes by ids", Cursor).breaks(&[Converges]),
+        broken("a lost answer to COMMIT is a roll-back", UnknownIsRollback).breaks(&[Converges]),
+        broken("the write returns first", ReturnEarly).breaks(&[Regular]),
+    ]
+}
+
+/// Batches.
+#[must_use]
+pub fn batch() -> Vec<Variant> {
+    use batch::Mutant::*;
+    let broken = |name, mutant| Variant::new("batch", name, Batch::new(Some(mutant)));
+    let rules = Batch::new(None);
+    vec![
+        Variant::new("batch", "the rules", rules).holds(&[Regular, Served, Converges]),
+        broken("loads before it has all leases", LoadBeforeLeases).breaks(&[Regular]),
+        broken("one outcome for all keys", OneOutcome).breaks(&[Regular]),
+        broken("one lease for all keys", OneLease).breaks(&[Regular]),
+        broken("waits before it loads", WaitFirst).breaks(&[Served]),
+    ]
+}
+
+/// Tags.
+#[must_use]
+pub fn tags() -> Vec<Variant> {
+    use tags::Mutant::*;
+    let of = |name, rules| Variant::new("tags", name, rules);
+    let rules = Tags::new(None);
+    let losing = Tags { losses: 2, writers: 1, ..rules };
+    let refused = Tags { refusals: 1, writers: 1, ..rules };
+    let with = |mutant, rules| Tags { mutant: Some(mutant), ..rules };
+    vec![
+        of("the rules", rules).holds(SAFE),
+        of("the rules; generations are lost", losing).holds(SAFE),
+        of("the rules; invalidations are refused", refused).holds(&[Regular, Converges]),
+        of("stamped after the load", with(StampAfterLoad, rules)).breaks(SAFE),
+        of("an outdated value is shared", with(ShareOutdated, rules)).breaks(&[Regular]),
+        of("generations recur", with(GenerationsRecur, losing)).breaks(SAFE),
+        of("hits do not look", with(HitWithoutLooking, rules)).breaks(&[Regular]),
+        of("Redis is asked while the tag is dirty", with(ReadDirtyTags, refused))
+            .breaks(&[Regular]),
+        of("a key keeps its generation", with(KeepOwnGeneration, rules)).breaks(SAFE),
+    ]
+}
+
+/// Shared runs of handlers.
+#[must_use]
+pub fn fence() -> Vec<Variant> {
+    use fence::Mutant::*;
+    const BOTH: &[Property] = &[Regular, Served];
+    let of = |name, rules| Variant::new("fence", name, rules);
+    let rules = Fence::new(Join::Fenced, None);
+    let losing = Fence { losses: 2, ..rules };
+    let refused = Fence { refusals: 1, ..rules };
+    let with = |mutant, rules| Fence { mutant: Some(mutant), ..rules };
+    vec![
+        of("fenced", rules).holds(BOTH),
+        of("fenced; generations are lost", losing).holds(BOTH),
+        of("fenced; invalidations are refused", refused).holds(BOTH),
+        of("fresh", Fence::new(Join::Fresh, None)).holds(BOTH),
+        of("running", Fence::new(Join::Running, None)).breaks(&[Regular]),
+        of("the fence after the run", with(FenceAfterRun, rules)).breaks(&[Regular]),
+        of("joins the verification", with(JoinVerification, rules)).breaks(&[Regular]),
+        of("shares although the group moved", with(ShareMoved, rules)).breaks(&[Regular]),
+        of("shares although the group is dirty", with(ShareDirty, refused)).breaks(&[Regular]),
+        of("generations recur", with(GenerationsRecur, losing)).breaks(&[Regular]),
+    ]
+}
+
+/// Old values in the place of failed loads.
+#[must_use]
+pub fn stale() -> Vec<Variant> {
+    use stale::Mutant::*;
+    let broken = |name, mutant| Variant::new("stale", name, Stale::new(Some(mutant)));
+    let rules = Stale { writers: 1, ..Stale::new(None) };
+    vec![
+        Variant::new("stale", "the rules", rules).holds(ALL),
+        Variant::new("stale", "the rules; two writers", Stale::new(None)).holds(SAFE),
+        broken("served without another look", ServeUnseen).breaks(&[Regular]),
+        broken("joins after the last look", JoinAfterLook).breaks(&[Regular]),
+        broken("serves what was invalidated", ServeVoided).breaks(&[Regular]),
+        broken("replaces anything", ReplaceAnything).breaks(SAFE),
+    ]
+}
+
+/// The rule that judges histories, against a search.
+#[must_use]
+pub fn testers() -> Vec<Variant> {
+    let of = |name, rules| Variant::new("testers", name, Remembered(rules)).holds(&[Agrees]);
+    let shipped = Lease { readers: 2, ..Lease::shipped() };
+    let past = Lease { held: Held::GoPast, refused: Refused::Return, ..shipped };
+    let three = Lease { readers: 3, writers: 1, expiries: 0, ..past };
+    vec![
+        of("two readers, two writers", shipped).holds(&[Regular, Atomic]),
+        of("three readers that go past, a writer", three).holds(&[Regular]).breaks(&[Atomic]),
+        of("one id per client", Lease { fresh_ids: false, ..three }).breaks(&[Regular, Atomic]),
+        of("anybody joins a load", Lease { sharing: Sharing::Anybody, ..past })
+            .breaks(&[Regular, Atomic]),
     ]
 }

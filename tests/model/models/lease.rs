@@ -6,6 +6,7 @@
 //! knows of its own writes ([`dirty`](super::dirty)), commands that arrive late ([`ids`](super::ids)), and several callers
 //! in one process ([`flight`](super::flight)).
 
+use crate::testers::{Event, Op};
 use crate::{Property, Protocol, Since, Watch};
 
 /// What a reader does that finds somebody else's lease.
@@ -192,6 +193,7 @@ pub struct State {
 #[allow(missing_docs, reason = "they are what they say")]
 pub enum Step {
     Begin(usize),
+    BeginAndJoin(usize, u8),
     Hit(usize, u8),
     Leased(usize, u8),
     FoundTombstone(usize),
@@ -234,6 +236,25 @@ impl State {
     fn take_id(&mut self) -> u8 {
         self.ids += 1;
         self.ids
+    }
+
+    /// What a caller has seen by the step that led here.
+    #[must_use]
+    pub fn event(&self, step: &Step) -> Option<Event> {
+        match *step {
+            Step::Begin(i) | Step::BeginAndJoin(i, _) => Some(Event::Begin(i, Op::Read)),
+            Step::BeginWrite(i) => Some(Event::Begin(i, Op::Write)),
+            Step::Invalidate(i, version) => Some(Event::Return(i, version)),
+            Step::Hit(i, version)
+            | Step::Fill(i, version, _)
+            | Step::Direct(i, version)
+            | Step::Shared(i, version)
+                if self.actors[i] == Actor::Done =>
+            {
+                Some(Event::Return(i, version))
+            }
+            _ => None,
+        }
     }
 
     fn is_quiet(&self) -> bool {
@@ -334,7 +355,7 @@ impl Lease {
         }
         for actor in &state.actors {
             if let Actor::Loading(_, id, _) | Actor::Filling(_, id, _) = *actor {
-                next.push((Step::Follow(i, id), state.with(i, Actor::Following(since, id))));
+                next.push((Step::BeginAndJoin(i, id), state.with(i, Actor::Following(since, id))));
             }
         }
     }

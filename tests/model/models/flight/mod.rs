@@ -151,10 +151,14 @@ impl Flights {
             after.callers[i].at = At::Leading { flight: f, reign, work: Work::Decide };
             next.push((Step::Lead(i), after));
         }
-        let of = if flight.started { Some(f) } else { state.slot.current };
-        let leader = of.and_then(|of| state.flights[of].leader);
-        let unpolled = leader.is_some_and(|leader| state.stalled & bit(leader) != 0);
-        if leader.is_some() && (unpolled || state.budget.impatience > 0) {
+        let Some(of) = (if flight.started { Some(f) } else { state.slot.current }) else { return };
+        let idle = state.flights[of].members & !state.stalled == 0;
+        let unpolled = match state.flights[of].leader {
+            Some(leader) => state.stalled & bit(leader) != 0,
+            None => !flight.started && idle,
+        };
+        let waits = state.flights[of].leader.is_some();
+        if unpolled || (waits && state.budget.impatience > 0) {
             self.lose_patience(state, i, f, !unpolled, next);
         }
     }

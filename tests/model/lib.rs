@@ -21,6 +21,7 @@ pub mod check;
 pub mod models;
 pub mod property;
 pub mod testers;
+pub mod trace;
 pub mod variants;
 
 pub use check::{Protocol, Row, Variant};

@@ -98,7 +98,12 @@ impl History {
 
 /// A [`Lease`] that remembers what its callers saw.
 #[derive(Clone, Copy, Debug)]
-pub struct Remembered(pub Lease);
+pub struct Remembered {
+    /// The lease.
+    pub rules: Lease,
+    /// What the rule looks at; one that looks at less than [`Property::Atomic`] must be found out.
+    pub judges: &'static [Property],
+}
 
 /// A state and how it came about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -112,13 +117,13 @@ impl Protocol for Remembered {
     type Step = lease::Step;
 
     fn start(&self, _: Watch) -> State {
-        let inner = self.0.start(Watch::over(&[Property::Regular, Property::Atomic]));
+        let inner = self.rules.start(Watch::over(self.judges));
         State { inner, history: History::default() }
     }
 
     fn steps(&self, state: &State, next: &mut Vec<(lease::Step, State)>) {
         let mut steps = Vec::new();
-        self.0.steps(&state.inner, &mut steps);
+        self.rules.steps(&state.inner, &mut steps);
         for (step, inner) in steps {
             let mut history = state.history.clone();
             if let Some(event) = inner.event(&step) {
@@ -129,7 +134,7 @@ impl Protocol for Remembered {
     }
 
     fn holds(&self, property: Property, state: &State) -> bool {
-        let rule = |property| self.0.holds(property, &state.inner);
+        let rule = |property| self.rules.holds(property, &state.inner);
         match (property, state.history.events.last()) {
             (Property::Agrees, Some(Event::Return(..))) => {
                 rule(Property::Regular) == state.history.is_regular()

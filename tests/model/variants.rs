@@ -368,7 +368,8 @@ pub fn stale() -> Vec<Variant> {
 /// The rule that judges histories, against a search.
 #[must_use]
 pub fn testers() -> Vec<Variant> {
-    let of = |name, rules| Variant::new("testers", name, Remembered(rules)).holds(&[Agrees]);
+    let judge = |name, rules, judges| Variant::new("testers", name, Remembered { rules, judges });
+    let of = |name, rules| judge(name, rules, &[Regular, Atomic]).holds(&[Agrees]);
     let shipped = Lease { readers: 2, ..Lease::shipped() };
     let past = Lease { held: Held::GoPast, refused: Refused::Return, ..shipped };
     let three = Lease { readers: 3, writers: 1, expiries: 0, ..past };
@@ -378,5 +379,6 @@ pub fn testers() -> Vec<Variant> {
         of("one id per client", Lease { fresh_ids: false, ..three }).breaks(&[Regular, Atomic]),
         of("anybody joins a load", Lease { sharing: Sharing::Anybody, ..past })
             .breaks(&[Regular, Atomic]),
+        judge("a rule that forgets earlier reads", three, &[Regular]).breaks(&[Agrees]),
     ]
 }

@@ -7,6 +7,7 @@
 //! in one process ([`flight`](super::flight)).
 
 use crate::testers::{Event, Op};
+use crate::trace::{Seen, Touch, Traced};
 use crate::{Property, Protocol, Since, Watch};
 
 /// What a reader does that finds somebody else's lease.
@@ -129,6 +130,8 @@ pub enum Entry {
         id: u8,
         /// The version that was loaded.
         version: u8,
+        /// The floor of the lease that it was filled under.
+        floor: u8,
     },
     /// An invalidation that left a floor.
     Tombstone {
@@ -143,8 +146,9 @@ impl Entry {
     fn floor(self) -> u8 {
         match self {
             Entry::Absent => 0,
-            Entry::Lease { floor, .. } | Entry::Tombstone { floor, .. } => floor,
-            Entry::Value { version, .. } => version,
+            Entry::Lease { floor, .. }
+            | Entry::Tombstone { floor, .. }
+            | Entry::Value { floor, .. } => floor,
         }
     }
 }
@@ -323,8 +327,8 @@ impl Lease {
         let accepted = matches!(state.entry, Entry::Lease { id, .. } if id == lease);
         let mut after = state.clone();
         if accepted {
-            let id = after.take_id();
-            after.entry = Entry::Value { id, version };
+            let (id, floor) = (after.take_id(), state.entry.floor());
+            after.entry = Entry::Value { id, version, floor };
         }
         if self.sharing != Sharing::None {
             after.over.push((lease, version, accepted));
@@ -476,7 +480,8 @@ impl Protocol for Lease {
     fn start(&self, watch: Watch) -> State {
         let mut actors = vec![Actor::Reader; self.readers.into()];
         actors.resize(actors.len() + usize::from(self.writers), Actor::Writer);
-        let entry = if self.warm { Entry::Value { id: 0, version: 0 } } else { Entry::Absent };
+        let entry =
+            if self.warm { Entry::Value { id: 0, version: 0, floor: 0 } } else { Entry::Absent };
         State {
             db: 0,
             replica: 0,
@@ -513,5 +518,54 @@ impl Protocol for Lease {
             }
             property => state.watch.holds(property),
         }
+    }
+}
+
+impl Traced for Lease {
+    fn seen(&self, state: &State) -> Seen {
+        match state.entry {
+            Entry::Absent => Seen::Absent,
+            Entry::Lease { id, floor } => Seen::Lease { id, floor },
+            Entry::Value { id, version, floor } => Seen::Value { id, version, floor },
+            Entry::Tombstone { id, floor } => Seen::Tombstone { id, floor },
+        }
+    }
+
+    fn touch(&self, before: &State, step: &Step, after: &State) -> Option<Touch> {
+        let granted = match after.entry {
+            Entry::Lease { id, .. } => Some(id),
+            _ => None,
+        };
+        match (step, before.actors.get(actor_of(step)?)?) {
+            (Step::Leased(..), _) => Some(Touch::Probe { id: granted }),
+            (Step::Hit(..) | Step::FoundTombstone(_) | Step::Follow(..), _) => {
+                Some(Touch::Probe { id: None })
+            }
+            (Step::ReplacedTombstone(_, there), Actor::Claiming(_, seen)) => {
+                Some(Touch::Replace { seen: *seen, id: granted.filter(|_| *there) })
+            }
+            (Step::Fill(_, _, accepted), Actor::Filling(_, lease, version)) => {
+                // A refused value's id is of no account, as long as it is fresh.
+                let id = if *accepted { after.ids } else { u8::MAX };
+                Some(Touch::Fill { lease: *lease, id, version: *version })
+            }
+            _ if before.entry == after.entry => None,
+            _ if after.entry == Entry::Absent => Some(Touch::Unlink),
+            _ => Some(Touch::Becomes(self.seen(after))),
+        }
+    }
+}
+
+/// The actor of a step, or any for what nobody does.
+fn actor_of(step: &Step) -> Option<usize> {
+    match *step {
+        Step::Leased(i, _)
+        | Step::Hit(i, _)
+        | Step::FoundTombstone(i)
+        | Step::Follow(i, _)
+        | Step::ReplacedTombstone(i, _)
+        | Step::Fill(i, _, _) => Some(i),
+        Step::BeginAndJoin(..) | Step::Shared(..) => None,
+        _ => Some(0),
     }
 }

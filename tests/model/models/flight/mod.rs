@@ -13,8 +13,9 @@ mod leader;
 mod outside;
 mod state;
 
-pub use state::State;
+pub use state::{Command, State};
 
+use crate::trace::{Seen, Touch, Traced};
 use crate::{Property, Protocol, Watch};
 use state::{At, Budget, Caller, Entry, Flight, Foreign, Phase, Slot, Work, Writer, bit};
 
@@ -236,7 +237,7 @@ pub enum Step {
     Unknown(usize, u8),
     Return(usize, u8),
     Deposed(usize),
-    Carried(String, bool),
+    Carried(Command, bool),
     Commit(usize, u8),
     Void(usize),
     Unlink(usize),
@@ -306,6 +307,36 @@ impl Protocol for Flights {
             }
             Property::Converges => state.is_leaseless_when_over(),
             property => state.watch.holds(property),
+        }
+    }
+}
+
+impl Traced for Flights {
+    fn seen(&self, state: &State) -> Seen {
+        match state.entry {
+            Entry::Absent => Seen::Absent,
+            Entry::Lease(id) => Seen::Lease { id, floor: 0 },
+            Entry::Value { id, version } => Seen::Value { id, version, floor: 0 },
+        }
+    }
+
+    fn touch(&self, before: &State, step: &Step, after: &State) -> Option<Touch> {
+        match *step {
+            Step::Carried(Command::Probe { id, .. }, _) => Some(Touch::Probe { id: Some(id) }),
+            Step::Carried(Command::Fill { lease, id, version, .. }, _) => {
+                Some(Touch::Fill { lease, id, version })
+            }
+            Step::Carried(Command::GiveUp { id }, _) => Some(Touch::GiveUp { id }),
+            Step::Unlink(_) | Step::ForeignUnlink(_) => Some(Touch::Unlink),
+            Step::ForeignLease(_, id) => Some(Touch::Probe { id: Some(id) }),
+            Step::ForeignHit(..) => Some(Touch::Probe { id: None }),
+            Step::ForeignFill(i, version, accepted) => {
+                let Foreign::Filling(_, lease, _) = before.foreign_readers[i] else { return None };
+                let id = if accepted { after.ids } else { u8::MAX };
+                Some(Touch::Fill { lease, id, version })
+            }
+            Step::LeaseRunsOut => Some(Touch::Becomes(Seen::Absent)),
+            _ => None,
         }
     }
 }

@@ -65,18 +65,17 @@ impl Flights {
         {
             waits = Some((by, flight, reign, answered, lost));
         }
-        let name = || format!("{command:?}");
         let Some((by, flight, reign, answered, lost)) = waits else {
-            return next.push((Step::Carried(name(), false), after));
+            return next.push((Step::Carried(command, false), after));
         };
         if state.budget.lost > 0 {
             let mut after = after.clone();
             after.budget.lost -= 1;
             after.callers[by].at = At::Leading { flight, reign, work: lost };
-            next.push((Step::Carried(name(), false), after));
+            next.push((Step::Carried(command, false), after));
         }
         after.callers[by].at = At::Leading { flight, reign, work: answered };
-        next.push((Step::Carried(name(), true), after));
+        next.push((Step::Carried(command, true), after));
     }
 
     /// A writer of this process; its UNLINK may be refused, and then it returns with the key dirty.

@@ -123,9 +123,10 @@ impl Work {
     }
 }
 
-/// A command that was sent.
+/// A command that was sent, with ids and whoever waits for its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Command {
+#[allow(missing_docs, reason = "they are what they say")]
+pub enum Command {
     Probe { id: u8, by: usize },
     Fill { lease: u8, id: u8, version: u8, by: usize },
     GiveUp { id: u8 },

@@ -24,6 +24,14 @@ impl Flights {
         };
         match work {
             Work::Decide => self.decide(after, i, (f, reign), next),
+            Work::Probing(id) if state.budget.lost > 0 => {
+                after.budget.lost -= 1;
+                go(Step::TimeOut(i), after, Work::Probed(id, None));
+            }
+            Work::Filling(_, version) if state.budget.lost > 0 => {
+                after.budget.lost -= 1;
+                go(Step::TimeOut(i), after, Work::Filled(version, None));
+            }
             Work::Probing(_) | Work::Filling(..) => {}
             Work::Probed(id, found) => self.probed(after, i, (f, reign), (id, found), next),
             Work::Waits(lease) if state.entry == Entry::Lease(lease) => {}

@@ -2,8 +2,8 @@
 //!
 //! Callers of one process ask for one key and share flights; commands travel by themselves and are carried out at any later
 //! moment, also when whoever sent them is gone. Other processes write, and read through leases of their own. A caller may be
-//! dropped between any two steps; a leader may stay alive and not be polled; an answer may be lost on its way, after
-//! the command was carried out. A lease runs out as often as `expiries` says and no oftener, so [`Property::Served`] says
+//! dropped between any two steps; a leader may stay alive and not be polled; an answer may be lost, before
+//! the command was carried out or after. A lease runs out as often as `expiries` says and no oftener, so [`Property::Served`] says
 //! that nobody has to wait for that; this is so over one connection, where a lease is given up after the probe
 //! that asked for it. [`Property::Converges`] says here that no lease is left when all is over. Left out: wakers (whoever could go on may), tags, copies in the process, loader errors.
 //!
@@ -223,6 +223,7 @@ pub enum Step {
     SetAside(usize),
     Drop(usize),
     Stall(usize),
+    TimeOut(usize),
     SendProbe(usize, u8),
     Granted(usize, u8),
     FoundLease(usize, u8),

@@ -103,6 +103,9 @@ impl<P: Protocol> Run<P> {
     }
 }
 
+/// A model that waits to be told what to look at.
+type Runner = dyn Fn(&[Property]) -> Found + Send + Sync;
+
 /// A protocol as shipped or with one rule broken, and what must come of it.
 pub struct Variant {
     /// The model's name.
@@ -111,7 +114,7 @@ pub struct Variant {
     pub name: &'static str,
     holds: Vec<Property>,
     breaks: Vec<Property>,
-    run: Box<dyn Fn(&[Property]) -> Found + Send + Sync>,
+    run: Box<Runner>,
 }
 
 impl Debug for Variant {

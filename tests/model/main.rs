@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use cachekit_model::{Row, Variant, variants};
+use cachekit_model::models::outbox::Outbox;
+use cachekit_model::models::textbook::{Textbook, Way};
+use cachekit_model::{Property, Row, Variant, variants};
 
 /// Checks the variants, prints their lines of the table, and says all that is not as it should be.
 fn check(list: Vec<Variant>) {
@@ -40,3 +42,14 @@ models!(
     textbook, lease, replicas, failover, strong, outbox, copies, dirty, flight, batch, tags, fence,
     stale, testers,
 );
+
+#[test]
+fn what_should_not_come_is_a_surprise() {
+    let naive = Variant::new("textbook", "naive", Textbook::new(Way::CommitDelete));
+    let row = naive.holds(&[Property::Regular]).check();
+    assert!(row.held.is_empty() && row.surprises[0].starts_with("not regular: "), "{row:?}");
+
+    let sound = Variant::new("outbox", "sound", Outbox::new(None));
+    let row = sound.breaks(&[Property::Converges]).check();
+    assert_eq!(row.surprises, ["converges: not caught"]);
+}

@@ -298,6 +298,7 @@ impl State {
     pub(super) fn is_leaseless_when_over(&self) -> bool {
         let over = self.callers.iter().all(|caller| caller.at == At::Done);
         let foreign = self.foreign_readers.iter().all(|reader| *reader == Foreign::Done);
-        !(over && foreign && self.wire.is_empty()) || !matches!(self.entry, Entry::Lease(_))
+        let leased = matches!(self.entry, Entry::Lease(_));
+        !(over && foreign && self.wire.is_empty() && leased)
     }
 }

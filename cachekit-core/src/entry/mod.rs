@@ -36,7 +36,7 @@ mod write;
 pub(crate) use self::stamp::{Standing, standing};
 #[cfg(all(feature = "redis", any(test, not(feature = "compress"))))]
 pub(crate) use self::write::EntryWriter;
-#[cfg(all(feature = "redis", any(test, feature = "compress")))]
+#[cfg(all(feature = "redis", any(test, feature = "compress", feature = "testing")))]
 pub(crate) use self::write::encode_value;
 #[cfg(feature = "redis")]
 pub(crate) use self::{

@@ -31,7 +31,7 @@ pub(crate) fn tombstone_bytes(id: Id) -> [u8; LEASE_LEN] {
 }
 
 /// The bytes of a value.
-#[cfg(any(test, feature = "compress"))]
+#[cfg(any(test, feature = "compress", feature = "testing"))]
 pub(crate) fn encode_value(meta: &Meta<'_>, payload: &[u8]) -> Vec<u8> {
     let mut entry = EntryWriter::value(meta, payload.len());
     entry.payload().extend_from_slice(payload);

@@ -22,6 +22,8 @@ mod options;
 mod probe;
 mod reply;
 mod script;
+#[cfg(feature = "testing")]
+mod steps;
 mod store;
 #[cfg(feature = "events")]
 mod streams;
@@ -46,6 +48,8 @@ pub(crate) use self::bloom::{BloomKey, HEADER, Incarnation, Looked};
 #[cfg(feature = "testing")]
 pub use self::double::Faults;
 pub use self::options::RedisOptions;
+#[cfg(feature = "testing")]
+pub use self::steps::{Probed, Steps};
 #[cfg(feature = "events")]
 pub use self::streams::Retention;
 pub(crate) use self::{

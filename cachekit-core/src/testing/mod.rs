@@ -4,6 +4,10 @@
 mod faulty;
 
 #[cfg(feature = "testing")]
+#[doc(hidden)]
+pub use crate::redis::{Probed, Steps};
+
+#[cfg(feature = "testing")]
 pub use crate::observe::{Recorded, Recorder};
 #[cfg(feature = "testing")]
 pub use faulty::{Faults, faulty};

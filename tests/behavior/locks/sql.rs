@@ -179,6 +179,22 @@ async fn acquisition_that_is_dropped_leaves_nothing_locked<DB: Bank>(pool: &Pool
     until_async("nothing is locked", async || locks(pool).await == 0).await;
 }
 
+on_all!(waiter_that_goes_away_is_given_nothing);
+
+/// The database does not hear of it at once, and may give it the lock: over a connection that nobody else may have.
+async fn waiter_that_goes_away_is_given_nothing<DB: Bank>(pool: &Pool<DB>) {
+    open(pool).await;
+    let (one, other, third) = (process(pool), process(pool), process(pool));
+    let guard = one.lock(item(1)).acquire().await.unwrap();
+    let waiting = tokio::spawn(other.lock(item(1)).wait(60 * SECOND).acquire());
+    until_async("it waits", async || DB::WAITERS == 0 || waiters(pool).await == 1).await;
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    guard.release().await.unwrap();
+    third.lock(item(1)).wait(10 * SECOND).acquire().await.unwrap().release().await.unwrap();
+    until_async("nothing is locked", async || locks(pool).await == 0).await;
+}
+
 on_all!(transaction_that_is_dropped_in_mid_entry_leaves_nothing_locked);
 
 async fn transaction_that_is_dropped_in_mid_entry_leaves_nothing_locked<DB: Bank>(pool: &Pool<DB>) {

@@ -69,7 +69,8 @@ async fn with_every_option(cache: &Cache, id: i64, floor: u64) -> Result<u64, Er
 #[locked(key = "order:<order.id>", owner = owner)]
 async fn consumes(order: Order, owner: String, mut runs: u32) -> Result<String, Box<dyn StdError>> {
     runs += 1;
-    drop(order);
+    let Order { id } = order;
+    assert_eq!(id, 7);
     Ok(format!("{owner}{runs}"))
 }
 
@@ -78,13 +79,9 @@ struct Order {
 }
 
 #[locked(key = "order:<id>")]
-async fn early<T: Debug + Clone>(
-    id: i64,
-    value: &T,
-    end: u8,
-) -> Result<Option<T>, Box<dyn StdError + Send + Sync>>
+async fn early<T>(id: i64, value: &T, end: u8) -> Result<Option<T>, Box<dyn StdError + Send + Sync>>
 where
-    T: Send + Sync,
+    T: Debug + Clone + Send + Sync,
 {
     if end == 0 {
         return Ok(None);
@@ -275,10 +272,12 @@ async fn methods_of_types_and_of_traits_are_locked() {
 // ===== with others =====
 
 mod facade {
-    pub(crate) use cachekit;
+    pub(crate) mod inner {
+        pub(crate) use cachekit::{__private, locked};
+    }
 }
 
-#[facade::cachekit::locked(key = "order:<id>", crate = "facade::cachekit")]
+#[facade::inner::locked(key = "order:<id>", crate = "facade::inner")]
 async fn through_a_facade(id: i64) -> Result<i64, Error> {
     Ok(id)
 }

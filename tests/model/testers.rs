@@ -1,6 +1,6 @@
 //! The rule that judges a read as it returns, against a search through all orders of the operations.
 //!
-//! [`Watch`](crate::Watch) compares numbers. Whether that is what [`Property::Regular`] and [`Property::Atomic`] mean is
+//! [`Watch`] compares numbers. Whether that is what [`Property::Regular`] and [`Property::Atomic`] mean is
 //! looked at here, in every history that a small [`Lease`] has: stateright's tester looks for an order of all operations
 //! that explains what each returned and that keeps apart what was apart in time. A history is atomic if there is one; it is
 //! regular if there is one for each read with all the writes.

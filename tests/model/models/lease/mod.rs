@@ -3,8 +3,8 @@
 //! A reader is a process with one caller; whoever finds a lease waits for it, goes past it, or follows the flight that holds
 //! it. A lease may run out at any moment, a process may die between any two steps, Redis may fall back to what its replica
 //! had. The relay applies rows of the outbox in any order, also while their writer still does. Left out: what a process
-//! knows of its own writes ([`dirty`](super::dirty)), commands that arrive late ([`ids`](super::ids)), and several callers
-//! in one process ([`flight`](super::flight)).
+//! knows of its own writes ([`dirty`](super::dirty)), and several callers in one process and commands that arrive late
+//! ([`flight`](super::flight)).
 
 mod callers;
 mod mishaps;

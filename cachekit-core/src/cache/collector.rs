@@ -19,6 +19,7 @@ use crate::{
 /// How many invalidated keys a scope remembers.
 const KEYS: usize = 1024;
 /// No position was noted.
+#[cfg(feature = "session")]
 const NONE: u64 = 0;
 
 /// Where invalidated keys are noted. A clone is the same one.
@@ -90,6 +91,7 @@ impl Collector {
         self.0.wrote.load(Ordering::Acquire)
     }
 
+    #[cfg(feature = "session")]
     pub(super) fn noted_position(&self) -> Option<u64> {
         Some(self.0.position.load(Ordering::Acquire)).filter(|position| *position != NONE)
     }

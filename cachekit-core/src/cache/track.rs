@@ -162,7 +162,10 @@ mod tests {
     };
 
     fn cache() -> Cache {
-        Cache::builder().shutdown_timeout(Duration::from_secs(3)).build().unwrap()
+        Cache::builder()
+            .shutdown_timeout(Duration::from_secs(3))
+            .build()
+            .expect("nothing is asked of it")
     }
 
     fn key() -> Key {
@@ -170,7 +173,7 @@ mod tests {
     }
 
     fn running(cache: &Cache) -> usize {
-        cache.engine().unwrap().tasks.running.load(Ordering::Acquire)
+        cache.engine().expect("it is not disabled").tasks.running.load(Ordering::Acquire)
     }
 
     #[tokio::test(start_paused = true)]

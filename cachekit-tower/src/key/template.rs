@@ -110,7 +110,7 @@ impl Piece {
                 Some(pattern) => pattern.param(original_uri(parts).path(), name)?,
                 None => path::routed(parts, name)?,
             })),
-            Self::Query(name) => query::single(parts.uri.query(), name).map(Cow::from),
+            Self::Query(name) => query::single(parts.uri.query(), name),
             Self::Header(name) => header(parts, name).map(Cow::Borrowed),
             Self::Host => host(parts).map(Cow::Owned),
         }

@@ -118,7 +118,7 @@ pub(crate) async fn readies_equal_calls_plus_drops<L: Over<Never>>(layer: L) {
 
 /// An error of the user's own, which is no [`std::error::Error`] and cannot be cloned.
 #[derive(Debug, PartialEq)]
-struct Own;
+pub(crate) struct Own;
 
 pub(crate) async fn error_type_is_inner<L>(layer: L)
 where

@@ -28,7 +28,7 @@ fn key(id: u64) -> Key {
 }
 
 fn cache() -> Cache {
-    Cache::builder().build().unwrap()
+    Cache::builder().build().expect("nothing is asked of it")
 }
 
 fn bounds() -> Bounds {
@@ -41,7 +41,7 @@ fn at(seconds: u64) -> impl Fn() -> SystemTime + Send + Sync + 'static {
 }
 
 fn secrets() -> SessionSecrets {
-    SessionSecrets::new(NEW).unwrap().with_clock(at(1000))
+    SessionSecrets::new(NEW).expect("32 bytes").with_clock(at(1000))
 }
 
 async fn written(ids: impl IntoIterator<Item = u64>) -> Scope {

@@ -23,6 +23,7 @@ pub mod scope;
 mod security;
 mod sharing;
 pub mod singleflight;
+mod stack;
 mod time;
 
 #[doc(inline)]
@@ -36,6 +37,7 @@ pub use crate::{
     kind::Kind,
     reject::{ContentionCode, Rejection},
     security::{PeerCertificate, Principal},
+    stack::ServiceBuilderExt,
 };
 
 /// An error of a body's or a service's, whatever it is.

@@ -1020,3 +1020,32 @@ fn mistakes_are_told_at_once() {
     let error = builder.build().unwrap_err();
     assert_eq!(error.mistakes().count(), 6, "{error}");
 }
+
+// ===== requests that are not HTTP =====
+
+#[tokio::test]
+async fn requests_of_any_kind_share_by_their_key() {
+    let desk = Desk::new();
+    let at = desk.clone();
+    let key = |id: &u64| item(&id.to_string());
+    let service = cachekit_tower::singleflight::of(key).layer(service_fn(move |_: u64| {
+        let answer = at.serve();
+        async move { Ok::<_, Infallible>(body(answer.await).await) }
+    }));
+    let send = |id: u64| {
+        let service = service.clone();
+        tokio::spawn(async move { service.oneshot(id).await.unwrap() })
+    };
+    let (first, other) = (send(1), send(2));
+    settle().await;
+    let later = [send(1), send(1), send(1)];
+    settle().await;
+    assert_eq!(desk.calls(), 2);
+    desk.release(3);
+    first.await.unwrap();
+    other.await.unwrap();
+    for answer in later {
+        assert_eq!(answer.await.unwrap(), "3");
+    }
+    assert_eq!(desk.calls(), 3);
+}

@@ -9,7 +9,7 @@ use super::{PathPattern, is_matched, original_uri, template::Template};
 use crate::builder::Mistakes;
 
 /// How many keys a request may have.
-pub(crate) const MOST: usize = 8;
+const MOST: usize = 8;
 
 /// A piece of a request that its key names is missing, or is there twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl fmt::Display for KeyMissing {
 impl error::Error for KeyMissing {}
 
 /// A key that the user's own code makes.
-pub(crate) type KeyFn = dyn Fn(&Parts) -> Result<Key, KeyMissing> + Send + Sync;
+type KeyFn = dyn Fn(&Parts) -> Result<Key, KeyMissing> + Send + Sync;
 
 /// Where the keys of a layer's requests come from, and which requests have a route.
 #[derive(Clone, Debug, Default)]

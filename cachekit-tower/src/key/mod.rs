@@ -15,9 +15,5 @@ mod query;
 mod template;
 
 pub use keys::KeyMissing;
-pub(crate) use {
-    host::host,
-    keys::{KeyFn, Keys, MOST},
-    path::{PathPattern, is_matched, original_uri},
-    query::{Rule, decoded},
-};
+use path::{PathPattern, is_matched};
+pub(crate) use {host::host, keys::Keys, path::original_uri, query::Rule};

@@ -92,16 +92,12 @@ impl<T> State<T> {
         self.calls = true;
         let first = self.seats.waiting().next().map(|(id, _)| id);
         let called = self.driver.or(first);
+        let mut woken = [called, None];
         if self.deputy.is_none() || self.deputy == called {
-            let mut others = self.seats.waiting().map(|(id, _)| id);
-            self.deputy = others.find(|id| Some(*id) != called);
-            return [called, self.deputy]
-                .into_iter()
-                .flatten()
-                .filter_map(|id| self.waker(id))
-                .collect();
+            self.deputy = self.seats.waiting().map(|(id, _)| id).find(|id| Some(*id) != called);
+            woken[1] = self.deputy;
         }
-        called.and_then(|id| self.waker(id)).into_iter().collect()
+        woken.into_iter().flatten().filter_map(|id| self.waker(id)).collect()
     }
 
     fn waker(&mut self, id: MemberId) -> Option<Waker> {

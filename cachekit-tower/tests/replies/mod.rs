@@ -14,7 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use cachekit_core::{Cache, Key, Scope, key::RuntimeTemplate};
+use cachekit_core::{Cache, Key, key::RuntimeTemplate};
 use cachekit_tower::{Body, BoxError, CacheLayer, cache::CacheLayerBuilder};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame};
@@ -241,9 +241,4 @@ pub async fn at_once(front: &Front, count: usize, make: impl Fn() -> Request<Who
         replies.push(sent.await.unwrap());
     }
     replies
-}
-
-/// Unused here or there.
-pub fn scope(cache: &Cache) -> Scope {
-    Scope::new(cache.clone())
 }

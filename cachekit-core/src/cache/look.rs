@@ -21,7 +21,7 @@ const PLACES: usize = 1024;
 /// What a look found, and what is to be done behind it.
 pub(super) type Seen = (Answer, Status, Option<Box<Renewal>>);
 
-/// How a caller that found nothing to be served with goes on. The attempt itself would make the future of every hit as large.
+/// How a caller goes on that found nothing. The attempt itself would make the future of every hit as large.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Miss {
     /// In a flight.

@@ -119,17 +119,43 @@ where
     };
     let limit = form.fail.zip(policy.time_limit());
     let span = way.span();
-    Read(State::Pending(Box::pin(go(way, form, limit, plan).instrument(span))))
+    Read(State::Pending(Box::pin(find(way, form, limit, plan).instrument(span))))
 }
 
-/// Goes the way to its end, or until time is up.
-async fn go<R, P, Fut>(mut way: Box<Way>, form: Form<R>, limit: Option<Limit<R>>, mut plan: P) -> R
+/// Looks for a hit, and goes the way from there if it was none: in a box of its own, for the future of a hit is to be
+/// small however large that of the body is.
+async fn find<R, P, Fut>(mut way: Box<Way>, form: Form<R>, limit: Option<Limit<R>>, plan: P) -> R
+where
+    P: Plan<R, Load = Fut>,
+    Fut: Future<Output = R>,
+{
+    let mut seen = if limit.is_none() { way.look().await } else { None };
+    way.renew(|old| plan.job(old));
+    if let Some(verdict) = seen.take_if(|verdict| !way.may_do_better(verdict, false)) {
+        way.note_answer(&verdict);
+        way.report(&verdict);
+        match from_verdict(&form, verdict, &mut None) {
+            Some(out) => return out,
+            None => way.go_past_other_type(),
+        }
+    }
+    Box::pin(go(way, form, limit, plan, seen)).await
+}
+
+/// Goes the way to its end, or until time is up; `seen` is what it has met already.
+async fn go<R, P, Fut>(
+    mut way: Box<Way>,
+    form: Form<R>,
+    limit: Option<Limit<R>>,
+    mut plan: P,
+    seen: Option<Verdict>,
+) -> R
 where
     P: Plan<R, Load = Fut>,
     Fut: Future<Output = R>,
 {
     let mut own = None;
-    let answer = answer(&mut way, &form, &mut plan, &mut own);
+    let answer = answer(&mut way, &form, &mut plan, &mut own, seen);
     let Some((fail, limit)) = limit else { return answer.await };
     if let Some(out) = sync::at_most(Some(limit), Box::pin(answer)).await {
         return out;
@@ -153,14 +179,20 @@ async fn answer<R, P, Fut>(
     form: &Form<R>,
     plan: &mut P,
     own: &mut Option<R>,
+    seen: Option<Verdict>,
 ) -> R
 where
     P: Plan<R, Load = Fut>,
     Fut: Future<Output = R>,
 {
     let mut failed = false;
+    let mut step = seen.map(Step::Done);
     loop {
-        let mut verdict = match way.next().await {
+        let next = match step.take() {
+            Some(step) => step,
+            None => way.next().await,
+        };
+        let mut verdict = match next {
             Step::Done(verdict) => verdict,
             Step::Load => {
                 let load: Fut = plan.load(way.old());

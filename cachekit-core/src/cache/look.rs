@@ -21,6 +21,15 @@ const PLACES: usize = 1024;
 /// What a look found, and what is to be done behind it.
 pub(super) type Seen = (Answer, Status, Option<Box<Renewal>>);
 
+/// How a caller goes on that found nothing. The attempt itself would make the future of every hit as large.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Miss {
+    /// In a flight.
+    Join,
+    /// In a flight, past the cache should it lead.
+    Past(&'static str),
+}
+
 /// A caller that looks, while most keys of its cache are there, before it joins a flight.
 #[derive(Debug)]
 pub(super) struct Look {
@@ -40,12 +49,12 @@ impl Look {
         Self { engine: engine.clone(), key, ask, tags }
     }
 
-    /// What is under the key; or a flight to join, which finds out about whatever is no hit.
+    /// What is under the key; or how to join a flight, which finds out about whatever is no hit.
     ///
     /// # Cancel safety
     ///
     /// It leaves nothing behind.
-    pub(super) async fn look(&self) -> Result<Seen, Attempt> {
+    pub(super) async fn look(&self) -> Result<Seen, Miss> {
         let found = match self.engine.looks.take(&self.key) {
             Some(_place) => self.read().await,
             // Those who fly would wait for a load.
@@ -56,10 +65,10 @@ impl Look {
             Ok(Some(found)) if found.fresh_for_ms.is_none() => {
                 Ok((found.answer, Status::Hit, None))
             }
-            Ok(Some(found)) => self.aged(found).ok_or_else(|| self.join()),
+            Ok(Some(found)) => self.aged(found).ok_or(Miss::Join),
             // A probe could wait for as long once more.
-            Err(StoreError::Unknown) => Err(self.join().past(StoreError::Unknown.reason())),
-            Ok(_) | Err(_) => Err(self.join()),
+            Err(StoreError::Unknown) => Err(Miss::Past(StoreError::Unknown.reason())),
+            Ok(_) | Err(_) => Err(Miss::Join),
         }
     }
 
@@ -101,8 +110,13 @@ impl Look {
         Ok(None)
     }
 
-    fn join(&self) -> Attempt {
-        Attempt::new(&self.engine, self.key.clone(), self.ask, self.tags.clone())
+    /// Joins a flight after a look in vain.
+    pub(super) fn join(&self, miss: Miss) -> Attempt {
+        let attempt = Attempt::new(&self.engine, self.key.clone(), self.ask, self.tags.clone());
+        match miss {
+            Miss::Join => attempt,
+            Miss::Past(reason) => attempt.past(reason),
+        }
     }
 }
 

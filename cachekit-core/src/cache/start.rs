@@ -46,12 +46,12 @@ pub(crate) struct Way {
 }
 
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "a way is boxed, and most are flights")]
 enum Kind {
     /// Looking before it joins a flight.
     Look(Look),
-    Flight(Attempt),
-    Refresh(Refresh),
+    // Boxed: a hit, which only looks, would be as large.
+    Flight(Box<Attempt>),
+    Refresh(Box<Refresh>),
     /// Past the cache, if there is one.
     Direct(Option<(Arc<Engine>, Key)>),
 }
@@ -135,11 +135,11 @@ impl Way {
         let tags = stamps::own(engine, call.tags);
         let named = tags.clone();
         let kind = match context.mode {
-            Mode::Refresh => Kind::Refresh(Refresh::new(engine, key, ask, tags)),
+            Mode::Refresh => Kind::Refresh(Box::new(Refresh::new(engine, key, ask, tags))),
             _ if Look::is_worth_it(engine, &key, &ask) => {
                 Kind::Look(Look::new(engine, key, ask, tags))
             }
-            _ => Kind::Flight(Attempt::new(engine, key, ask, tags)),
+            _ => Kind::Flight(Box::new(Attempt::new(engine, key, ask, tags))),
         };
         // Who asks for a new value gets no old one.
         let asked = (context.mode != Mode::Refresh).then_some(ask);
@@ -209,7 +209,7 @@ impl Way {
     pub(super) fn begin_again(&mut self) {
         if let (Some(ask), Some((engine, key))) = (self.ask, self.subject()) {
             let tags = self.tags.clone();
-            self.kind = Kind::Flight(Attempt::new(engine, key.clone(), ask, tags));
+            self.kind = Kind::Flight(Box::new(Attempt::new(engine, key.clone(), ask, tags)));
         }
     }
 
@@ -225,7 +225,9 @@ impl Way {
     /// The span of everything that is no hit in this process.
     pub(crate) fn span(&self) -> tracing::Span {
         let template = self.subject().map_or(self.site.template, |(_, key)| key.template());
-        tracing::debug_span!("cachekit.read", template, outcome = tracing::field::Empty)
+        let span = tracing::debug_span!("cachekit.read", template, outcome = tracing::field::Empty);
+        // One that nobody listens to costs as much at each step, unless it has no name either.
+        if span.is_disabled() { tracing::Span::none() } else { span }
     }
 
     /// The context of the body. Made only when the body runs: most reads are hits.
@@ -236,6 +238,29 @@ impl Way {
         }
     }
 
+    /// Looks for an answer before it joins a flight, if that is worth it and no filter is to be asked first.
+    ///
+    /// # Cancel safety
+    ///
+    /// It leaves nothing behind.
+    pub(crate) async fn look(&mut self) -> Option<Verdict> {
+        let Kind::Look(look) = &self.kind else { return None };
+        #[cfg(feature = "bloom")]
+        if self.asked.is_some() {
+            return None;
+        }
+        match look.look().await {
+            Ok((answer, status, renewal)) => {
+                self.renewal = renewal;
+                Some(Verdict::Answer(answer, status))
+            }
+            Err(miss) => {
+                self.kind = Kind::Flight(Box::new(look.join(miss)));
+                None
+            }
+        }
+    }
+
     pub(crate) async fn next(&mut self) -> Step {
         #[cfg(feature = "bloom")]
         if let Some(asked) = self.asked.take()
@@ -243,14 +268,8 @@ impl Way {
         {
             return Step::Done(Verdict::Answer(Answer::Absent, Status::Filtered));
         }
-        if let Kind::Look(look) = &self.kind {
-            match look.look().await {
-                Ok((answer, status, renewal)) => {
-                    self.renewal = renewal;
-                    return Step::Done(Verdict::Answer(answer, status));
-                }
-                Err(flight) => self.kind = Kind::Flight(flight),
-            }
+        if let Some(verdict) = self.look().await {
+            return Step::Done(verdict);
         }
         match &mut self.kind {
             Kind::Flight(attempt) => {

@@ -9,7 +9,7 @@ use std::sync::{Mutex, TryLockError};
 use std::task::{Context, Poll};
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, RedisError};
+use redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::reply::Reply;
 
@@ -28,13 +28,18 @@ thread_local! {
 enum Hand {
     #[default]
     Empty,
-    Command(Cmd),
-    Reply(Cmd, Received),
+    Send(Outgoing),
+    Received(Outgoing, Received),
 }
 
-/// One command and its reply at a time, in a future that never ends.
+enum Outgoing {
+    One(Cmd),
+    Several(Pipeline),
+}
+
+/// One command and its reply at a time, or several at once, in a future that never ends.
 pub(super) struct Exchange {
-    outgoing: Option<Cmd>,
+    outgoing: Option<Outgoing>,
     /// The buffers of an earlier command.
     spare: Option<Cmd>,
     future: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -47,7 +52,12 @@ impl Exchange {
 
     /// Sends `command` with the next poll.
     pub(super) fn begin(&mut self, command: Cmd) {
-        self.outgoing = Some(command);
+        self.outgoing = Some(Outgoing::One(command));
+    }
+
+    /// Sends all of them with the next poll; the reply is an array of theirs.
+    pub(super) fn begin_all(&mut self, commands: Pipeline) {
+        self.outgoing = Some(Outgoing::Several(commands));
     }
 
     /// Sends what `write` puts together with the next poll. For short commands: their buffers are kept.
@@ -55,7 +65,7 @@ impl Exchange {
         let mut command = self.spare.take().unwrap_or_else(|| Cmd::with_capacity(8, 256));
         command.clear();
         write(&mut command);
-        self.outgoing = Some(command);
+        self.outgoing = Some(Outgoing::One(command));
     }
 
     /// Drops the buffers of the last command.
@@ -64,14 +74,16 @@ impl Exchange {
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
-        if let Some(command) = self.outgoing.take() {
-            HAND.with(|hand| hand.set(Hand::Command(command)));
+        if let Some(outgoing) = self.outgoing.take() {
+            HAND.with(|hand| hand.set(Hand::Send(outgoing)));
         }
         // It never ends, and takes or leaves something in hand before this poll is over.
         let _pending = self.future.as_mut().poll(cx);
         match HAND.take() {
-            Hand::Reply(command, reply) => {
-                self.spare = Some(command);
+            Hand::Received(sent, reply) => {
+                if let Outgoing::One(command) = sent {
+                    self.spare = Some(command);
+                }
                 Poll::Ready(reply)
             }
             _ => Poll::Pending,
@@ -81,17 +93,22 @@ impl Exchange {
 
 async fn serve(mut connection: MultiplexedConnection) {
     loop {
-        let command = poll_fn(|_| take_command()).await;
-        let reply = connection.send_packed_command(&command).await;
+        let outgoing = poll_fn(|_| take_outgoing()).await;
+        let reply = match &outgoing {
+            Outgoing::One(command) => connection.send_packed_command(command).await,
+            Outgoing::Several(commands) => {
+                connection.send_packed_commands(commands, 0, commands.len()).await.map(Value::Array)
+            }
+        };
         let reply = reply.map(Reply::from).map_err(Box::new);
-        HAND.with(|hand| hand.set(Hand::Reply(command, reply)));
+        HAND.with(|hand| hand.set(Hand::Received(outgoing, reply)));
     }
 }
 
 /// A reply that is still in hand is left there for the poll that is about to end.
-fn take_command() -> Poll<Cmd> {
+fn take_outgoing() -> Poll<Outgoing> {
     HAND.with(|hand| match hand.take() {
-        Hand::Command(command) => Poll::Ready(command),
+        Hand::Send(outgoing) => Poll::Ready(outgoing),
         other => {
             hand.set(other);
             Poll::Pending

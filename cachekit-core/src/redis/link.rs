@@ -4,7 +4,7 @@
 //! connecting → up → (broken | stalled | demoted) → resting → connecting
 //! ```
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,12 +14,17 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisError};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
+use super::convoy::{Carrier, Convoys, Passenger};
 use super::exchange::{Exchange, Exchanges};
 use super::node::Node;
 use super::reply::{self, Reply, StoreError};
 use crate::entry::{Id, IdSource};
+
+/// With fewer commands than this on their way a read goes alone: company would bring it no sooner.
+const FEW: usize = 8;
 
 /// What commands see of the link.
 #[derive(Debug)]
@@ -35,6 +40,8 @@ pub(super) struct Link {
 pub(super) struct Session {
     connection: MultiplexedConnection,
     exchanges: Exchanges,
+    convoys: Convoys,
+    runtime: Handle,
     ids: IdSource,
     #[cfg(feature = "bloom")]
     incarnation: Option<super::Incarnation>,
@@ -74,6 +81,16 @@ impl Link {
     /// Sends a short command that `write` puts together, in buffers of an earlier one.
     pub(super) fn send_short(&self, write: impl FnOnce(&mut Cmd)) -> Sending {
         Sending::begin(self.session().ok(), true, |exchange| exchange.begin_with(write))
+    }
+
+    /// Sends a short command that leaves nothing behind: where much is under way, together with others of this turn.
+    pub(super) fn send_read(&self, write: impl FnOnce(&mut Cmd)) -> Sending {
+        match self.session() {
+            Ok(session) if session.in_flight.load(Ordering::Relaxed) >= FEW => {
+                Sending::together(session, write)
+            }
+            session => Sending::begin(session.ok(), true, |exchange| exchange.begin_with(write)),
+        }
     }
 
     /// Sends two short commands over one connection, in this order.
@@ -137,6 +154,8 @@ impl Session {
         Session {
             connection,
             exchanges: Exchanges::default(),
+            convoys: Convoys::new(),
+            runtime: Handle::current(),
             ids: IdSource::new(),
             #[cfg(feature = "bloom")]
             incarnation: node.incarnation(),
@@ -165,6 +184,16 @@ impl Session {
         self.demoted.notified().await;
     }
 
+    /// Takes a convoy to the server and back.
+    async fn carry(self: Arc<Self>, carrier: Carrier) {
+        let commands = carrier.depart(&self.convoys).await;
+        let mut exchange = self.exchanges.take(&self.connection);
+        exchange.begin_all(commands);
+        let replies = poll_fn(|cx| exchange.poll(cx)).await;
+        self.exchanges.put_back(exchange);
+        carrier.arrive(replies.map_err(|error| self.broken(&error)));
+    }
+
     fn broken(&self, error: &RedisError) -> StoreError {
         if self.stalled.load(Ordering::Acquire) {
             StoreError::Timeout
@@ -183,9 +212,14 @@ impl Session {
 /// One command on its way. Dropped before the reply, the command may still be carried out.
 #[must_use = "nothing is sent before it is polled"]
 pub(super) struct Sending {
-    way: Option<(Arc<Session>, Box<Exchange>)>,
+    way: Option<(Arc<Session>, Way)>,
     /// Whether the command's buffers may be kept.
     short: bool,
+}
+
+enum Way {
+    Alone(Box<Exchange>),
+    Together(Passenger),
 }
 
 impl Sending {
@@ -198,9 +232,25 @@ impl Sending {
             let mut exchange = session.exchanges.take(&session.connection);
             begin(&mut exchange);
             session.in_flight.fetch_add(1, Ordering::Relaxed);
-            (session, exchange)
+            (session, Way::Alone(exchange))
         });
         Sending { way, short }
+    }
+
+    fn together(session: Arc<Session>, write: impl FnOnce(&mut Cmd)) -> Self {
+        let mut command = Cmd::with_capacity(2, 64);
+        write(&mut command);
+        let (passenger, carrier) = match session.convoys.board(command) {
+            Ok(boarded) => boarded,
+            Err(command) => {
+                return Sending::begin(Some(session), true, |exchange| exchange.begin(command));
+            }
+        };
+        if let Some(carrier) = carrier {
+            drop(session.runtime.spawn(Arc::clone(&session).carry(carrier)));
+        }
+        session.in_flight.fetch_add(1, Ordering::Relaxed);
+        Sending { way: Some((session, Way::Together(passenger))), short: true }
     }
 
     /// Who is to carry it out.
@@ -214,18 +264,25 @@ impl Future for Sending {
     type Output = Result<Reply, StoreError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some((_, exchange)) = &mut self.way else { return Poll::Ready(Err(StoreError::Down)) };
-        let Poll::Ready(reply) = exchange.poll(cx) else { return Poll::Pending };
-        let Some((session, mut exchange)) = self.way.take() else { return Poll::Pending };
+        let Some((session, way)) = &mut self.way else { return Poll::Ready(Err(StoreError::Down)) };
+        let polled = match way {
+            Way::Alone(exchange) => {
+                exchange.poll(cx).map(|reply| reply.map_err(|error| session.broken(&error)))
+            }
+            Way::Together(passenger) => passenger.poll(cx),
+        };
+        let Poll::Ready(reply) = polled else { return Poll::Pending };
+        let Some((session, way)) = self.way.take() else { return Poll::Pending };
         session.in_flight.fetch_sub(1, Ordering::Relaxed);
-        if !self.short {
-            exchange.forget_buffers();
-        }
-        let reply = reply.map_err(|error| session.broken(&error));
         if let Ok(reply) = &reply {
             session.look_at(reply);
         }
-        session.exchanges.put_back(exchange);
+        if let Way::Alone(mut exchange) = way {
+            if !self.short {
+                exchange.forget_buffers();
+            }
+            session.exchanges.put_back(exchange);
+        }
         Poll::Ready(reply)
     }
 }

@@ -7,6 +7,7 @@ mod backoff;
 #[cfg(feature = "bloom")]
 mod bloom;
 mod connect;
+mod convoy;
 #[cfg(feature = "testing")]
 mod double;
 mod exchange;

@@ -129,7 +129,7 @@ impl RedisStore {
         key: &str,
     ) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send + use<> {
         let key = self.key(key);
-        let sending = self.inner.link.send_short(|out| probe::write_read(out, key));
+        let sending = self.inner.link.send_read(|out| probe::write_read(out, key));
         async move { unless_of_another_type(reply::bytes(sending.await?)) }
     }
 

@@ -1,6 +1,9 @@
 //! Values in Redis: entries to answers and back.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    cell::Cell,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use super::{Expected, Fill, Found, Hold, Probe, StoreError, trend::Trend};
 use crate::{
@@ -20,6 +23,11 @@ pub(crate) struct Redis {
     /// Values of at least this many bytes are compressed.
     #[cfg(feature = "compress")]
     pub(crate) compress_above: usize,
+}
+
+thread_local! {
+    /// The schema number that was asked for last: most hits of a thread in a row are of one type.
+    static SCHEMA: Cell<(Option<(&'static str, Format)>, u32)> = const { Cell::new((None, 0)) };
 }
 
 /// What the bytes of a key mean to a caller.
@@ -309,7 +317,15 @@ impl Redis {
     }
 
     fn schema(&self, codec: &Codec) -> u32 {
-        self.format.schema((codec.type_name)())
+        let of = ((codec.type_name)(), self.format);
+        let (known, schema) = SCHEMA.get();
+        // The very same text, not an equal one: that is not worth comparing.
+        if known.is_some_and(|(name, format)| std::ptr::eq(name, of.0) && format == of.1) {
+            return schema;
+        }
+        let schema = self.format.schema(of.0);
+        SCHEMA.set((Some(of), schema));
+        schema
     }
 }
 

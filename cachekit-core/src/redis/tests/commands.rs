@@ -166,3 +166,32 @@ async fn a_sweep_removes_the_namespace_and_nothing_else() {
         Reply::Array(vec![Reply::Bulk(Some(b"ck:tes2:k".to_vec()))])
     });
 }
+
+#[tokio::test]
+async fn reads_that_go_together_are_answered_each_for_itself() {
+    let server = RedisServer::start();
+    let store = connect(&server).await;
+    let mut redis = server.connection();
+    for n in 0..100 {
+        redis.call(&["SET", &format!("ck:test:k{n}"), &n.to_string()]);
+    }
+    redis.call(&["DEL", "ck:test:k50"]);
+    redis.call(&["LPUSH", "ck:test:list", "x"]);
+    let read = |key: String| {
+        let store = store.clone();
+        tokio::spawn(async move { store.read(&key).await })
+    };
+    let reads: Vec<_> = (0..100).map(|n| read(format!("k{n}"))).collect();
+    let other_type = read("list".to_owned());
+    // Some have been sent, some have not: whoever leaves disturbs nobody.
+    tokio::task::yield_now().await;
+    reads.iter().step_by(7).for_each(tokio::task::JoinHandle::abort);
+    for (n, found) in reads.into_iter().enumerate() {
+        let expected = (n != 50).then(|| n.to_string().into_bytes());
+        match found.await {
+            Ok(found) => assert_eq!(found, Ok(expected), "k{n}"),
+            Err(aborted) => assert!(n % 7 == 0 && aborted.is_cancelled()),
+        }
+    }
+    assert_eq!(other_type.await.unwrap(), Ok(None));
+}

@@ -28,7 +28,6 @@ pub use cachekit_core::{
 pub use cachekit_core::{
     Committed, OutcomeUnknown, Savepoint, SqlLock, SqlLockGuard, Transaction, fencing, outbox,
 };
-pub use cachekit_core::{Format, LocalTier, RedisOptions};
 #[cfg(feature = "redis")]
 #[doc(inline)]
 pub use cachekit_core::{Format, LocalTier, RedisOptions, Redlock, RedlockBuilder, RedlockGuard};

@@ -24,7 +24,7 @@ impl fmt::Display for KeyMissing {
 impl error::Error for KeyMissing {}
 
 /// A key that the user's own code makes.
-type KeyFn = dyn Fn(&Parts) -> Result<Key, KeyMissing> + Send + Sync;
+pub(crate) type KeyFn = dyn Fn(&Parts) -> Result<Key, KeyMissing> + Send + Sync;
 
 /// Where the keys of a layer's requests come from, and which requests have a route.
 #[derive(Clone, Debug, Default)]

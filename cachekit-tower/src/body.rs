@@ -90,6 +90,7 @@ impl<B> Body<B> {
 
     /// Keeps `extra` until the body has ended or is dropped.
     #[must_use]
+    #[allow(dead_code)]
     pub(crate) fn with_extra(self, extra: Box<dyn Extra>) -> Self {
         Self { extra: Some(extra), ..self }
     }

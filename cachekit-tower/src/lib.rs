@@ -36,6 +36,7 @@ mod security;
 mod sharing;
 pub mod singleflight;
 pub mod split;
+mod stack;
 mod time;
 
 #[doc(inline)]
@@ -55,6 +56,7 @@ pub use crate::{
     outlive::Disconnect,
     reject::{ContentionCode, Rejection},
     security::{PeerCertificate, Principal},
+    stack::ServiceBuilderExt,
 };
 
 /// An error of a body's or a service's, whatever it is.

@@ -41,6 +41,7 @@ pub enum Rejection {
 }
 
 /// What contended HTTP requests are answered with.
+#[allow(dead_code)]
 pub(crate) const CONTENTION: [StatusCode; 3] =
     [StatusCode::TOO_MANY_REQUESTS, StatusCode::CONFLICT, StatusCode::LOCKED];
 
@@ -250,7 +251,7 @@ mod tests {
             assert_eq!(header("cache-control"), Some("no-store"));
             assert_eq!(header("content-type"), Some("application/problem+json"));
             let body = response.into_body().collect().await.unwrap().to_bytes();
-            let start = format!(r#"{{"type":"about:blank","title":""#);
+            let start = r#"{"type":"about:blank","title":""#;
             assert!(body.starts_with(start.as_bytes()), "{body:?}");
             assert!(body.ends_with(format!(r#""detail":"{}"}}"#, rejection.detail()).as_bytes()));
         }

@@ -13,6 +13,8 @@ mod member;
 mod seats;
 mod settle;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use flights::{Flights, Join};
 pub(crate) use marks::Marks;

@@ -90,23 +90,18 @@ impl<T> State<T> {
     /// Calls for a poll: of the driver, or of whoever comes first if there is none, and of a deputy.
     pub(super) fn call(&mut self) -> Vec<Waker> {
         self.calls = true;
-        let (driver, deputy) = (self.driver, self.deputy);
-        let mut wakers = Vec::new();
-        if let Some(seat) = driver.and_then(|id| self.seats.get_mut(id)) {
-            wakers.extend(seat.waker.take());
+        let first = self.seats.waiting().next().map(|(id, _)| id);
+        let called = self.driver.or(first);
+        let mut woken = [called, None];
+        if self.deputy.is_none() || self.deputy == called {
+            self.deputy = self.seats.waiting().map(|(id, _)| id).find(|id| Some(*id) != called);
+            woken[1] = self.deputy;
         }
-        let mut wanted = usize::from(driver.is_none()) + usize::from(deputy.is_none());
-        for (id, seat) in self.seats.waiting() {
-            if wanted == 0 {
-                break;
-            }
-            if Some(id) != driver && Some(id) != deputy {
-                wanted -= 1;
-                self.deputy = Some(id);
-                wakers.extend(seat.waker.take());
-            }
-        }
-        wakers
+        woken.into_iter().flatten().filter_map(|id| self.waker(id)).collect()
+    }
+
+    fn waker(&mut self, id: MemberId) -> Option<Waker> {
+        self.seats.get_mut(id).and_then(|seat| seat.waker.take())
     }
 }
 

@@ -9,7 +9,7 @@ use super::{PathPattern, is_matched, original_uri, template::Template};
 use crate::builder::Mistakes;
 
 /// How many keys a request may have.
-pub(crate) const MOST: usize = 8;
+const MOST: usize = 8;
 
 /// A piece of a request that its key names is missing, or is there twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,9 +15,10 @@ mod query;
 mod template;
 
 pub use keys::KeyMissing;
+use path::{PathPattern, is_matched};
 pub(crate) use {
     host::host,
-    keys::{KeyFn, Keys, MOST},
-    path::{PathPattern, is_matched, original_uri},
-    query::{Rule, decoded},
+    keys::{KeyFn, Keys},
+    path::original_uri,
+    query::Rule,
 };

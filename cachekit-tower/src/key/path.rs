@@ -127,7 +127,7 @@ pub(super) fn routed(parts: &mut Parts, name: &str) -> Option<String> {
         use axum::extract::{FromRequestParts as _, RawPathParams};
         let params = crate::time::now(RawPathParams::from_request_parts(parts, &()))?.ok()?;
         let mut values = params.iter().filter(|(own, _)| *own == name);
-        return values.next().map(|(_, value)| value.to_owned());
+        values.next().map(|(_, value)| value.to_owned())
     }
     #[cfg(not(feature = "axum"))]
     {

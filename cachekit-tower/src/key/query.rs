@@ -21,7 +21,7 @@ fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// A text of a form without its escapes; `None` where that is no UTF-8.
-pub(crate) fn decoded(text: &str) -> Option<Cow<'_, str>> {
+fn decoded(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains(['%', '+']) {
         return Some(Cow::Borrowed(text));
     }

@@ -19,14 +19,12 @@ pub struct SingleflightLayer {
 impl SingleflightLayer {
     /// Builds a layer whose requests join no run that has begun: whoever comes meanwhile shares the next one.
     #[expect(clippy::new_ret_no_self, reason = "settings are checked all at once")]
-    #[must_use]
     pub fn new() -> SingleflightBuilder {
         SingleflightBuilder::new(Join::Fresh, None)
     }
 
     /// Builds a layer whose requests join any run, if no key of theirs was invalidated through `cache` since it began;
     /// in any process, where the cache has a Redis.
-    #[must_use]
     pub fn fenced(cache: &Cache) -> SingleflightBuilder {
         SingleflightBuilder::new(Join::Fenced, Some(cache.clone()))
     }
@@ -39,7 +37,6 @@ impl SingleflightLayer {
     /// This is for pure computations, which depend on nothing but the request.
     ///
     /// </div>
-    #[must_use]
     pub fn running() -> SingleflightBuilder {
         SingleflightBuilder::new(Join::Running, None)
     }

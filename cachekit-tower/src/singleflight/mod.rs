@@ -61,6 +61,7 @@
 //! ```
 
 mod admit;
+mod any;
 mod builder;
 mod caller;
 mod config;
@@ -72,6 +73,9 @@ mod service;
 mod snapshot;
 
 pub use self::{
-    builder::SingleflightBuilder, future::ResponseFuture, layer::SingleflightLayer,
+    any::{OfFuture, OfLayer, OfService, of},
+    builder::SingleflightBuilder,
+    future::ResponseFuture,
+    layer::SingleflightLayer,
     service::SingleflightService,
 };

@@ -3,7 +3,7 @@
 use cachekit_core::Cache;
 use tower::{ServiceBuilder, layer::util::Stack};
 
-use crate::{ScopeLayer, SingleflightLayer};
+use crate::{BloomLayer, InvalidateLayer, LockLayer, ScopeLayer, SingleflightLayer, SplitLayer};
 
 /// Adds the layers to a [`ServiceBuilder`], the first one outermost.
 ///
@@ -26,6 +26,18 @@ pub trait ServiceBuilderExt<L>: sealed::Sealed {
 
     /// Runs the handler once for identical concurrent requests: [`SingleflightLayer`].
     fn singleflight(self, layer: SingleflightLayer) -> ServiceBuilder<Stack<SingleflightLayer, L>>;
+
+    /// Tells reads from writes, and carries sessions: [`SplitLayer`].
+    fn split(self, layer: SplitLayer) -> ServiceBuilder<Stack<SplitLayer, L>>;
+
+    /// Answers for ids that were never issued: [`BloomLayer`].
+    fn bloom(self, layer: BloomLayer) -> ServiceBuilder<Stack<BloomLayer, L>>;
+
+    /// Runs one handler at a time for a key: [`LockLayer`].
+    fn lock(self, layer: LockLayer) -> ServiceBuilder<Stack<LockLayer, L>>;
+
+    /// Invalidates what requests write: [`InvalidateLayer`].
+    fn invalidate(self, layer: InvalidateLayer) -> ServiceBuilder<Stack<InvalidateLayer, L>>;
 }
 
 impl<L> ServiceBuilderExt<L> for ServiceBuilder<L> {
@@ -34,6 +46,22 @@ impl<L> ServiceBuilderExt<L> for ServiceBuilder<L> {
     }
 
     fn singleflight(self, layer: SingleflightLayer) -> ServiceBuilder<Stack<SingleflightLayer, L>> {
+        self.layer(layer)
+    }
+
+    fn split(self, layer: SplitLayer) -> ServiceBuilder<Stack<SplitLayer, L>> {
+        self.layer(layer)
+    }
+
+    fn bloom(self, layer: BloomLayer) -> ServiceBuilder<Stack<BloomLayer, L>> {
+        self.layer(layer)
+    }
+
+    fn lock(self, layer: LockLayer) -> ServiceBuilder<Stack<LockLayer, L>> {
+        self.layer(layer)
+    }
+
+    fn invalidate(self, layer: InvalidateLayer) -> ServiceBuilder<Stack<InvalidateLayer, L>> {
         self.layer(layer)
     }
 }

@@ -54,12 +54,19 @@ impl Worker {
     }
 
     /// Freezes it, or lets it go on.
-    pub(crate) fn signal(&self, signal: Signal) {
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("the worker runs");
     }
 
     /// Whether it is frozen, by itself or by a signal.
-    pub(crate) fn is_frozen(&self) -> bool {
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
         let stat = format!("/proc/{}/stat", self.pid().as_raw_nonzero());
         let stat = std::fs::read_to_string(stat).expect("the worker runs");
         // Its name stands in parentheses, then its state.
@@ -95,16 +102,6 @@ impl Worker {
     pub async fn kill(mut self) -> Vec<String> {
         self.child.kill().await.expect("the worker runs");
         self.rest(PATIENCE).await
-    }
-
-    /// Stops it, so that it does nothing and its connections stay open; or lets it go on.
-    ///
-    /// # Panics
-    /// When it does not run.
-    pub fn freeze(&self, freeze: bool) {
-        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let signal = if freeze { Signal::STOP } else { Signal::CONT };
-        kill_process(id.expect("the worker runs"), signal).expect("a signal to our own worker");
     }
 
     /// Waits for its end and returns what it said.

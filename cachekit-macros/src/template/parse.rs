@@ -1,4 +1,4 @@
-//! The grammar of key templates, the same as that of `cachekit::key::RuntimeTemplate`.
+//! The grammar of key templates, the same as that of `cachekit::keys::RuntimeTemplate`.
 
 /// What follows the name of an argument whose elements each have a key.
 pub(crate) const EACH: &str = "[]";

@@ -16,4 +16,9 @@ mod template;
 
 pub use keys::KeyMissing;
 use path::{PathPattern, is_matched};
-pub(crate) use {host::host, keys::{KeyFn, Keys}, path::original_uri, query::Rule};
+pub(crate) use {
+    host::host,
+    keys::{KeyFn, Keys},
+    path::original_uri,
+    query::Rule,
+};

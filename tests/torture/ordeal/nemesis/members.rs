@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cachekit_test_support::{Command, Cut, Proxy, Rule, named};
 use fastrand::Rng;
+use rustix::process::Signal;
 use sqlx::Pool;
 use tokio::time::{self, Instant};
 
@@ -116,9 +117,9 @@ impl<DB: Hosted> Members<'_, DB> {
             Strike::Killed => self.kill(at).await,
             Strike::KilledBeforeInvalidation => self.kill_before_invalidation(at).await,
             Strike::Stopped => {
-                self.members[at].worker.freeze(true);
+                self.members[at].worker.signal(Signal::STOP);
                 while_(rng, 2_500).await;
-                self.members[at].worker.freeze(false);
+                self.members[at].worker.signal(Signal::CONT);
                 true
             }
             Strike::FillsHeld => self.rule(at, rng, |proxy| proxy.hold(is_fill)).await,

@@ -152,7 +152,7 @@ mod tests {
         /// Every template that is good at run time is good in an attribute, where a placeholder may say more.
         #[test]
         fn any_text_is_judged_as_at_run_time(text in "[<>:{}a-z0-9_ -]{0,16}|[a-z]<[a-z.0-9]{1,5}>|\\PC*") {
-            let at_run_time = cachekit::key::RuntimeTemplate::parse(&text);
+            let at_run_time = cachekit::keys::RuntimeTemplate::parse(&text);
             proptest::prop_assert!(at_run_time.is_err() || parse(&text).is_ok(), "{text}");
         }
     }

@@ -15,6 +15,7 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::sync::Notify;
 
 #[derive(Debug)]
+#[expect(dead_code, reason = "what went wrong is for whoever reads of a test that failed")]
 enum Error {
     Lock(cachekit::Error),
     Database(sqlx::Error),

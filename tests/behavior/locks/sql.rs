@@ -170,7 +170,6 @@ async fn acquisition_that_is_dropped_leaves_nothing_locked<DB: Bank>(pool: &Pool
         if waited.is_err() {
             drop(waiting.await);
         }
-        drop(waiting);
         let next = one.lock(item(1)).wait(10 * SECOND).acquire().await;
         next.unwrap_or_else(|error| panic!("after {polls} polls: {error:?}"))
             .release()

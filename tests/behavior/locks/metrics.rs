@@ -2,13 +2,14 @@
 
 use std::{
     fmt::{self, Write as _},
+    pin::pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use cachekit::{Cache, ErrorKind, Lock, SqlLock, fencing, observe::names};
 use cachekit_test_support::RedisServer;
-use cachekit_tests::{Polls, Values, cache, first_poll, soon, until, until_async};
+use cachekit_tests::{Values, cache, first_poll, soon, until, until_async};
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
@@ -36,6 +37,11 @@ fn told(test: impl AsyncFnOnce(Values)) {
     for line in text.lines().filter(|line| line.contains("cachekit_lock")) {
         assert!(line.contains("template = order:<id>"), "{line}");
     }
+}
+
+/// Begins to wait, and does not go on.
+fn give_up(acquire: impl Future) {
+    assert!(first_poll(pin!(acquire)).is_pending());
 }
 
 /// How many locks were asked for in vain or not, so far.
@@ -68,7 +74,7 @@ fn every_outcome_of_an_acquisition_is_told_with_its_wait() {
         assert_eq!(count(&values, names::LOCKS_CONTENDED, "among = store"), 1.0);
         let waited = values.get(names::LOCK_WAIT_SECONDS, "outcome = wait_exhausted").unwrap();
         assert!((0.06..2.0).contains(&waited), "in seconds: {waited}");
-        assert!(Polls::new(lock(&own).wait(LONG).acquire(), 1).await.is_none());
+        give_up(lock(&own).acquire());
         assert_eq!(asked(&values, "cancelled"), 1.0);
         guard.release().await.unwrap();
         server.kill();
@@ -147,7 +153,7 @@ fn locks_of_a_database_tell_the_same() {
         let lock = || locks.lock(order(ID)).lease(Duration::from_millis(600));
         let guard = lock().acquire().await.unwrap();
         assert_eq!(kind(lock().try_acquire().await), Some(ErrorKind::Busy));
-        assert!(Polls::new(lock().acquire(), 1).await.is_none());
+        give_up(lock().acquire());
         let renewed = || count(&values, names::LOCK_RENEWALS, "outcome = renewed");
         until("it is renewed", || renewed() >= 1.0).await;
         guard.release().await.unwrap();
@@ -171,7 +177,7 @@ fn the_span_has_template_owner_and_outcome_and_nothing_tells_the_key_or_the_toke
         let token = Hand::of(&server).call(&["GET", &name("lock", ID)]).bytes().unwrap();
         let bits = String::from_utf8_lossy(&token[..32]).into_owned();
         assert!(lock(&other).try_acquire().await.is_err());
-        assert!(Polls::new(lock(&other).acquire(), 1).await.is_none());
+        give_up(lock(&other).acquire());
         println!("{guard:?}");
         drop(guard);
         soon(lock(&other).wait(LONG).acquire()).await.unwrap().release().await.unwrap();

@@ -201,7 +201,17 @@ impl Turn {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        pin::Pin,
+        task::{Context, Poll, Waker},
+        time::Duration,
+    };
+
     use super::*;
+    use crate::{
+        clock::{Clock, ManualClock},
+        key::Template,
+    };
 
     #[tokio::test]
     async fn turns_are_taken_in_the_order_of_arrival_and_leave_nothing_behind() {
@@ -225,6 +235,47 @@ mod tests {
         }
         assert_eq!(*order.lock().unwrap(), [0, 1, 3, 4]);
         assert_eq!(queue.len(), 0);
+    }
+
+    /// With nobody to wake.
+    fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+        Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn hold(clock: &Clock, max_hold: Duration) -> Arc<Hold> {
+        let template = Template::Static("order:<id>");
+        Arc::new(Hold::new(template, 1, clock.clone(), u64::MAX, max_hold))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_watches_the_holder_and_not_the_one_before() {
+        let (queue, manual) = (Arc::new(Queue::default()), Arc::new(ManualClock::new()));
+        let clock = Clock::manual(manual.clone());
+        let (old, new) = (hold(&clock, Duration::MAX), hold(&clock, Duration::from_secs(1)));
+        old.keep(queue.enter("k").unwrap().turn_now().unwrap());
+        assert!(old.end());
+        drop(old.take_turn());
+        let turn = queue.enter("k").unwrap().turn_now().unwrap();
+        let mut waiting = Box::pin(queue.enter("k").unwrap().turn());
+        assert!(poll(&mut waiting).is_pending());
+        new.keep(turn);
+        assert!(poll(&mut waiting).is_pending());
+        manual.advance(Duration::from_secs(1));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(poll(&mut waiting).is_ready(), "the new holder's time is over");
+    }
+
+    #[tokio::test]
+    async fn a_newcomer_does_not_pass_those_who_wait_between_two_turns() {
+        let queue = Arc::new(Queue::default());
+        let first = queue.enter("k").unwrap().turn_now().unwrap();
+        let mut second = Box::pin(queue.enter("k").unwrap().turn());
+        let mut third = Box::pin(queue.enter("k").unwrap().turn());
+        assert!(poll(&mut second).is_pending() && poll(&mut third).is_pending());
+        drop(first);
+        assert!(poll(&mut second).is_ready(), "and its turn is over at once");
+        assert!(queue.enter("k").unwrap().turn_now().is_err());
+        assert!(poll(&mut third).is_ready());
     }
 
     #[test]

@@ -42,6 +42,10 @@ pub(crate) fn parse_plain(text: &str) -> Result<u64, String> {
     }
 }
 
+/// What is said of a lease below 100 ms.
+pub(crate) const SHORT_LEASE: &str =
+    "`lease` is at least 100 ms: a shorter one would be over before it could be renewed";
+
 /// Reads the time of the option `name`, which has no jitter.
 pub(crate) fn parse_time(text: &str, name: &str) -> Result<u64, String> {
     let text = text.trim();
@@ -51,6 +55,7 @@ pub(crate) fn parse_time(text: &str, name: &str) -> Result<u64, String> {
         ));
     }
     match u64::try_from(duration(text)?) {
+        Ok(0) if name == "lease" => Err(SHORT_LEASE.into()),
         Ok(0) => Err(format!("`{name}` is at least 1 ms")),
         Ok(millis) if millis <= MAX_MS => Ok(millis),
         _ => Err(format!("`{name}` is at most 100 years")),
@@ -162,6 +167,7 @@ mod tests {
         let said = |text| parse_time(text, "hard_timeout");
         assert_eq!(said("1m30s"), Ok(90_000));
         assert_eq!(said("0s").unwrap_err(), "`hard_timeout` is at least 1 ms");
+        assert_eq!(parse_time("0ms", "lease").unwrap_err(), SHORT_LEASE);
         assert_eq!(said("36526d").unwrap_err(), "`hard_timeout` is at most 100 years");
         assert!(said("1s±10%").unwrap_err().contains("no meaning in `hard_timeout`"));
         assert!(said("5").unwrap_err().contains("no unit"));

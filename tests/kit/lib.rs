@@ -5,6 +5,7 @@
 mod entries;
 mod polls;
 mod until;
+mod values;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use cachekit_test_support::RedisServer;
 pub use entries::Entries;
 pub use polls::{Polls, first_poll};
 pub use until::{PATIENCE, soon, until, until_async};
+pub use values::Values;
 
 /// Values for a minute, absences for the default time.
 pub const POLICY: Policy = Policy::from_parts(Ttl::from_millis(60_000, 0), None);

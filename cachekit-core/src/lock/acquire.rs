@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use super::{builder::Lock, errors, guard::LockGuard};
 use crate::{
@@ -60,14 +60,8 @@ impl Lock {
             keys,
             outcome = tracing::field::Empty
         );
-        self.take_all(Patience::new(wait)).instrument(span).await
-    }
-
-    async fn take_all(&self, patience: Patience) -> Result<LockGuard, Error> {
-        let mut asked = Asked { lock: self, began: now(), outcome: "cancelled" };
-        let taken = self.take_each(patience).await;
-        asked.outcome = taken.as_ref().map_or_else(|error| outcome(error.kind()), |_| "acquired");
-        taken
+        let asking = Asking::new(template, span.clone());
+        asking.done(self.take_each(Patience::new(wait)).instrument(span).await)
     }
 
     async fn take_each(&self, patience: Patience) -> Result<LockGuard, Error> {
@@ -87,23 +81,36 @@ impl Lock {
 }
 
 /// Tells of an acquisition when it is over, in whatever way.
-struct Asked<'a> {
-    lock: &'a Lock,
+pub(super) struct Asking<'a> {
+    template: &'a str,
+    span: Span,
     began: Instant,
     outcome: &'static str,
 }
 
-impl Drop for Asked<'_> {
+impl<'a> Asking<'a> {
+    /// The span has a field `outcome`.
+    pub(super) fn new(template: &'a str, span: Span) -> Asking<'a> {
+        Asking { template, span, began: now(), outcome: "cancelled" }
+    }
+
+    /// It has come to this.
+    pub(super) fn done<T>(mut self, taken: Result<T, Error>) -> Result<T, Error> {
+        self.outcome = taken.as_ref().map_or_else(|error| outcome(error.kind()), |_| "acquired");
+        taken
+    }
+}
+
+impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        let template = self.lock.keys.first().map_or("", |key| key.template());
         let waited = now().saturating_duration_since(self.began);
-        tracing::Span::current().record("outcome", self.outcome);
-        observe::lock_asked(template, self.outcome, waited);
+        self.span.record("outcome", self.outcome);
+        observe::lock_asked(self.template, self.outcome, waited);
     }
 }
 
 /// One word for metrics and spans.
-pub(super) fn outcome(kind: ErrorKind) -> &'static str {
+fn outcome(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Busy => "busy",
         ErrorKind::WaitExhausted => "wait_exhausted",

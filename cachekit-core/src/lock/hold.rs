@@ -1,14 +1,22 @@
 //! What a holder knows of its lock: until when it is certainly held, and whether it was lost.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::sync::watch;
 
-use super::errors;
-use crate::{clock::Clock, error::Error, key::Template, sync::sleep};
+use super::{errors, queue::Turn};
+use crate::{
+    clock::Clock,
+    error::Error,
+    key::Template,
+    sync::{Mutex, lock, sleep},
+};
 
 /// Why a lock is not held any more, though its holder did not release it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +69,8 @@ pub(crate) struct Hold {
     /// It is never held beyond this.
     most_ms: u64,
     standing: watch::Sender<Standing>,
+    /// Given back when it is lost, so that nobody waits for a holder that never comes back.
+    turn: Mutex<Option<Turn>>,
     /// What a database is shown of it.
     #[cfg(feature = "_sqlx")]
     pub(super) shown: std::sync::OnceLock<super::fencing::Fence>,
@@ -100,6 +110,7 @@ impl Hold {
             until_ms,
             most_ms,
             standing,
+            turn: Mutex::default(),
             #[cfg(feature = "_sqlx")]
             shown: std::sync::OnceLock::new(),
         }
@@ -132,15 +143,39 @@ impl Hold {
         true
     }
 
-    /// Notes that it is lost, and tells all who wait for that. `true` for the first to do so.
+    /// Has the turn in this process last until the lock is lost, or the turn is taken from here.
+    pub(super) fn keep(self: &Arc<Self>, turn: Turn) {
+        turn.held_by(self);
+        *lock(&self.turn) = Some(turn);
+        if !self.is_held() {
+            drop(self.take_turn());
+        }
+    }
+
+    /// The turn, to be given back by whoever releases the lock.
+    pub(super) fn take_turn(&self) -> Option<Turn> {
+        lock(&self.turn).take()
+    }
+
+    /// Notes that it is lost, gives the turn back and tells all who wait for the loss. `true` for the first to do so.
     pub(crate) fn lose(&self, loss: Loss) -> bool {
-        self.settle(Standing::Lost(loss))
+        let first = self.settle(Standing::Lost(loss));
+        if first {
+            // Who is told of the loss may ask for the lock at once.
+            drop(self.take_turn());
+            self.tell();
+        }
+        first
     }
 
     /// Notes that its holder lets go of it. `true` if it was held till now.
     pub(crate) fn end(&self) -> bool {
         // A deadline that passed unnoticed is a loss.
-        self.is_held() && self.settle(Standing::Ended)
+        let first = self.is_held() && self.settle(Standing::Ended);
+        if first {
+            self.tell();
+        }
+        first
     }
 
     /// Whether it is held now, by the clock alone.
@@ -190,14 +225,21 @@ impl Hold {
         self.until_ms.load(Ordering::Acquire).min(self.most_ms)
     }
 
+    /// Changes how it stands, and tells nobody yet.
     fn settle(&self, to: Standing) -> bool {
+        let mut first = false;
         self.standing.send_if_modified(|standing| {
-            let first = *standing == Standing::Held;
+            first = *standing == Standing::Held;
             if first {
                 *standing = to;
             }
-            first
-        })
+            false
+        });
+        first
+    }
+
+    fn tell(&self) {
+        self.standing.send_modify(|_| {});
     }
 
     fn error(&self) -> Error {

@@ -139,10 +139,18 @@ impl Keeper {
                 () = sleep(pause) => {}
             }
             pause = self.every;
+            let template = self.hold.template().as_str();
             match kept.renew(&self.hold).await {
-                Renewal::Until(until_ms) => drop(self.hold.extend(until_ms)),
+                Renewal::Until(until_ms) => {
+                    if self.hold.extend(until_ms) {
+                        observe::lock_renewed(template, "renewed");
+                    }
+                }
                 Renewal::Lost(loss) => drop(self.hold.lose(loss)),
-                Renewal::Unknown => pause = self.every / 8,
+                Renewal::Unknown => {
+                    observe::lock_renewed(template, "failed");
+                    pause = self.every / 8;
+                }
             }
         }
     }

@@ -5,19 +5,14 @@ use std::{fmt, marker::PhantomData, time::Duration};
 use tracing::Instrument as _;
 
 use super::{
-    acquire::{Patience, outcome},
+    acquire::{Asking, Patience},
     errors,
     handle::LockHandle,
     keeping::Keeping,
     queue::{MOST_CALLERS, Place, Queue, Turn},
     terms::Terms,
 };
-use crate::{
-    error::Error,
-    key::Key,
-    observe,
-    sync::{now, within},
-};
+use crate::{error::Error, key::Key, observe, sync::within};
 
 /// Where locks come from, other than a cache: [`Redlock`](crate::Redlock), [`SqlLock`](crate::SqlLock). It cannot be
 /// implemented elsewhere.
@@ -134,12 +129,11 @@ impl<L: Locker> LockRequest<L> {
     async fn take(self, patience: Patience) -> Result<KeptLock<L>, Error> {
         self.terms.check()?;
         let asked = Asked { key: &self.key, terms: &self.terms, patience };
-        let (template, began) = (self.key.template(), now());
-        let span = tracing::debug_span!("cachekit.lock", template, from = L::NAME);
-        let taken = self.locker.take(asked).instrument(span).await;
-        let outcome = taken.as_ref().map_or_else(|error| outcome(error.kind()), |_| "acquired");
-        observe::lock_asked(template, outcome, now().saturating_duration_since(began));
-        let Taken(keeping) = taken?;
+        let template = self.key.template();
+        let outcome = tracing::field::Empty;
+        let span = tracing::debug_span!("cachekit.lock", template, from = L::NAME, outcome);
+        let asking = Asking::new(template, span.clone());
+        let Taken(keeping) = asking.done(self.locker.take(asked).instrument(span).await)?;
         let handle = LockHandle::of([keeping.hold().clone()]);
         Ok(KeptLock { handle, keeping, from: PhantomData })
     }
@@ -154,6 +148,7 @@ impl Asked<'_> {
             Ok(turn) => return Ok(turn),
             Err(place) => place,
         };
+        observe::lock_contended(self.key.template(), "process");
         if !self.patience.waits() {
             return Err(self.in_vain());
         }

@@ -26,6 +26,7 @@ pub(super) struct Tie {
     /// None where all that is locked is the turn.
     #[cfg(feature = "redis")]
     granted: Option<Granted>,
+    /// From its end on, until it is released; before that the hold has it.
     turn: Option<Turn>,
     /// It was told of its end.
     ended: bool,
@@ -40,14 +41,16 @@ impl Tie {
         turn: Turn,
         lease: Duration,
     ) -> Tie {
+        let hold = Arc::new(hold);
+        hold.keep(turn);
         Tie {
             key: key.clone(),
-            hold: Arc::new(hold),
+            hold,
             locks: locks.clone(),
             lease,
             #[cfg(feature = "redis")]
             granted: None,
-            turn: Some(turn),
+            turn: None,
             ended: false,
         }
     }
@@ -62,7 +65,10 @@ impl Tie {
         lease: Duration,
     ) -> Tie {
         let (key, hold, locks) = (key.clone(), granted.hold.clone(), locks.clone());
-        Tie { key, hold, locks, lease, granted: Some(granted), turn, ended: false }
+        if let Some(turn) = turn {
+            hold.keep(turn);
+        }
+        Tie { key, hold, locks, lease, granted: Some(granted), turn: None, ended: false }
     }
 
     pub(super) fn key(&self) -> &Key {
@@ -119,7 +125,9 @@ impl Tie {
         if let Some(granted) = self.granted.take() {
             return granted.lease.forget();
         }
-        let (turn, lease) = (self.turn.take(), self.lease);
+        // It was lost, and may be another's by now, if there is none.
+        let Some(turn) = self.turn.take() else { return };
+        let lease = self.lease;
         Runtime::current().spawn(async move {
             sleep(lease).await;
             drop(turn);
@@ -134,6 +142,7 @@ impl Tie {
         let template = self.hold.template();
         let held = self.hold.held_for();
         let ended = self.hold.end();
+        self.turn = self.hold.take_turn();
         #[cfg(feature = "redis")]
         let watched = match (&self.granted, self.locks.remote()) {
             (Some(granted), Some(remote)) => remote.keeper.held.remove(granted.number),

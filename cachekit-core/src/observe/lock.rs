@@ -35,7 +35,7 @@ pub(crate) fn lock_held(template: &str, time: Duration) {
 }
 
 /// A renewal of a lock was sent.
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "_sqlx"))]
 pub(crate) fn lock_renewed(template: &str, outcome: &'static str) {
     #[cfg(feature = "metrics")]
     {

@@ -18,7 +18,7 @@ mod tasks;
 pub(crate) use bloom::{bloom_fill, bloom_verdict};
 pub(crate) use hook::Hook;
 pub(crate) use level::Level;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "_sqlx"))]
 pub(crate) use lock::lock_renewed;
 pub(crate) use lock::{lock_asked, lock_contended, lock_held, lock_lost};
 #[cfg(feature = "testing")]

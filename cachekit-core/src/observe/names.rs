@@ -73,5 +73,6 @@ pub const LOCK_HOLD_SECONDS: &str = "cachekit_lock_hold_seconds";
 pub const LOCKS_CONTENDED: &str = "cachekit_locks_contended_total";
 /// Counter: renewals of held locks, by `template` and `outcome` (`renewed`, `failed`).
 pub const LOCK_RENEWALS: &str = "cachekit_lock_renewals_total";
-/// Counter: locks that were lost, by `template` and `reason` (`expired`, `deleted`, `taken`, `max_hold`).
+/// Counter: locks that were lost, by `template` and `reason` (`expired`, `deleted`, `taken`, `max_hold`,
+/// `disconnected`).
 pub const LOCKS_LOST: &str = "cachekit_locks_lost_total";

@@ -7,6 +7,7 @@ use syn::Type;
 
 use super::args::{Args, Target};
 use crate::cached::times::Time;
+use crate::duration::SHORT_LEASE;
 use crate::errors::Errors;
 use crate::invalidates::{self, Rules, is_transaction};
 use crate::options::Text;
@@ -85,8 +86,7 @@ fn times(args: &Args, errors: &mut Errors) {
     };
     if let Some((lease, at)) = known(&args.lease) {
         if lease < LEAST_LEASE {
-            let message = "`lease` is at least 100 ms: a shorter one would be over before it could be renewed";
-            errors.at(at, message);
+            errors.at(at, SHORT_LEASE);
         } else if lease > MOST_LEASE {
             let message = "`lease` is at most a day: it is renewed, and says how long others wait for a holder that died";
             errors.at(at, message);

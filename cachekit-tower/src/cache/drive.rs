@@ -298,6 +298,7 @@ async fn patient<R: Send + 'static, E: Send + 'static>(
     let impatient = async {
         tokio::select! {
             () = seat.released() => {}
+            () = seat.stand_by(|| own.has_begun()) => {}
             () = tokio::time::sleep(wait) => {}
         }
     };

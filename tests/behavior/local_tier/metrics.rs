@@ -1,87 +1,12 @@
 //! What a local tier tells of itself.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use cachekit::{LocalState, LocalTier, observe::names};
 use cachekit_test_support::{Proxy, RedisServer};
-use cachekit_tests::{until, with_local};
-use metrics::{
-    Counter, CounterFn, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString,
-    Unit,
-};
+use cachekit_tests::{Values, until, with_local};
 
 use super::{local, read, until_kept};
-
-/// The values of all metrics by their names and labels.
-#[derive(Clone, Debug, Default)]
-struct Values(Arc<Mutex<BTreeMap<String, f64>>>);
-
-/// One metric.
-struct Cell(Values, String);
-
-impl Values {
-    fn get(&self, name: &str, label: &str) -> Option<f64> {
-        let values = self.0.lock().unwrap();
-        values.iter().find(|(key, _)| key.contains(name) && key.contains(label)).map(|(_, v)| *v)
-    }
-
-    fn cell(&self, key: &Key) -> Arc<Cell> {
-        Arc::new(Cell(self.clone(), key.to_string()))
-    }
-}
-
-impl Cell {
-    fn change(&self, change: impl FnOnce(f64) -> f64) {
-        let mut values = (self.0).0.lock().unwrap();
-        let value = values.entry(self.1.clone()).or_default();
-        *value = change(*value);
-    }
-}
-
-impl GaugeFn for Cell {
-    fn increment(&self, by: f64) {
-        self.change(|value| value + by);
-    }
-
-    fn decrement(&self, by: f64) {
-        self.change(|value| value - by);
-    }
-
-    fn set(&self, to: f64) {
-        self.change(|_| to);
-    }
-}
-
-impl CounterFn for Cell {
-    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-    fn increment(&self, by: u64) {
-        self.change(|value| value + by as f64);
-    }
-
-    fn absolute(&self, _: u64) {}
-}
-
-impl Recorder for Values {
-    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-
-    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        Counter::from_arc(self.cell(key))
-    }
-
-    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::from_arc(self.cell(key))
-    }
-
-    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::noop()
-    }
-}
 
 #[test]
 fn the_horizon_s_age_and_hits_of_copies_are_told() {

@@ -163,9 +163,13 @@ async fn acquisition_that_is_dropped_leaves_nothing_locked<DB: Bank>(pool: &Pool
             None => false,
         };
         let guard = next.await.unwrap_or_else(|error| panic!("after {polls} polls: {error:?}"));
-        // The one that waits is dropped, its turn comes, and nobody takes it.
-        let _ = Polls::new(one.lock(item(1)).acquire(), polls).await;
+        // One that waits is dropped before its turn comes or after, and nobody takes it.
+        let mut waiting = Polls::new(one.lock(item(1)).wait(10 * SECOND).acquire(), polls);
+        let waited = tokio::time::timeout(Duration::from_millis(100), &mut waiting).await;
         let _ = Polls::new(guard.release(), polls).await;
+        if waited.is_err() {
+            drop(waiting.await);
+        }
         let next = one.lock(item(1)).wait(10 * SECOND).acquire().await;
         next.unwrap_or_else(|error| panic!("after {polls} polls: {error:?}"))
             .release()

@@ -34,6 +34,7 @@ mod probes;
 mod queue;
 mod receipts;
 mod refresh;
+mod replicas;
 mod schema;
 mod second_invalidation;
 mod shutdown;

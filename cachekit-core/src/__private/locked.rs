@@ -46,7 +46,7 @@ impl LockRules {
 /// # Cancel safety
 ///
 /// Dropped while it waits nothing is held. Dropped after that, `body` is dropped first, then the lock is released in
-/// the background: once a COMMIT that is on its way has ended.
+/// the background: once a COMMIT that is on its way has ended. So it is where `body` gave up waiting for that.
 pub async fn locked<R, F, Fut>(
     name: &'static str,
     cache: Option<&Cache>,
@@ -90,9 +90,10 @@ async fn take(
     }
 }
 
-/// The work is done, whatever comes of this: what is not released now is so in the background.
+/// The work is done, whatever comes of this: what is not released now is so in the background. A COMMIT that the body did
+/// not wait for to its end has the lock until then.
 async fn release(under: Under) {
-    if let Some(guard) = under.take() {
+    if let Some(guard) = under.into_guard() {
         let _ = guard.release().await;
     }
 }

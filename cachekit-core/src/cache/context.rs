@@ -185,6 +185,13 @@ impl Context {
         self.loads().any(|load| load.engine == engine)
     }
 
+    /// Whether a copy in this process is no answer, for it would be stored for everybody: what they are told of has
+    /// perhaps not come here yet.
+    #[inline]
+    pub(super) fn passes_copies(&self, engine: &Arc<Engine>) -> bool {
+        engine.copies.is_some() && self.is_nested(engine)
+    }
+
     fn loads(&self) -> impl Iterator<Item = &Loading> {
         std::iter::successors(self.loading.as_deref(), |load| load.outer.as_deref())
     }

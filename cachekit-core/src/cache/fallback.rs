@@ -35,6 +35,7 @@ impl AtHand {
             return Ok(None);
         }
         if engine.serves_here(&ask.policy)
+            && !(ask.nested && engine.copies.is_some())
             && let Some((entry, now_ms)) = engine.local_under(&key.as_ref(), tags)
         {
             let age = entry.extra().map(|extra| Age::of_local(extra, now_ms));

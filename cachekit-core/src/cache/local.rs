@@ -19,6 +19,9 @@ const HEARTBEAT_LEAST: Duration = Duration::from_millis(10);
 /// whatever becomes of the connection; typically it is told within a millisecond. What this process itself
 /// invalidates is never given again, from the moment the write returns.
 ///
+/// A cached read inside the load of another one, or of a response, is not given a copy: what that load brings is stored
+/// for every process, and must not be older than Redis is.
+///
 /// Only what was read from Redis is copied, so a value is copied the second time it is asked for. Needs Redis itself
 /// or something that passes on `CLIENT TRACKING`; see [`by_ttl_only`](Self::by_ttl_only) for what does not.
 ///

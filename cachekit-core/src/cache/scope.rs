@@ -122,7 +122,8 @@ impl Scope {
 
 /// Where the database is read.
 impl Scope {
-    /// Lets reads of the database go to replicas, until something is written; by default they go to the primary.
+    /// Lets reads of the database that are not cached go to replicas, until something is written; by default they go to
+    /// the primary.
     pub fn prefer_replicas(&self, allow: bool) {
         self.collector.allow_replicas(allow);
     }
@@ -133,6 +134,9 @@ impl Scope {
     /// is written in the scope: an `#[invalidates]` function begins, a key is invalidated, or a
     /// [position is noted](Self::note_position). So too where the client's session wrote and nobody knows how far a
     /// replica has to be.
+    ///
+    /// Inside a load too, also one in the background, whatever is allowed: what a replica has not heard of yet would be
+    /// stored, and answer everybody until it expires. A task that the load spawns is not inside it.
     ///
     /// ```
     /// use cachekit_core::{Cache, ReadPreference, Scope};
@@ -147,7 +151,8 @@ impl Scope {
     /// ```
     #[must_use]
     pub fn read_preference(&self) -> ReadPreference {
-        if !self.collector.allows_replicas() || self.collector.wrote() {
+        let loads = Context::with(|context| context.is_some_and(|c| c.loading.is_some()));
+        if loads || !self.collector.allows_replicas() || self.collector.wrote() {
             return ReadPreference::Primary;
         }
         #[cfg(feature = "session")]

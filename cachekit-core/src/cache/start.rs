@@ -76,6 +76,7 @@ impl Start {
             if plain
                 && let Some(engine) = cache.and_then(Cache::engine)
                 && engine.serves_here(&policy)
+                && !context.is_some_and(|context| context.passes_copies(engine))
                 && let Some((entry, now_ms)) = engine.local_under(&key.as_ref(), call.tags)
             {
                 if entry.extra().is_none() {

@@ -148,10 +148,10 @@ impl Worker {
             }
         }
         self.release(releases).await;
-        for (keys, waiter) in leaves {
-            // One that cannot be sent now is not worth another try: it is dead after two beats.
-            let _ = self.store.lock_leave(&keys, &waiter).await;
-        }
+        // One that cannot be sent now is not worth another try: it is dead after two beats.
+        let leaves =
+            leaves.iter().map(|(keys, waiter): &(Arc<LockKeys>, String)| (&**keys, &**waiter));
+        self.store.lock_leave_all(&leaves.collect::<Vec<_>>()).await;
     }
 
     async fn release(&mut self, releases: Vec<Release>) {

@@ -3,27 +3,26 @@
 use std::sync::Arc;
 
 use super::guard::LockGuard;
-use crate::sync::{Mutex, lock, task_local};
+use crate::sync::task_local;
 
 task_local! {
     static UNDER: Under;
 }
 
-/// The locks that a body runs under, from the inside out; as long as a clone lives, they are held, unless
-/// [`take`](Under::take) has released them.
+/// The locks that a body runs under, from the inside out; as long as a clone lives, they are held.
 #[derive(Clone, Debug)]
 pub(crate) struct Under(Arc<Held>);
 
 #[derive(Debug)]
 struct Held {
-    guard: Mutex<Option<LockGuard>>,
+    guard: LockGuard,
     _outer: Option<Under>,
 }
 
 impl Under {
     /// This lock, and those that the caller runs under.
     pub(crate) fn new(guard: LockGuard) -> Under {
-        Under(Arc::new(Held { guard: Mutex::new(Some(guard)), _outer: Under::current() }))
+        Under(Arc::new(Held { guard, _outer: Under::current() }))
     }
 
     /// The locks that this task runs under, for work that goes on without it.
@@ -36,8 +35,8 @@ impl Under {
         UNDER.scope(self, work).await
     }
 
-    /// The innermost guard, to be released now.
-    pub(crate) fn take(&self) -> Option<LockGuard> {
-        lock(&self.0.guard).take()
+    /// The innermost guard, to be released now; where work goes on under it, that releases it at its end.
+    pub(crate) fn into_guard(self) -> Option<LockGuard> {
+        Arc::into_inner(self.0).map(|held| held.guard)
     }
 }

@@ -145,11 +145,16 @@ impl RedisStore {
         .await
     }
 
-    /// Leaves the line.
-    pub(crate) async fn lock_leave(&self, keys: &LockKeys, waiter: &str) -> Result<(), StoreError> {
-        let names: [&str; 3] = [&keys.lock, &keys.line, &keys.beats];
-        let args = [waiter, &self.wake_channels()];
-        reply::int(run(self.link(), &LEAVE, &names, &args).await?).map(drop)
+    /// Has these waiters leave their lines, many in one write. Whether they did is not told.
+    pub(crate) async fn lock_leave_all(&self, waiters: &[(&LockKeys, &str)]) {
+        let channels = self.wake_channels();
+        for batch in waiters.chunks(BATCH) {
+            let _ = run_batch(self.link(), batch, |(keys, waiter), in_full| {
+                let names: [&str; 3] = [&keys.lock, &keys.line, &keys.beats];
+                command(&LEAVE, in_full, &names, &[waiter, &channels])
+            })
+            .await;
+        }
     }
 
     /// Lets locks run on that still have these tokens, many in one write; each has its own outcome.

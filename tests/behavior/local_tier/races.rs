@@ -2,11 +2,11 @@
 
 use std::pin::pin;
 
-use cachekit::{LocalTier, Outcome};
+use cachekit::{LocalTier, Outcome, key};
 use cachekit_test_support::{Command, Proxy, RedisServer};
-use cachekit_tests::{POLICY, cache, first_poll, item, soon, until};
+use cachekit_tests::{PATIENCE, POLICY, cache, first_poll, item, soon, until, with_local};
 
-use super::{asked, pair, read, until_kept};
+use super::{asked, local, pair, read, until_kept};
 
 /// Whatever reads `item:1`.
 fn reads_the_key(command: &Command) -> bool {
@@ -122,4 +122,21 @@ async fn a_refreshed_value_takes_the_place_of_the_copy() {
         drop(pushes);
     }
     drop(cache(&server.url()).await);
+}
+
+/// Another process has written, and this one has not been told: a copy is an answer, and nothing to be stored for all.
+#[tokio::test]
+async fn a_load_is_given_no_copy_though_other_reads_are() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port());
+    let near = with_local(&proxy.url(), local().staleness(PATIENCE)).await;
+    let far = cache(&server.url()).await;
+    until_kept(&proxy, &near, 1, 0).await;
+    let pushes = proxy.hold_pushes();
+    assert_eq!(soon(far.invalidate(item(1))).await, Outcome::Applied);
+    assert_eq!(read(&near, 1, 1).await, 0, "within its bound");
+    let page = async || Ok::<_, ()>(soon(read(&near, 1, 1)).await);
+    let tagged = near.tagged([item(1)]);
+    assert_eq!(soon(tagged.get_or_load(key!("page:1"), &POLICY, page)).await, Ok(1));
+    drop(pushes);
 }

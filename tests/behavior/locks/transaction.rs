@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 use cachekit::{Cache, Outcome, invalidates, key, locked};
@@ -49,6 +50,8 @@ enum End {
     Err,
     Panic,
     Never,
+    /// COMMIT is sent, and not waited for.
+    GiveUp,
 }
 
 impl Shop {
@@ -65,6 +68,10 @@ impl Shop {
             End::Err => Err(Error::Body),
             End::Panic => panic!("the body"),
             End::Never => pending().await,
+            End::GiveUp => {
+                let _late = tokio::time::timeout(Duration::from_millis(100), tx.commit()).await;
+                Err(Error::Body)
+            }
         }
     }
 
@@ -88,6 +95,27 @@ impl Shop {
             sqlx::query(sql).execute(&db).await.unwrap();
         }
         Shop { cache, db, begun: AtomicU32::new(0), written: Notify::new() }
+    }
+
+    /// The same shop, whose database is behind a proxy.
+    async fn through(&self, proxy: &TcpProxy) -> Shop {
+        let url = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port());
+        let db = PgPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+        Shop { cache: self.cache.clone(), db, begun: AtomicU32::new(0), written: Notify::new() }
+    }
+
+    /// Nobody gets the lock of `order:7` while its COMMIT is stalled, and whoever gets it then finds it shipped.
+    async fn is_locked_until_commit_is_over(&self, proxy: &TcpProxy, redis: &RedisServer) {
+        let other = cache(&redis.url()).await;
+        for _ in 0..20 {
+            let busy = other.lock(key!("order:7")).try_acquire().await.unwrap_err();
+            assert_eq!(busy.kind(), cachekit::ErrorKind::Busy);
+            tokio::task::yield_now().await;
+        }
+        proxy.cut();
+        let next = other.lock(key!("order:7")).wait(PATIENCE).acquire().await.unwrap();
+        assert_eq!(self.state(7).await, "shipped");
+        next.release().await.unwrap();
     }
 
     /// As everybody else sees it.
@@ -163,31 +191,26 @@ async fn a_transaction_that_fails_panics_or_is_dropped_leaves_neither_a_lock_nor
 async fn a_call_that_is_dropped_in_mid_commit_keeps_its_lock_until_that_is_over() {
     let (redis, postgres) = (RedisServer::start(), PostgresServer::start());
     let proxy = TcpProxy::start(postgres.port());
-    let url = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port());
-    let shop = Arc::new(Shop::open(cache(&redis.url()).await, &postgres).await);
-    let near = PgPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
-    let stalled = Arc::new(Shop {
-        cache: shop.cache.clone(),
-        db: near,
-        begun: AtomicU32::new(0),
-        written: Notify::new(),
-    });
-    let other = cache(&redis.url()).await;
+    let shop = Shop::open(cache(&redis.url()).await, &postgres).await;
+    let stalled = shop.through(&proxy).await;
     proxy.cut_at(b"COMMIT", Cut::StallBeforeClient);
-    let call = tokio::spawn({
-        let stalled = stalled.clone();
-        async move { stalled.ship(7, End::Commit).await }
-    });
+    let call = tokio::spawn(async move { stalled.ship(7, End::Commit).await });
     until("COMMIT is on its way", || proxy.stalled() == 1).await;
     call.abort();
     call.await.unwrap_err();
-    for _ in 0..20 {
-        let busy = other.lock(key!("order:7")).try_acquire().await.unwrap_err();
-        assert_eq!(busy.kind(), cachekit::ErrorKind::Busy);
-        tokio::task::yield_now().await;
-    }
-    proxy.cut();
-    let next = other.lock(key!("order:7")).wait(PATIENCE).acquire().await.unwrap();
-    assert_eq!(shop.state(7).await, "shipped");
-    next.release().await.unwrap();
+    shop.is_locked_until_commit_is_over(&proxy, &redis).await;
+}
+
+/// The body gives up waiting for COMMIT and returns: that is no reason to let another in before it.
+#[tokio::test]
+async fn a_body_that_gives_up_on_its_commit_keeps_its_lock_until_that_is_over() {
+    let (redis, postgres) = (RedisServer::start(), PostgresServer::start());
+    let proxy = TcpProxy::start(postgres.port());
+    let shop = Shop::open(cache(&redis.url()).await, &postgres).await;
+    let stalled = shop.through(&proxy).await;
+    proxy.cut_at(b"COMMIT", Cut::StallBeforeClient);
+    let given_up = soon(stalled.ship(7, End::GiveUp)).await;
+    assert!(matches!(given_up, Err(Error::Body)), "{given_up:?}");
+    until("COMMIT is on its way", || proxy.stalled() == 1).await;
+    shop.is_locked_until_commit_is_over(&proxy, &redis).await;
 }

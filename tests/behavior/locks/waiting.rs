@@ -10,7 +10,7 @@ use std::{
 
 use cachekit::Cache;
 use cachekit_test_support::{Command, Proxy, RedisServer};
-use cachekit_tests::{cache, soon, until};
+use cachekit_tests::{cache, patient_builder, soon, until};
 use tokio::task::JoinSet;
 
 use super::{Hand, LONG, lock, name, order, take, two};
@@ -213,4 +213,38 @@ async fn waiting_survives_the_loss_of_the_connection_that_wakes() {
     hand.call(&["CLIENT", "KILL", "TYPE", "pubsub"]);
     guard.release().await.unwrap();
     assert!(soon(waiting).await.unwrap().is_ok());
+}
+
+/// The task that renews locks also sends what leaves the lines: one round trip for all, or leases would end meanwhile.
+#[tokio::test]
+async fn a_herd_that_gives_up_leaves_its_line_in_one_write() {
+    const HERD: usize = 50;
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port());
+    let (own, far) =
+        (cache(&server.url()).await, patient_builder(&proxy.url()).await.build().unwrap());
+    let mut hand = Hand::of(&server);
+    let held = take(&own).await;
+    // From here on Redis knows the script, and this test too: no other one of three keys was sent yet.
+    let short = lock(&far).fair().wait(Duration::from_millis(300)).acquire();
+    assert!(soon(short).await.is_err());
+    let of_three = |command: &Command| command.is("EVALSHA") && command.args[2] == b"3";
+    until("one has left", || proxy.count(of_three) > 0 && hand.waiting() == 0).await;
+    let leave = proxy.commands().into_iter().find(of_three).unwrap().args[1].clone();
+    let leaves = move |command: &Command| command.is("EVALSHA") && command.args[1] == leave;
+    let mut herd: Vec<_> = (0..HERD).map(|_| Box::pin(lock(&far).fair().acquire())).collect();
+    let wait = std::future::poll_fn(|cx| {
+        herd.iter_mut().for_each(|waits| assert!(waits.as_mut().poll(cx).is_pending()));
+        std::task::Poll::<()>::Pending
+    });
+    tokio::select! {
+        () = wait => {}
+        () = until("all stand in line", || hand.waiting() == HERD as i64) => {}
+    }
+    let (before, replies) = (proxy.count(&leaves), proxy.hold_replies(leaves.clone()));
+    drop(herd);
+    until("all leave, though none is answered", || proxy.count(&leaves) - before == HERD).await;
+    drop(replies);
+    until("the line is empty", || hand.waiting() == 0).await;
+    held.release().await.unwrap();
 }

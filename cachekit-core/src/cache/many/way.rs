@@ -140,7 +140,10 @@ impl Many {
             self.past.push(place);
             return true;
         }
-        if self.context.mode != Mode::Normal || !engine.serves_here(policy) {
+        if self.context.mode != Mode::Normal
+            || !engine.serves_here(policy)
+            || self.context.passes_copies(engine)
+        {
             return false;
         }
         #[cfg(feature = "session")]

@@ -121,9 +121,14 @@ impl Shared {
         })
     }
 
-    pub(super) fn reject<R>(&self, rejection: &Rejection, parts: &Parts) -> Response<Body<R>> {
+    pub(super) fn reject<R>(
+        &self,
+        rejection: &Rejection,
+        kind: Kind,
+        parts: &Parts,
+    ) -> Response<Body<R>> {
         tracing::debug!(?rejection, "a request was refused");
-        self.rejecter.response(rejection, parts)
+        self.rejecter.response_of(kind, rejection, parts)
     }
 }
 

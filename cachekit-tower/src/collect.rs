@@ -21,6 +21,16 @@ impl Bounds {
     pub(crate) const REQUEST: Self = Self { bytes: 64 << 10, within: Duration::from_secs(5) };
 }
 
+/// In how many frames so many bytes may come: each is kept until the last one has come.
+pub(crate) fn most_frames(bytes: usize) -> usize {
+    64 + bytes / 64
+}
+
+/// Whether a frame says nothing.
+pub(crate) fn is_empty(frame: &Frame<Bytes>) -> bool {
+    frame.data_ref().is_some_and(Bytes::is_empty)
+}
+
 /// A body that was read, or was not.
 #[derive(Debug)]
 pub(crate) enum Collected<B> {
@@ -143,16 +153,19 @@ impl Read {
         B: HttpBody<Data = Bytes>,
         B::Error: Into<BoxError>,
     {
+        let mut frames = 0;
         while !body.is_end_stream() {
             match body.frame().await {
                 None => break,
                 Some(Err(error)) => return End::Broken(error.into()),
+                Some(Ok(frame)) if is_empty(&frame) => {}
                 Some(Ok(frame)) => {
                     self.bytes += frame.data_ref().map_or(0, Bytes::len);
                     self.frames.push_back(Ok(frame));
                 }
             }
-            if self.bytes > most {
+            frames += 1;
+            if self.bytes > most || frames > most_frames(most) {
                 return End::TooLong;
             }
         }
@@ -252,6 +265,27 @@ mod tests {
         let slow = collect(script(&["a"], Last::Silence), None, &BOUNDS).await;
         let Collected::Not(mut body, Why::TooSlow) = slow else { panic!() };
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "a");
+    }
+
+    #[tokio::test]
+    async fn frames_are_bounded_as_bytes_are() {
+        let bounds = Bounds { bytes: 640, ..BOUNDS };
+        let empty = collect(script(&[""; 70], Last::End), None, &bounds).await;
+        let Collected::Whole(whole) = empty else { panic!() };
+        assert!(whole.data.is_empty());
+        for (piece, all) in [("", ""), ("a", &"a".repeat(80))] {
+            let many = collect(script(&[piece; 80], Last::End), None, &bounds).await;
+            let Collected::Not(body, Why::TooLong) = many else { panic!("{piece:?}") };
+            assert_eq!(passed_on(body).await.unwrap(), all);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_says_nothing_is_not_kept() {
+        let mut read = Read::default();
+        let mut body = Box::pin(script(&["", "a", "", "", "b", ""], Last::End));
+        assert!(matches!(read.on(body.as_mut(), 4).await, End::Reached));
+        assert_eq!((read.frames.len(), read.bytes), (2, 2));
     }
 
     #[tokio::test]

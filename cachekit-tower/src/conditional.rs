@@ -96,13 +96,14 @@ fn tags(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Against `Last-Modified`, or `Date` where that is missing.
+/// Against `Last-Modified`, or `Date` where that is missing: what was made in the second of the client's copy may be
+/// newer than that.
 fn is_unmodified(since: &HeaderValue, headers: &HeaderMap) -> bool {
     let date = |value: &HeaderValue| httpdate::parse_http_date(value.to_str().ok()?).ok();
-    let modified = headers.get(header::LAST_MODIFIED).or_else(|| headers.get(header::DATE));
-    match (date(since), modified.and_then(date)) {
-        (Some(since), Some(modified)) => modified <= since,
-        _ => false,
+    let Some(since) = date(since) else { return false };
+    match (headers.get(header::LAST_MODIFIED), headers.get(header::DATE)) {
+        (Some(modified), _) => date(modified).is_some_and(|modified| modified <= since),
+        (None, made) => made.and_then(date).is_some_and(|made| made < since),
     }
 }
 
@@ -144,6 +145,14 @@ mod tests {
         assert!(!hold(&[(IF_MODIFIED_SINCE, "soon")], &tagged));
         assert!(!hold(&[(IF_MODIFIED_SINCE, LATE), (IF_MODIFIED_SINCE, LATE)], &tagged));
         assert!(!hold(&[], &tagged));
+    }
+
+    #[test]
+    fn a_response_of_the_same_second_is_not_known_to_be_unmodified() {
+        use header::{DATE, IF_MODIFIED_SINCE, LAST_MODIFIED};
+        assert!(!hold(&[(IF_MODIFIED_SINCE, EARLY)], &[(DATE, EARLY)]));
+        assert!(hold(&[(IF_MODIFIED_SINCE, EARLY)], &[(DATE, LATE), (LAST_MODIFIED, EARLY)]));
+        assert!(!hold(&[(IF_MODIFIED_SINCE, LATE)], &[(DATE, EARLY), (LAST_MODIFIED, "soon")]));
     }
 
     #[test]

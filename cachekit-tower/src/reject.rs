@@ -81,10 +81,20 @@ impl fmt::Debug for Rejecter {
 impl Rejecter {
     /// The answer to a request with this head.
     pub(crate) fn response<B>(&self, rejection: &Rejection, parts: &Parts) -> Response<Body<B>> {
+        self.response_of(Kind::of(&parts.headers), rejection, parts)
+    }
+
+    /// The answer to a request of this kind, whatever its head says.
+    pub(crate) fn response_of<B>(
+        &self,
+        kind: Kind,
+        rejection: &Rejection,
+        parts: &Parts,
+    ) -> Response<Body<B>> {
         if let Some(own) = &self.own {
             return own(rejection, parts).map(Body::full);
         }
-        match Kind::of(&parts.headers) {
+        match kind {
             Kind::Grpc => self.grpc(rejection),
             Kind::Http => self.http(rejection, &parts.method),
         }

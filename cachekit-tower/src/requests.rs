@@ -77,6 +77,12 @@ impl Requests {
         !self.keys.is_empty() || !self.messages.is_empty()
     }
 
+    /// The protocol of a request, whatever the client says it is.
+    pub(crate) fn kind(&self, parts: &Parts) -> Kind {
+        let path = parts.uri.path();
+        self.keys.kind(parts, self.messages.has(path) || self.calls.contains(path))
+    }
+
     pub(crate) fn concern<B>(&self, kind: Kind, request: &Request<B>) -> Concern {
         let method = request.method();
         match kind {

@@ -12,11 +12,13 @@ use std::{
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     task::Poll,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
-use cachekit_core::{Cache, Key, Outcome, Policy, Ttl, key::RuntimeTemplate};
+use cachekit_core::{
+    Cache, Key, Outcome, Policy, Scope, SessionBounds, SessionSecrets, Ttl, key::RuntimeTemplate,
+};
 use cachekit_test_support::RedisServer;
 use cachekit_tower::{Body, BoxError, KeyMissing, Principal, SingleflightLayer};
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -193,6 +195,54 @@ async fn fenced_write_between_refuses_late_joiners() {
             assert_eq!(told(answer).await, "2");
         }
         assert_eq!(desk.calls(), 2);
+    }
+}
+
+#[tokio::test]
+async fn whose_session_wrote_a_key_joins_nobody() {
+    let cache = Cache::builder().build().unwrap();
+    let secrets = SessionSecrets::new([7; 32]).unwrap();
+    // Tokens come back after what is allowed for clocks that differ.
+    let later = || SystemTime::now() + Duration::from_secs(10);
+    let returning = SessionSecrets::new([7; 32]).unwrap().with_clock(later);
+    let bounds = |replica_lag| {
+        let mut bounds = SessionBounds::of(&cache);
+        (bounds.staleness, bounds.replica_lag) = (Duration::from_secs(60), replica_lag);
+        bounds
+    };
+    let none = Duration::ZERO;
+    let keyed = || SingleflightLayer::new().path("/{id}").key("item:<id>").build().unwrap();
+    // What it wrote, how far replicas may be behind, and whether it shares a run for item 1.
+    let cases = [
+        (keyed(), "1", none, false),
+        (fenced(&cache), "1", none, false),
+        (keyed(), "2", none, true),
+        (keyed(), "2", Duration::from_secs(60), false),
+        (fresh(), "2", none, false),
+    ];
+    for (at, (layer, written, lag, shares)) in cases.into_iter().enumerate() {
+        let writing = Scope::new(cache.clone());
+        writing.run(cache.invalidate(item(written))).await;
+        let token = secrets.issue(&writing, bounds(lag)).unwrap();
+        let desk = Desk::new();
+        let own = desk.clone();
+        let service = layer.layer(probe(move |_: Request<Wrapped>| own.serve()));
+        let first = send(&service, get("/1"));
+        settle().await;
+        // Of those who come later, all wait for one run, if nothing keeps them from it.
+        let waits = send(&service, get("/1"));
+        settle().await;
+        let mut request = get("/1");
+        let reading = Scope::new(cache.clone());
+        reading.pin(returning.read(&token).unwrap());
+        request.extensions_mut().insert(reading);
+        let pinned = send(&service, request);
+        settle().await;
+        assert_eq!(desk.calls(), if shares { 1 } else { 2 }, "case {at}");
+        desk.release(3);
+        for answer in [first, waits, pinned] {
+            told(answer).await;
+        }
     }
 }
 

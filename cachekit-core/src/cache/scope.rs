@@ -6,6 +6,8 @@ use std::fmt;
 use super::Session;
 use super::{Cache, Context, collector::Collector};
 use crate::key::Key;
+#[cfg(feature = "session")]
+use crate::key::Tag;
 
 /// Binds a [`Cache`] to the work of one request, and notes what that work writes.
 ///
@@ -186,6 +188,33 @@ impl Scope {
     #[must_use]
     pub fn session(&self) -> Option<Session> {
         self.collector.session().cloned()
+    }
+
+    /// Whether the session wrote any of these keys, or anything that is tagged with one of them: what another reader is
+    /// given for it may be too old.
+    ///
+    /// ```
+    /// # use cachekit::{Cache, Scope, SessionBounds, SessionSecrets, key};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cachekit::Error> {
+    /// # let (cache, id) = (Cache::builder().build()?, 7);
+    /// let secrets = SessionSecrets::new([7; 32])?;
+    /// let bounds = SessionBounds::of(&cache);
+    /// let writing = Scope::new(cache.clone());
+    /// writing.run(cache.invalidate(key!("user:<id>"))).await;
+    /// let token = secrets.issue(&writing, bounds).expect("a key was written");
+    ///
+    /// let reading = Scope::new(cache);
+    /// reading.pin(secrets.read(&token).expect("it is new"));
+    /// assert!(reading.is_pinned([&key!("user:<id>")]));
+    /// assert!(!reading.is_pinned([&key!("all:users")]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn is_pinned<'k>(&self, keys: impl IntoIterator<Item = &'k Key>) -> bool {
+        let is_pinned = |key: &Key| self.collector.pin(&key.as_ref(), &[Tag::from(key)]).is_some();
+        keys.into_iter().any(is_pinned)
     }
 
     pub(super) fn has_written(&self) -> bool {

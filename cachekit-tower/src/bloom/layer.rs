@@ -10,7 +10,7 @@ use std::{
 };
 
 use cachekit_core::bloom::Bloom;
-use http::{Method, Request, request::Parts};
+use http::{Method, request::Parts};
 use tower_layer::Layer;
 
 use super::{
@@ -77,11 +77,16 @@ impl<S> Layer<S> for BloomLayer {
 }
 
 impl Shared {
-    pub(super) fn concern<B>(&self, kind: Kind, request: &Request<B>) -> Concern {
+    /// The protocol of a request, whatever the client says it is.
+    pub(super) fn kind(&self, parts: &Parts) -> Kind {
+        self.keys.kind(parts, self.by_message.contains_key(parts.uri.path()))
+    }
+
+    pub(super) fn concern(&self, kind: Kind, parts: &Parts) -> Concern {
         let by_head = self.by_text.is_some() || self.by_head.is_some();
         match kind {
-            Kind::Http if by_head && self.methods.contains(request.method()) => Concern::Head,
-            Kind::Grpc if self.by_message.contains_key(request.uri().path()) => Concern::Message,
+            Kind::Http if by_head && self.methods.contains(&parts.method) => Concern::Head,
+            Kind::Grpc if self.by_message.contains_key(parts.uri.path()) => Concern::Message,
             Kind::Http | Kind::Grpc => Concern::Nothing,
         }
     }

@@ -66,9 +66,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let kind = Kind::of(request.headers());
-        let concern = self.shared.concern(kind, &request);
         let (mut parts, body) = request.into_parts();
+        let kind = self.shared.kind(&parts);
+        let concern = self.shared.concern(kind, &parts);
         let shared = self.shared.clone();
         let answer = (concern == Concern::Head).then(|| shared.ask_head(&mut parts)).flatten();
         match (concern, answer) {

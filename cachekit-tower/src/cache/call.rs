@@ -12,7 +12,12 @@ use super::{
     run::{End, Failure},
     snapshot::{Snapshot, Span},
 };
-use crate::{Body, BoxError, collect::Whole, grpc, time::within};
+use crate::{
+    Body, BoxError,
+    collect::{self, Whole},
+    grpc,
+    time::within,
+};
 
 /// The answer of a unary call, or a body that is to be passed on as it comes.
 enum Read<R> {
@@ -103,8 +108,10 @@ where
         let frame = frame.map_err(Into::into);
         let data = frame.as_ref().ok().and_then(Frame::data_ref).cloned();
         let broken = frame.is_err();
-        frames.push_back(frame);
-        if broken {
+        if !frame.as_ref().is_ok_and(collect::is_empty) {
+            frames.push_back(frame);
+        }
+        if broken || frames.len() > collect::most_frames(most) {
             return false;
         }
         let Some(data) = data else { continue };

@@ -35,7 +35,7 @@ where
     R: HttpBody<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
-    let kind = Kind::of(&parts.headers);
+    let kind = shared.settings.kind(&parts);
     let length = collect::content_length(&parts.headers);
     let whole = match collect::collect(body, length, &shared.settings.request).await {
         Collected::Whole(whole) => whole,

@@ -73,7 +73,7 @@ fn bypass(reason: &'static str) -> Passed {
 impl Shared {
     /// Says what to do with a request before its body is read. The parts are the same afterwards.
     pub(crate) fn admit<B: HttpBody>(&self, parts: &mut Parts, body: &B) -> Admission {
-        let kind = Kind::of(&parts.headers);
+        let kind = self.settings.kind(parts);
         let admitted = match kind {
             Kind::Grpc if self.settings.calls.has(parts.uri.path()) => return Admission::Read,
             Kind::Grpc => Err(Passed::bypass(kind, "unlisted")),

@@ -12,6 +12,7 @@ use super::{
     directives::RequestDirectives, gates::Gates, judge::Rules, memory::Memory, vary::Declared,
 };
 use crate::{
+    Kind,
     collect::Bounds,
     grpc::Methods,
     key::Keys,
@@ -70,6 +71,11 @@ impl Settings {
     pub(crate) fn look_only(&self) -> Policy {
         let zero = Duration::ZERO;
         self.policy.stale_while_revalidate(zero).stale_if_error(zero)
+    }
+
+    /// The protocol of a request, whatever the client says it is.
+    pub(crate) fn kind(&self, parts: &Parts) -> Kind {
+        self.keys.kind(parts, self.calls.has(parts.uri.path()))
     }
 
     /// The key of an entry.

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use cachekit_core::{Cache, Key, Outcome};
+use cachekit_core::{Cache, Key, Outcome, Scope};
 use http::{HeaderName, HeaderValue, Request, Response, response};
 use http_body::Body as HttpBody;
 use tower_layer::Layer;
@@ -96,7 +96,13 @@ impl Shared {
                 owed.disarm();
                 Body::through(body)
             }
-            Verdict::AtTrailers if !body.is_end_stream() => at_end(kind, owed, body),
+            Verdict::AtTrailers if !body.is_end_stream() => {
+                // A session's token goes out with the head, and names what was invalidated by then.
+                if Scope::current().is_some() {
+                    owed.invalidate().await;
+                }
+                at_end(kind, owed, body)
+            }
             // What it streams may write as well.
             Verdict::Invalidate if is_streamed(&body) => {
                 let outcome = owed.invalidate().await;

@@ -64,7 +64,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let kind = Kind::of(request.headers());
+        let (parts, body) = request.into_parts();
+        let kind = self.shared.requests.kind(&parts);
+        let request = Request::from_parts(parts, body);
         let begun = Begun::default();
         let run: Run<_> = match self.shared.requests.concern(kind, &request) {
             Concern::Nothing => {

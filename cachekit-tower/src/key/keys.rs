@@ -3,10 +3,10 @@
 use std::{error, fmt, sync::Arc};
 
 use cachekit_core::Key;
-use http::{HeaderName, request::Parts};
+use http::{HeaderName, Method, request::Parts};
 
-use super::{PathPattern, is_matched, original_uri, template::Template};
-use crate::builder::Mistakes;
+use super::{PathPattern, is_matched, original_uri, path::may_be_call, template::Template};
+use crate::{Kind, builder::Mistakes};
 
 /// How many keys a request may have.
 const MOST: usize = 8;
@@ -108,6 +108,21 @@ impl Keys {
         match &self.pattern {
             Some(pattern) => pattern.matches(original_uri(parts).path()),
             None => self.any_path || is_matched(parts),
+        }
+    }
+
+    /// The protocol of a request. The client's word alone is not enough: a handler of HTTP may take a body whatever type
+    /// it is said to be of. `is_listed`: a call with this path is.
+    pub(crate) fn kind(&self, parts: &Parts, is_listed: bool) -> Kind {
+        let of_http = || {
+            let pattern = self.pattern.as_ref();
+            pattern.is_some_and(|pattern| pattern.matches(original_uri(parts).path()))
+                || !may_be_call(parts)
+        };
+        match Kind::of(&parts.headers) {
+            Kind::Grpc if parts.method != Method::POST => Kind::Http,
+            Kind::Grpc if !is_listed && of_http() => Kind::Http,
+            kind => kind,
         }
     }
 

@@ -120,6 +120,24 @@ pub(crate) fn is_matched(parts: &Parts) -> bool {
     false
 }
 
+/// Whether a `POST` may be a call of gRPC's: its path is `/package.Service/Method`, and no route of HTTP has matched it.
+pub(super) fn may_be_call(parts: &Parts) -> bool {
+    let names = parts.uri.path().strip_prefix('/').and_then(|path| path.split_once('/'));
+    let fine = |name: &str| {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+        !name.is_empty() && name.bytes().all(known)
+    };
+    let is_service = |name: &str| name.contains('.') || name.starts_with(char::is_uppercase);
+    let named =
+        names.is_some_and(|(service, method)| fine(service) && fine(method) && is_service(service));
+    #[cfg(feature = "axum")]
+    if let Some(route) = parts.extensions.get::<axum::extract::MatchedPath>() {
+        // As tonic has its services routed.
+        return named && route.as_str().ends_with("/{*rest}");
+    }
+    named
+}
+
 /// The value of a parameter as the router decoded it.
 pub(super) fn routed(parts: &mut Parts, name: &str) -> Option<String> {
     #[cfg(feature = "axum")]

@@ -99,7 +99,9 @@ impl Shared {
                 Err(Rejection::WaitExhausted { retry_after: retry_after() })
             }
             ErrorKind::Overloaded => Err(Rejection::TooManyWaiters { retry_after: retry_after() }),
-            _ if self.on_unavailable == OnUnavailable::Proceed => {
+            ErrorKind::Unavailable | ErrorKind::Timeout
+                if self.on_unavailable == OnUnavailable::Proceed =>
+            {
                 tracing::warn!(%error, "a handler runs without its lock");
                 Ok(())
             }
@@ -121,9 +123,14 @@ impl Shared {
         })
     }
 
-    pub(super) fn reject<R>(&self, rejection: &Rejection, parts: &Parts) -> Response<Body<R>> {
+    pub(super) fn reject<R>(
+        &self,
+        rejection: &Rejection,
+        kind: Kind,
+        parts: &Parts,
+    ) -> Response<Body<R>> {
         tracing::debug!(?rejection, "a request was refused");
-        self.rejecter.response(rejection, parts)
+        self.rejecter.response_of(kind, rejection, parts)
     }
 }
 
@@ -131,7 +138,8 @@ impl Shared {
 fn owner(headers: &HeaderMap) -> Option<String> {
     const MOST: usize = 128;
     let id = headers.get("x-request-id")?.to_str().ok()?;
-    (id.len() <= MOST).then(|| id.to_owned())
+    let fine = id.len() <= MOST && !id.contains(char::is_control);
+    fine.then(|| id.to_owned())
 }
 
 impl fmt::Debug for Shared {

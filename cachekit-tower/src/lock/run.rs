@@ -38,11 +38,11 @@ impl<S> Guarded<S> {
         let (mut parts, body) = request.into_parts();
         let (body, keys) = keys(&shared, concern, &mut parts, body).await;
         let Some(keys) = keys else {
-            return Ok(shared.reject(&Rejection::KeyMissing, &parts));
+            return Ok(shared.reject(&Rejection::KeyMissing, kind, &parts));
         };
         let guard = match shared.acquire(&parts, keys, arrived).await {
             Ok(guard) => guard,
-            Err(rejection) => return Ok(shared.reject(&rejection, &parts)),
+            Err(rejection) => return Ok(shared.reject(&rejection, kind, &parts)),
         };
         let mut held = Held::new(guard);
         if let Err(error) = ready(&mut service).await {
@@ -61,7 +61,7 @@ impl<S> Guarded<S> {
                 held.release().await;
                 Err(error)
             }
-            None => Ok(shared.reject(&Rejection::LockLost, &asked)),
+            None => Ok(shared.reject(&Rejection::LockLost, kind, &asked)),
         }
     }
 }

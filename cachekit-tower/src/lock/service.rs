@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use super::{ResponseFuture, layer::Shared, run::Guarded};
 use crate::{
-    Body, BoxError, Kind,
+    Body, BoxError,
     outlive::{Begun, Outliving},
     requests::Concern,
 };
@@ -65,7 +65,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let kind = Kind::of(request.headers());
+        let (parts, body) = request.into_parts();
+        let kind = self.shared.requests.kind(&parts);
+        let request = Request::from_parts(parts, body);
         let concern = self.shared.requests.concern(kind, &request);
         if concern == Concern::Nothing {
             return ResponseFuture::through(self.inner.call(request.map(Body::through)));

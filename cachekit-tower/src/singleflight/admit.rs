@@ -1,6 +1,6 @@
 //! Which requests take part, and as what.
 
-use cachekit_core::Key;
+use cachekit_core::{Key, Scope};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
 
 use super::config::{Config, NAME};
@@ -95,6 +95,9 @@ impl Config {
         if self.is_dirty(&keys) {
             return Err("dirty");
         }
+        if outran_others(parts, &keys) {
+            return Err("session");
+        }
         let method = parts.method.clone();
         let conditions = Conditions::of(&method, &parts.headers);
         Ok(Plan { kind, method, identity, keys, host, conditions })
@@ -147,6 +150,18 @@ impl Config {
             }
         }
     }
+}
+
+/// Whether the client's session wrote what the run of another request may not see: from a copy, or from a replica.
+fn outran_others(parts: &Parts, keys: &[Key]) -> bool {
+    let scope = parts.extensions.get::<Scope>().cloned().or_else(Scope::current);
+    let Some((scope, session)) = scope.and_then(|scope| Some((scope.clone(), scope.session()?)))
+    else {
+        return false;
+    };
+    // Without keys nobody knows what the answer is made of.
+    let unknown = keys.is_empty() && (session.means_all() || !session.is_empty());
+    unknown || session.outruns_replicas() || scope.is_pinned(keys)
 }
 
 /// The encodings that a caller understands, as far as they are told apart, in one order.

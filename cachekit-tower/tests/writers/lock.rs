@@ -182,6 +182,18 @@ async fn redis_down_is_503_not_429() {
 }
 
 #[tokio::test]
+async fn no_request_id_is_a_way_past_a_lock() {
+    let cache = cache();
+    let gate = Gate::default();
+    let builder = builder(&cache).on_unavailable(OnUnavailable::Proceed);
+    let service = builder.build().unwrap().layer(gate.service());
+    let mut odd = put();
+    odd.headers_mut().insert("x-request-id", "a\tb".parse().unwrap());
+    let _held = cache.lock(user(1)).acquire().await.unwrap();
+    assert_eq!(service.oneshot(odd).await.unwrap().status(), 429);
+}
+
+#[tokio::test]
 async fn grpc_contention_is_aborted_with_pushback() {
     let cache = cache();
     let layer = LockLayer::builder(&cache).calls(["/a.B/C"]).key_with(|_| Ok(user(1))).wait("0s");

@@ -7,6 +7,7 @@ mod kit;
 
 mod bloom;
 mod invalidate;
+mod kinds;
 mod lock;
 mod split;
 

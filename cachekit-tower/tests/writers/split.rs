@@ -7,11 +7,11 @@ use std::{
 
 use cachekit_core::{Cache, LocalTier, Peek, ReadPreference, SessionSecrets};
 use cachekit_test_support::{Proxy, RedisServer};
-use cachekit_tower::{Scope, ScopeLayer, SplitLayer, split::Transport};
+use cachekit_tower::{Body, InvalidateLayer, Scope, ScopeLayer, SplitLayer, split::Transport};
 use http::{HeaderMap, Method, Request, Response, header};
-use tower::{Service, ServiceBuilder, ServiceExt as _, service_fn};
+use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _, service_fn};
 
-use super::{POLICY, cache, call, kit, kit::Whole, read, request, until, user};
+use super::{Frames, POLICY, cache, call, kit, kit::Whole, read, request, until, user};
 
 const SECRET: [u8; 32] = [7; 32];
 const OLD: [u8; 32] = [8; 32];
@@ -288,4 +288,16 @@ async fn a_token_ends_with_the_clock() {
     cache.get_or_load(user(1), &POLICY, load).await.unwrap();
     let (text, _) = ask((&cache, &split), Method::GET, "/read/1", token.as_deref()).await;
     assert_eq!(text, "1");
+}
+
+#[tokio::test]
+async fn a_call_whose_write_is_invalidated_at_its_trailers_has_a_token() {
+    let cache = cache();
+    let layer = InvalidateLayer::builder(&cache).calls(["/s.S/Write"]).key_with(|_| Ok(user(1)));
+    let handler =
+        service_fn(async |_: Request<Body<Whole>>| Ok::<_, Infallible>(Frames::grpc("0")));
+    let service = SplitLayer::builder(&cache).secret(SECRET).build().unwrap();
+    let service = service.layer(layer.build().unwrap().layer(handler));
+    let answer = service.oneshot(call("/s.S/Write", b"")).await.unwrap();
+    assert!(answer.headers().contains_key("cachekit-session-bin"));
 }

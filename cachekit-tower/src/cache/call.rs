@@ -46,7 +46,7 @@ where
         Verdict::Stored(span) => Ok(end.snapshot(parts, whole, span, None)),
         Verdict::Shared(reason) => Ok(end.snapshot(parts, whole, Span::default(), Some(reason))),
         Verdict::Failed(reason) => {
-            Err(end.told(end.snapshot(parts, whole, Span::default(), Some(reason))))
+            end.told(end.snapshot(parts, whole, Span::FAILED, Some(reason)))
         }
         Verdict::Private(reason) => {
             let response = Response::from_parts(parts, whole.into_body());

@@ -90,7 +90,6 @@ impl<B> Body<B> {
 
     /// Keeps `extra` until the body has ended or is dropped.
     #[must_use]
-    #[allow(dead_code)]
     pub(crate) fn with_extra(self, extra: Box<dyn Extra>) -> Self {
         Self { extra: Some(extra), ..self }
     }

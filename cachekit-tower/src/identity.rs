@@ -11,7 +11,6 @@ pub(crate) struct Identity(Arc<[u8]>);
 
 impl Identity {
     /// A short form, for a store that others share. `key` keeps those who choose requests from choosing it.
-    #[allow(dead_code)]
     pub(crate) fn digest(&self, key: &[u8; 32]) -> [u8; 16] {
         let hash = blake3::keyed_hash(key, &self.0);
         let mut short = [0; 16];
@@ -34,7 +33,6 @@ pub(crate) struct IdentityWriter(Vec<u8>);
 /// What a part of an identity is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-#[allow(dead_code)]
 pub(crate) enum Part {
     Layer = 1,
     Kind,

@@ -41,7 +41,6 @@ pub enum Rejection {
 }
 
 /// What contended HTTP requests are answered with.
-#[allow(dead_code)]
 pub(crate) const CONTENTION: [StatusCode; 3] =
     [StatusCode::TOO_MANY_REQUESTS, StatusCode::CONFLICT, StatusCode::LOCKED];
 
@@ -197,7 +196,6 @@ impl Rejection {
 }
 
 /// When to try again, after a lock that is held for so long on average: 1 to 30 s, and up to one more.
-#[allow(dead_code)]
 pub(crate) fn retry_after(mean_hold: Duration) -> Duration {
     let clamped = mean_hold.clamp(Duration::from_secs(1), Duration::from_secs(30));
     clamped + Duration::from_millis(fastrand::u64(0..1000))

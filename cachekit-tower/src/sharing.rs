@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, HeaderName, header};
 
+use crate::cache::rfc9111::Directives;
+
 /// What a response may not be shared for, in one word for `Cache-Status`. `keyed`: the headers that requests of one
 /// identity have alike.
 pub(crate) fn refusal(
@@ -22,15 +24,10 @@ fn sets_cookie(headers: &HeaderMap) -> bool {
     headers.contains_key(header::SET_COOKIE) || headers.contains_key("set-cookie2")
 }
 
-/// Read without regard to quotes: whoever writes these words into a string is not shared.
+/// What cannot be read is taken for the worst.
 fn forbids(headers: &HeaderMap) -> bool {
-    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
-    headers.get_all(header::CACHE_CONTROL).iter().any(|line| {
-        let mut words = line.as_bytes().split(|byte| !is_word(byte));
-        words.any(|word| {
-            word.eq_ignore_ascii_case(b"private") || word.eq_ignore_ascii_case(b"no-store")
-        })
-    })
+    let directives = Directives::of(headers);
+    directives.private || directives.no_store || directives.broken
 }
 
 fn varies_beyond(headers: &HeaderMap, keyed: impl Fn(&HeaderName) -> bool) -> bool {
@@ -86,7 +83,8 @@ mod tests {
             refused(&[("cache-control", "public"), ("cache-control", "no-store")]),
             Some("private")
         );
-        for line in ["public", "no-cache", "x-private=1", "max-age=0"] {
+        assert_eq!(refused(&[("cache-control", "x=\"no end")]), Some("private"));
+        for line in ["public", "no-cache", "x-private=1", "max-age=0", "x=\"a, private\""] {
             assert_eq!(refused(&[("cache-control", line)]), None, "{line}");
         }
     }

@@ -238,8 +238,12 @@ impl Drive {
                 Ok(settings.respond_own(&self.wanted, response, status))
             }
             (Err(Failure::Own | Failure::Apart), Some(Brought::Error(error))) => Err(error),
-            (Err(Failure::Own | Failure::Apart), Some(Brought::Panic(panic))) => resume_unwind(panic),
-            (Err(Failure::Own | Failure::Apart), Some(Brought::Extras(_)) | None) => return Step::Alone,
+            (Err(Failure::Own | Failure::Apart), Some(Brought::Panic(panic))) => {
+                resume_unwind(panic)
+            }
+            (Err(Failure::Own | Failure::Apart), Some(Brought::Extras(_)) | None) => {
+                return Step::Alone;
+            }
         };
         Step::Answer(answer)
     }
@@ -303,6 +307,7 @@ async fn patient<R: Send + 'static, E: Send + 'static>(
     let impatient = async {
         tokio::select! {
             () = seat.released() => {}
+            () = seat.stand_by(|| own.has_begun()) => {}
             () = tokio::time::sleep(wait) => {}
         }
     };

@@ -3,8 +3,8 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -12,8 +12,15 @@ use std::{
 use cachekit_core::{Cache, Fence};
 use tokio::{sync::watch, time::Instant};
 
+use super::driven::Driving;
+
 /// A request's identity, short.
 pub(crate) type Digest = [u8; 16];
+
+/// How long a run that could go on may be left alone.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// How often those look after it who are not the deputy: that one may be unpolled as well.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// So many responses are known to be for one reader each; of more the oldest are forgotten.
 const MOST_MARKERS: usize = 4096;
@@ -41,6 +48,10 @@ struct Gate {
     /// How often they were told that there is nothing to be shared.
     released: watch::Sender<u64>,
     failures: AtomicU32,
+    /// The run that the others wait for.
+    driving: Mutex<Weak<Driving>>,
+    /// Somebody looks after it closely.
+    has_deputy: AtomicBool,
 }
 
 /// A place among those who want one response. Dropping it leaves it.
@@ -79,9 +90,8 @@ impl Gates {
         let holds = cache.verify(&fence).await;
         if !holds {
             // Another run may have marked it anew.
-            let is_same = |marker: &Marker| {
-                marker.fence.as_ref().is_some_and(|own| Arc::ptr_eq(own, &fence))
-            };
+            let is_same =
+                |marker: &Marker| marker.fence.as_ref().is_some_and(|own| Arc::ptr_eq(own, &fence));
             let mut markers = lock(&self.markers);
             if markers.get(digest).is_some_and(is_same) {
                 drop(markers.remove(digest));
@@ -151,6 +161,8 @@ impl Gate {
             members: watch::Sender::new(0),
             released: watch::Sender::new(0),
             failures: AtomicU32::new(0),
+            driving: Mutex::default(),
+            has_deputy: AtomicBool::new(false),
         }
     }
 }
@@ -168,6 +180,30 @@ impl Seat {
         // An error means that the gate is gone, which this seat keeps.
         let mut released = self.gate.released.subscribe();
         let _gate = released.wait_for(|times| *times > before).await;
+    }
+
+    /// Others wait for what this one runs.
+    pub(crate) fn drives(&self, driving: &Arc<Driving>) {
+        let earlier = std::mem::replace(&mut *lock(&self.gate.driving), Arc::downgrade(driving));
+        drop(earlier);
+    }
+
+    /// Sees to it that the run of another one goes on, though that one's caller may not come back to it. Never ends.
+    pub(crate) async fn stand_by(&self, runs_itself: impl Fn() -> bool) {
+        let mut deputy = None;
+        let mut seen = None;
+        while !runs_itself() {
+            deputy = deputy.or_else(|| Deputy::of(&self.gate));
+            tokio::time::sleep(if deputy.is_some() { PATIENCE } else { GLANCE }).await;
+            let driving = lock(&self.gate.driving).upgrade();
+            let unpolled = driving.as_ref().and_then(|driving| driving.unpolled());
+            match driving {
+                Some(driving) if unpolled.is_some() && unpolled == seen => driving.go_on(),
+                _ => seen = unpolled,
+            }
+        }
+        drop(deputy);
+        std::future::pending().await
     }
 
     /// A run failed without an answer that others could be given.
@@ -189,6 +225,22 @@ impl Seat {
     pub(crate) async fn alone(&self) {
         let mut members = self.gate.members.subscribe();
         let _gate = members.wait_for(|members| *members <= 1).await;
+    }
+}
+
+/// Who looks after a run closely. Another one may when it is dropped.
+struct Deputy<'a>(&'a Gate);
+
+impl<'a> Deputy<'a> {
+    fn of(gate: &'a Gate) -> Option<Self> {
+        let had_one = gate.has_deputy.swap(true, Ordering::AcqRel);
+        (!had_one).then_some(Self(gate))
+    }
+}
+
+impl Drop for Deputy<'_> {
+    fn drop(&mut self) {
+        self.0.has_deputy.store(false, Ordering::Release);
     }
 }
 

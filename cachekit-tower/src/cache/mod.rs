@@ -83,7 +83,7 @@ mod options;
 mod read;
 mod request;
 mod respond;
-mod rfc9111;
+pub(crate) mod rfc9111;
 mod run;
 mod service;
 mod settings;

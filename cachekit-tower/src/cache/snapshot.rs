@@ -190,6 +190,7 @@ impl Reader {
             fresh_ms: self.number()?,
             revalidate_ms: self.number()?,
             error_ms: self.number()?,
+            failed: false,
         };
         let headers = self.lines()?;
         let body = self.bytes()?;

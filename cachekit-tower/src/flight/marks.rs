@@ -59,17 +59,6 @@ impl Marks {
         self.len.store(marks.len(), Ordering::Relaxed);
     }
 
-    /// The response may be shared after all, or the next one may.
-    #[allow(dead_code)]
-    pub(crate) fn unmark(&self, identity: &Identity) {
-        if self.len.load(Ordering::Relaxed) == 0 {
-            return;
-        }
-        let mut marks = self.lock();
-        marks.remove(identity);
-        self.len.store(marks.len(), Ordering::Relaxed);
-    }
-
     fn lock(&self) -> MutexGuard<'_, HashMap<Identity, Instant, RandomState>> {
         self.until.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,8 +91,6 @@ mod tests {
         (0..2 * MOST).for_each(|n| marks.mark(&identity(n)));
         assert!(marks.is_marked(&identity(0)) && !marks.is_marked(&identity(MOST)));
         assert_eq!(marks.len.load(Ordering::Relaxed), MOST);
-        marks.unmark(&identity(0));
-        assert!(!marks.is_marked(&identity(0)));
         tokio::time::advance(Duration::from_secs(10)).await;
         assert!(!marks.is_marked(&identity(1)));
         marks.mark(&identity(MOST));

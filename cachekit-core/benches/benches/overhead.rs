@@ -3,7 +3,10 @@
 use std::{convert::Infallible, hint::black_box, task::Context, task::Poll};
 
 use bytes::Bytes;
-use cachekit::{Cache, tower::SingleflightLayer};
+use cachekit::{
+    Cache,
+    tower::{CacheLayer, SingleflightLayer},
+};
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{Request, Response};
 use http_body_util::Full;
@@ -35,18 +38,27 @@ fn get() -> Request<Whole> {
     request.body(Full::default()).expect("the request is well formed")
 }
 
+fn options() -> Request<Whole> {
+    let request = Request::options("/users/7").header("host", "localhost");
+    request.body(Full::default()).expect("the request is well formed")
+}
+
 fn post() -> Request<Whole> {
     let request = Request::post("/users/7").header("host", "localhost");
     request.body(Full::default()).expect("the request is well formed")
 }
 
-fn measure<S, R>(c: &mut Criterion, name: &str, service: S, request: fn() -> Request<Whole>)
-where
+fn measure<S, R>(
+    c: &mut Criterion,
+    (group, name): (&str, &str),
+    service: S,
+    request: fn() -> Request<Whole>,
+) where
     S: Service<Request<Whole>, Response = R, Error = Infallible>,
 {
     let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
     let mut service = service;
-    c.benchmark_group("overhead_uncontended").bench_function(name, |b| {
+    c.benchmark_group(group).bench_function(name, |b| {
         b.iter(|| {
             runtime.block_on(async {
                 let service = service.ready().await.expect("it is always ready");
@@ -63,11 +75,26 @@ fn overhead_uncontended(c: &mut Criterion) {
     };
     let fresh = build(SingleflightLayer::new());
     let fenced = build(SingleflightLayer::fenced(&cache));
-    measure(c, "bare", Constant, get);
-    measure(c, "passed_by", fresh.layer(Constant), post);
-    measure(c, "fresh", fresh.layer(Constant), get);
-    measure(c, "fenced", fenced.layer(Constant), get);
+    let group = "overhead_uncontended";
+    measure(c, (group, "bare"), Constant, get);
+    measure(c, (group, "passed_by"), fresh.layer(Constant), post);
+    measure(c, (group, "fresh"), fresh.layer(Constant), get);
+    measure(c, (group, "fenced"), fenced.layer(Constant), get);
 }
 
-criterion_group!(benches, overhead_uncontended);
+/// A response from the embedded tier beside the handler that answers with a constant, and a request that is passed by.
+fn cached_response(c: &mut Criterion) {
+    let cache = Cache::builder().build().expect("the defaults make a cache");
+    let builder = || CacheLayer::builder(&cache).path("/users/{id}").key("user:<id>").ttl("1h");
+    let full = builder().build().expect("it is well formed");
+    let plain = builder().name("plain").etag(false).age(false).cache_status(false).build();
+    let plain = plain.expect("it is well formed");
+    let group = "cached_response";
+    measure(c, (group, "handler"), Constant, get);
+    measure(c, (group, "hit"), full.layer(Constant), get);
+    measure(c, (group, "hit_plain"), plain.layer(Constant), get);
+    measure(c, (group, "passed_by"), full.layer(Constant), options);
+}
+
+criterion_group!(benches, overhead_uncontended, cached_response);
 criterion_main!(benches);

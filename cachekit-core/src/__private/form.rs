@@ -23,6 +23,8 @@ pub enum Split {
     Absent,
     /// An error: never stored; a clone of it for those who waited, where it can be cloned.
     Failed(Option<Shared>),
+    /// What came is its caller's alone, and no failure: nothing is stored, shared or put off.
+    Apart,
 }
 
 impl Split {
@@ -31,7 +33,7 @@ impl Split {
         match self {
             Split::Value(value) => Some(Answer::Value(value.clone())),
             Split::Absent => Some(Answer::Absent),
-            Split::Failed(_) => None,
+            Split::Failed(_) | Split::Apart => None,
         }
     }
 }
@@ -42,6 +44,7 @@ impl fmt::Debug for Split {
             Split::Value(_) => "Value(..)",
             Split::Absent => "Absent",
             Split::Failed(_) => "Failed(..)",
+            Split::Apart => "Apart",
         })
     }
 }

@@ -89,7 +89,7 @@ where
     let out = body().await;
     let written = match (form.split)(&out) {
         Split::Value(value) => Some(Answer::Value(value)),
-        Split::Absent | Split::Failed(_) => None,
+        Split::Absent | Split::Failed(_) | Split::Apart => None,
     };
     receive(through.finish(written, form.codec, &policy).await);
     out

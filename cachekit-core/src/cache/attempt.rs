@@ -354,11 +354,16 @@ impl Attempt {
         old: &mut Option<Box<Old>>,
         split: Split,
     ) -> Result<Answer, Option<Verdict>> {
-        answer_of(split).map_err(|error| {
+        let apart = matches!(split, Split::Apart);
+        let error = match answer_of(split) {
+            Ok(answer) if !self.ask.policy.is_failure(&answer) => return Ok(answer),
             // The next one to lead finds the old answer, for all that are left.
-            let error = if self.pauses_after_failure(old) { None } else { error };
-            own_if_deposed(role.failed(error, self.engine.limits.load_limit), Status::Loaded)
-        })
+            _ if !apart && self.pauses_after_failure(old) => None,
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let done = role.failed(error, self.engine.limits.load_limit);
+        Err(own_if_deposed(done, Status::Loaded))
     }
 
     pub(super) fn after(&mut self, settled: Settled, role: Role) -> Option<Verdict> {
@@ -378,6 +383,7 @@ pub(super) fn answer_of(split: Split) -> Result<Answer, Option<crate::__private:
         Split::Value(value) => Ok(Answer::Value(value)),
         Split::Absent => Ok(Answer::Absent),
         Split::Failed(error) => Err(error),
+        Split::Apart => Err(None),
     }
 }
 

@@ -213,10 +213,16 @@ impl Way {
     /// Remembers what is to be known later on, and says whether a load failed.
     pub(crate) fn note(&self, split: Option<&Split>) -> bool {
         match split {
-            Some(Split::Value(value)) => self.know(&Answer::Value(value.clone())),
+            Some(Split::Value(value)) => {
+                let answer = Answer::Value(value.clone());
+                if self.ask.as_ref().is_some_and(|ask| ask.policy.is_failure(&answer)) {
+                    return true;
+                }
+                self.know(&answer);
+            }
             Some(Split::Absent) => self.know(&Answer::Absent),
             Some(Split::Failed(_)) => return true,
-            None => {}
+            Some(Split::Apart) | None => {}
         }
         false
     }

@@ -95,6 +95,14 @@ impl Cache {
     }
 }
 
+impl Fence {
+    /// Whether it was known how its keys stood: a fence of which it was not never holds.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        !matches!(self.before, Before::Unknown)
+    }
+}
+
 impl Engine {
     async fn standing(&self, tags: &[Tag]) -> Before {
         self.are_named_as_tags();
@@ -141,7 +149,6 @@ fn fencing() -> Ask {
 impl fmt::Debug for Fence {
     /// Shows the templates of its keys only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = !matches!(self.before, Before::Unknown);
-        f.debug_struct("Fence").field("keys", &self.tags).field("known", &known).finish()
+        f.debug_struct("Fence").field("keys", &self.tags).field("known", &self.is_known()).finish()
     }
 }

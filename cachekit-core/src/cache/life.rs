@@ -21,11 +21,16 @@ pub struct Life {
     fresh_ms: u64,
     revalidate_ms: u64,
     error_ms: u64,
+    failed: bool,
 }
 
 impl Life {
     /// It is not kept. Who waits for its load is given it all the same, if nothing was invalidated meanwhile.
-    pub const NONE: Self = Self { fresh_ms: 0, revalidate_ms: 0, error_ms: 0 };
+    pub const NONE: Self = Self { fresh_ms: 0, revalidate_ms: 0, error_ms: 0, failed: false };
+
+    /// It says that its source failed: as [`NONE`](Self::NONE), but an old value that will do instead, by
+    /// [`Policy::stale_if_error`], goes before it.
+    pub const FAILED: Self = Self { failed: true, ..Self::NONE };
 
     /// It is good for that long; below a millisecond it is [`NONE`](Self::NONE).
     #[must_use]
@@ -82,6 +87,11 @@ impl Policy {
     /// Whether this answer says that it is not to be kept.
     pub(super) fn is_for_now(&self, answer: &Answer) -> bool {
         self.life(answer).is_some_and(|life| life.fresh_ms == 0)
+    }
+
+    /// Whether this answer says that its source failed.
+    pub(super) fn is_failure(&self, answer: &Answer) -> bool {
+        self.life(answer).is_some_and(|life| life.failed)
     }
 
     fn life(&self, answer: &Answer) -> Option<Life> {

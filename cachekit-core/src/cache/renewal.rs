@@ -230,7 +230,13 @@ impl Renewal {
             Some(None) => return Renewed::Panicked,
             None => return Renewed::TimedOut,
         };
+        if matches!(split, Split::Apart) {
+            return Renewed::Refused;
+        }
         let Ok(answer) = answer_of(split) else { return Renewed::Failed };
+        if self.ask.policy.is_failure(&answer) {
+            return Renewed::Failed;
+        }
         let cost = engine.clock.now_ms().saturating_sub(began_ms).try_into().unwrap_or(u32::MAX);
         match self.fill(place, &answer, ttl, cost).await {
             true => Renewed::Filled,

@@ -13,6 +13,12 @@ use crate::{
 pub trait ToldError: Sized + Send + Sync + 'static {
     /// One for somebody else; `None` where they had better load for themselves.
     fn to_others(&self) -> Option<Self>;
+
+    /// Whether its source failed, so that an old value may stand in for it, and nobody tries again for a while. If not,
+    /// it is an outcome like others, though its caller's alone. `true` by default.
+    fn is_failure(&self) -> bool {
+        true
+    }
 }
 
 impl Tagged<'_> {
@@ -74,6 +80,7 @@ fn form<T: Value, E: ToldError>() -> Form<Result<T, E>> {
     Form {
         split: |out| match out {
             Ok(value) => Split::Value(Arc::new(value.clone())),
+            Err(error) if !error.is_failure() => Split::Apart,
             Err(error) => Split::Failed(error.to_others().map(|error| Arc::new(error) as Shared)),
         },
         error: Some(|shared| shared.downcast_ref::<E>()?.to_others().map(Err)),

@@ -50,9 +50,7 @@ where
     match verdict {
         Verdict::Stored(span) => Ok(end.snapshot(parts, whole, span, None)),
         Verdict::Shared(reason) => Ok(end.snapshot(parts, whole, Span::default(), Some(reason))),
-        Verdict::Failed(reason) => {
-            Err(end.told(end.snapshot(parts, whole, Span::default(), Some(reason))))
-        }
+        Verdict::Failed(reason) => end.told(end.snapshot(parts, whole, Span::FAILED, Some(reason))),
         Verdict::Private(reason) => {
             let response = Response::from_parts(parts, whole.into_body());
             Err(end.keep_to_caller(response, reason))

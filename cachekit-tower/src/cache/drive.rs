@@ -68,7 +68,7 @@ impl Drive {
         R::Error: Into<BoxError>,
     {
         let seat = Arc::new(self.shared.gates.sit(self.wanted.digest));
-        let first = if self.wanted.anew || self.shared.gates.is_marked(&self.wanted.digest) {
+        let first = if self.wanted.anew || self.is_marked().await {
             Step::Alone
         } else {
             let own = Own::new();
@@ -91,6 +91,11 @@ impl Drive {
             Step::Alone if self.wanted.is_head => self.ask::<S, B, R>(service, parts).await,
             Step::Alone => self.alone::<S, B, R>(service, &seat, &parts).await,
         }
+    }
+
+    async fn is_marked(&self) -> bool {
+        let Shared { gates, settings, .. } = &*self.shared;
+        gates.is_marked(&self.wanted.digest, &settings.cache).await
     }
 
     /// Past what others do; what comes of it is stored all the same, if it may be.
@@ -200,7 +205,7 @@ impl Drive {
             (found, _) => found,
         };
         let answer = match (found, brought) {
-            (Ok(snapshot) | Err(Failure::Response { snapshot, .. }), brought) => {
+            (Ok(snapshot) | Err(Failure::Response(snapshot)), brought) => {
                 if snapshot.identity != self.wanted.digest {
                     return Step::Alone;
                 }
@@ -225,16 +230,20 @@ impl Drive {
             (Err(Failure::NotRun), _) => return Step::Ask,
             (Err(Failure::Failed), _) => Ok(self.reject(&Rejection::FlightFailed, parts)),
             (
-                Err(Failure::Own),
+                Err(Failure::Own | Failure::Apart),
                 Some(Brought::Response(response, reason) | Brought::Failed(response, reason)),
             ) => {
                 observe::request(&settings.name, Outcome::Uncacheable, reason);
                 let status = self.forwarded(response.status(), Some(reason));
                 Ok(settings.respond_own(&self.wanted, response, status))
             }
-            (Err(Failure::Own), Some(Brought::Error(error))) => Err(error),
-            (Err(Failure::Own), Some(Brought::Panic(panic))) => resume_unwind(panic),
-            (Err(Failure::Own), Some(Brought::Extras(_)) | None) => return Step::Alone,
+            (Err(Failure::Own | Failure::Apart), Some(Brought::Error(error))) => Err(error),
+            (Err(Failure::Own | Failure::Apart), Some(Brought::Panic(panic))) => {
+                resume_unwind(panic)
+            }
+            (Err(Failure::Own | Failure::Apart), Some(Brought::Extras(_)) | None) => {
+                return Step::Alone;
+            }
         };
         Step::Answer(answer)
     }

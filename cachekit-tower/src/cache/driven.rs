@@ -145,9 +145,7 @@ impl Driving {
         };
         let (work, span) = (Box::pin(work), self.span.clone());
         let _runs = match self.scope.clone() {
-            Some(scope) => {
-                self.cache.track(async move { scope.run(work).await }.instrument(span))
-            }
+            Some(scope) => self.cache.track(async move { scope.run(work).await }.instrument(span)),
             None => self.cache.track(work.instrument(span)),
         };
     }

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use cachekit_core::{Cache, Fence};
 use tokio::{sync::watch, time::Instant};
 
 use super::driven::Driving;
@@ -28,8 +29,16 @@ const MOST_MARKERS: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Gates {
     open: Mutex<HashMap<Digest, Arc<Gate>>>,
-    markers: Mutex<HashMap<Digest, Instant>>,
+    markers: Mutex<HashMap<Digest, Marker>>,
     marked_for: Duration,
+}
+
+/// That a response is for one reader each.
+#[derive(Debug)]
+struct Marker {
+    until: Instant,
+    /// Around its groups, of which an invalidation may make it another response. None while nobody can tell.
+    fence: Option<Arc<Fence>>,
 }
 
 /// Those requests of one identity.
@@ -71,30 +80,68 @@ impl Gates {
         Seat { gates: self.clone(), digest, gate, released_before, failures_before }
     }
 
-    /// Whether the response is known to be for one reader each.
-    pub(crate) fn is_marked(&self, digest: &Digest) -> bool {
+    /// Whether the response is known to be for one reader each, and no group of it was invalidated since.
+    pub(crate) async fn is_marked(&self, digest: &Digest, cache: &Cache) -> bool {
+        let fence = match self.marker(digest) {
+            None => return false,
+            Some(None) => return true,
+            Some(Some(fence)) => fence,
+        };
+        let holds = cache.verify(&fence).await;
+        if !holds {
+            // Another run may have marked it anew.
+            let is_same =
+                |marker: &Marker| marker.fence.as_ref().is_some_and(|own| Arc::ptr_eq(own, &fence));
+            let mut markers = lock(&self.markers);
+            if markers.get(digest).is_some_and(is_same) {
+                drop(markers.remove(digest));
+            }
+        }
+        holds
+    }
+
+    /// The fence of a marker whose time has not come.
+    fn marker(&self, digest: &Digest) -> Option<Option<Arc<Fence>>> {
         let mut markers = lock(&self.markers);
-        let Some(until) = markers.get(digest) else { return false };
-        if Instant::now() < *until {
-            return true;
+        let marker = markers.get(digest)?;
+        if Instant::now() < marker.until {
+            return Some(marker.fence.clone());
         }
         markers.remove(digest);
-        false
+        None
     }
 
     fn mark(&self, digest: Digest) {
         let now = Instant::now();
+        let until = now + self.marked_for;
         let mut markers = lock(&self.markers);
+        if let Some(marker) = markers.get_mut(&digest) {
+            marker.until = until;
+            return;
+        }
         if markers.len() >= MOST_MARKERS {
-            markers.retain(|_, until| now < *until);
+            markers.retain(|_, marker| now < marker.until);
         }
         if markers.len() >= MOST_MARKERS
             && let Some(oldest) =
-                markers.iter().min_by_key(|(_, until)| **until).map(|(key, _)| *key)
+                markers.iter().min_by_key(|(_, marker)| marker.until).map(|(key, _)| *key)
         {
             markers.remove(&oldest);
         }
-        markers.insert(digest, now + self.marked_for);
+        markers.insert(digest, Marker { until, fence: None });
+    }
+
+    /// Whether there is a marker that no invalidation would remove.
+    pub(crate) fn lacks_fence(&self, digest: &Digest) -> bool {
+        lock(&self.markers).get(digest).is_some_and(|marker| marker.fence.is_none())
+    }
+
+    /// Ties a marker to its groups.
+    pub(crate) fn fence(&self, digest: &Digest, fence: Fence) {
+        let fence = fence.is_known().then(|| Arc::new(fence));
+        if let Some(marker) = lock(&self.markers).get_mut(digest) {
+            marker.fence = fence;
+        }
     }
 
     /// It is shared after all.
@@ -224,11 +271,11 @@ mod tests {
         assert!(first.has_company());
         first.release_all();
         second.released().await;
-        assert!(gates.is_marked(&A));
+        assert!(gates.marker(&A).is_some());
         let late = gates.sit(A);
         assert!(tokio::time::timeout(Duration::from_secs(1), late.released()).await.is_err());
         tokio::time::advance(Duration::from_secs(10)).await;
-        assert!(!gates.is_marked(&A));
+        assert!(gates.marker(&A).is_none());
         drop((first, second, late));
         assert_eq!(gates.counts(), (0, 0));
     }
@@ -241,8 +288,8 @@ mod tests {
             gates.mark((number as u128).to_be_bytes());
         }
         assert_eq!(gates.counts().1, MOST_MARKERS);
-        assert!(!gates.is_marked(&0_u128.to_be_bytes()));
-        assert!(gates.is_marked(&(MOST_MARKERS as u128).to_be_bytes()));
+        assert!(gates.marker(&0_u128.to_be_bytes()).is_none());
+        assert!(gates.marker(&(MOST_MARKERS as u128).to_be_bytes()).is_some());
     }
 
     #[tokio::test]

@@ -157,6 +157,7 @@ impl Rules {
             fresh_ms: millis(fresh).max(1),
             revalidate_ms: window(directives.stale_while_revalidate, self.stale_while_revalidate),
             error_ms: window(directives.stale_if_error, self.stale_if_error),
+            failed: false,
         }
     }
 

@@ -38,12 +38,14 @@ const MOST_FAILURES: u32 = 3;
 pub(super) type Loading = Pin<Box<dyn Future<Output = Result<Snapshot, Failure>> + Send>>;
 
 /// Why a run brought nothing to be stored.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Failure {
-    /// The source failed, and said so.
-    Response { snapshot: Snapshot, told: bool },
-    /// What came of it is its own caller's.
+    /// The source failed, and said so to its own caller.
+    Response(Snapshot),
+    /// What came of it is its own caller's, and no answer to anybody else.
     Own,
+    /// What came of it is an answer to its own caller alone.
+    Apart,
     /// It took too long, or too many failed before it.
     Failed,
     /// It was not to run.
@@ -52,7 +54,12 @@ pub(crate) enum Failure {
 
 impl ToldError for Failure {
     fn to_others(&self) -> Option<Self> {
-        matches!(self, Self::Response { told: true, .. }).then(|| self.clone())
+        None
+    }
+
+    /// An old response does not stand in for one that is its reader's alone, and others need not wait for another try.
+    fn is_failure(&self) -> bool {
+        !matches!(self, Self::Apart | Self::NotRun)
     }
 }
 
@@ -153,7 +160,12 @@ where
     end.own.begun.store(true, Ordering::Release);
     let limit = end.shared.settings.run_timeout;
     match within(limit, caught(call(service, &end))).await {
-        Some(Ok(outcome)) => outcome,
+        Some(Ok(outcome)) => {
+            if matches!(outcome, Err(Failure::Apart)) {
+                end.fence_marker().await;
+            }
+            outcome
+        }
         Some(Err(panic)) => Err(end.failed(Brought::Panic(panic))),
         None => {
             end.seat.failed();
@@ -210,11 +222,20 @@ impl<R, E> End<R, E> {
         Failure::Own
     }
 
+    /// An invalidation of a group removes the marker: the next response may be another.
+    async fn fence_marker(&self) {
+        let Shared { settings, gates, .. } = &*self.shared;
+        if gates.lacks_fence(&self.wanted.digest) {
+            let fence = settings.cache.fence(&self.wanted.groups).await;
+            gates.fence(&self.wanted.digest, fence);
+        }
+    }
+
     /// There is an answer, and it is the caller's alone: nobody waits for another one like it.
     fn private(&self, response: Response<Body<R>>, reason: &'static str) -> Failure {
         self.own.put(Brought::Response(response, reason));
         self.seat.release_all();
-        Failure::Own
+        Failure::Apart
     }
 }
 
@@ -265,8 +286,8 @@ where
             Verdict::Stored(span) => self.snapshot(parts, whole, span, None),
             Verdict::Shared(reason) => self.snapshot(parts, whole, Span::default(), Some(reason)),
             Verdict::Failed(reason) => {
-                let snapshot = self.snapshot(parts, whole, Span::default(), Some(reason));
-                return Err(self.told(snapshot));
+                let span = if is_failure(parts.status) { Span::FAILED } else { Span::default() };
+                return self.told(self.snapshot(parts, whole, span, Some(reason)));
             }
             Verdict::Private(reason) => {
                 let response = Response::from_parts(parts, whole.into_body());
@@ -291,8 +312,13 @@ where
         self.private(response, reason)
     }
 
-    pub(super) fn told(&self, snapshot: Snapshot) -> Failure {
-        Failure::Response { snapshot, told: self.shared.settings.share_failures }
+    /// A failure that was told is shared as other answers are: with those for whom nothing was invalidated meanwhile.
+    pub(super) fn told(&self, snapshot: Snapshot) -> Result<Snapshot, Failure> {
+        if self.shared.settings.share_failures {
+            Ok(snapshot)
+        } else {
+            Err(Failure::Response(snapshot))
+        }
     }
 
     /// Leaves with the caller what the shared response does not have.

@@ -42,6 +42,14 @@ pub(crate) struct Span {
     pub(crate) fresh_ms: u64,
     pub(crate) revalidate_ms: u64,
     pub(crate) error_ms: u64,
+    /// It says that the source failed. Never so where it is kept.
+    pub(crate) failed: bool,
+}
+
+impl Span {
+    /// Of a response that says that the source failed.
+    pub(crate) const FAILED: Self =
+        Self { fresh_ms: 0, revalidate_ms: 0, error_ms: 0, failed: true };
 }
 
 impl Snapshot {
@@ -65,7 +73,10 @@ impl std::ops::Deref for Snapshot {
 
 impl HasLife for Snapshot {
     fn life(&self) -> Life {
-        let Span { fresh_ms, revalidate_ms, error_ms } = self.0.span;
+        let Span { fresh_ms, revalidate_ms, error_ms, failed } = self.0.span;
+        if failed {
+            return Life::FAILED;
+        }
         Life::new(Duration::from_millis(fresh_ms))
             .stale_while_revalidate(Duration::from_millis(revalidate_ms))
             .stale_if_error(Duration::from_millis(error_ms))
@@ -140,7 +151,7 @@ fn encode(stored: &Stored) -> Vec<u8> {
     out.extend(MAGIC);
     out.extend(stored.identity);
     out.extend(stored.status.as_u16().to_le_bytes());
-    let Span { fresh_ms, revalidate_ms, error_ms } = stored.span;
+    let Span { fresh_ms, revalidate_ms, error_ms, .. } = stored.span;
     for number in [stored.stored_ms, stored.received_age, fresh_ms, revalidate_ms, error_ms] {
         out.extend(number.to_le_bytes());
     }
@@ -179,6 +190,7 @@ impl Reader {
             fresh_ms: self.number()?,
             revalidate_ms: self.number()?,
             error_ms: self.number()?,
+            failed: false,
         };
         let headers = self.lines()?;
         let body = self.bytes()?;
@@ -245,7 +257,7 @@ mod tests {
             trailers: Some(trailers),
             stored_ms: 1_700_000_000_123,
             received_age: 3,
-            span: Span { fresh_ms: 30_000, revalidate_ms: 1, error_ms: 2 },
+            span: Span { fresh_ms: 30_000, revalidate_ms: 1, error_ms: 2, failed: false },
         }
     }
 

@@ -89,5 +89,8 @@ where
 fn echo(method: &Method, path: &str, body: &Bytes) -> Response<Whole> {
     let text = format!("{method} {path} {body:?}");
     let response = Response::builder().header("x-own", "1").header("x-own", "2");
+    // As servers add them where nobody else did.
+    let response = response.header("content-length", text.len());
+    let response = response.header("date", "Sun, 06 Nov 1994 08:49:37 GMT");
     response.body(Full::new(text.into())).unwrap()
 }

@@ -5,6 +5,7 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod grpc;
 mod inner;
 mod rules;
 mod stack;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use cachekit_core::{Cache, bloom::Bloom};
 use cachekit_tower::{
-    BloomLayer, InvalidateLayer, LockLayer, ScopeLayer, SingleflightLayer, SplitLayer,
+    BloomLayer, CacheLayer, InvalidateLayer, LockLayer, ScopeLayer, SingleflightLayer, SplitLayer,
 };
 
 /// The contract of each layer: its name, its type, and how one is made that has something to do with
@@ -80,6 +81,11 @@ macro_rules! contract {
             }
 
             #[tokio::test]
+            async fn compiles_in_tonic() {
+                grpc::compiles_in_tonic!(layer());
+            }
+
+            #[tokio::test]
             async fn h1_h2_same_bytes() {
                 wire::h1_h2_same_bytes(layer()).await;
             }
@@ -100,6 +106,11 @@ contract! {
     };
     fenced: SingleflightLayer = |cache| {
         SingleflightLayer::fenced(cache).path("/users/{id}").key("user:<id>").build().unwrap()
+    };
+    cache: CacheLayer = |cache| {
+        let layer = CacheLayer::builder(cache).path("/users/{id}").key("user:<id>").ttl("60s");
+        // What it adds to responses is switched off: that is no part of the contract.
+        layer.etag(false).age(false).cache_status(false).build().unwrap()
     };
     lock: LockLayer = |cache| {
         LockLayer::builder(cache).path("/users/{id}").key("user:<id>").wait("10s").build().unwrap()

@@ -25,8 +25,8 @@ pub(crate) fn script() -> Vec<Request<Whole>> {
     let mut private = request(Method::GET, "/users/1", "");
     private.headers_mut().insert("authorization", "Bearer x".parse().unwrap());
     vec![
-        request(Method::GET, "/users/1", ""),
         request(Method::HEAD, "/users/1", ""),
+        request(Method::GET, "/users/1", ""),
         request(Method::PUT, "/users/1", "body"),
         request(Method::DELETE, "/users/2", ""),
         request(Method::OPTIONS, "/users/1", ""),

@@ -140,7 +140,11 @@ impl Reply {
 
     /// What the layer says it made of the request.
     pub fn cache(&self) -> &str {
-        self.headers.get_all("cache-status").iter().last().map_or("", |line| line.to_str().unwrap())
+        self.headers
+            .get_all("cache-status")
+            .iter()
+            .next_back()
+            .map_or("", |line| line.to_str().unwrap())
     }
 
     pub fn is_hit(&self) -> bool {

@@ -124,9 +124,6 @@ fn the_second_answer_is_from_the_cache_and_a_write_is_seen_at_once() {
     assert_eq!(second.body, first.body);
     assert_eq!(service.calls("show"), 1);
 
-    // What the cache says itself is not packed, and what it gives out is, for who wants it.
-    let packed = service.curl("/users/1", &["--compressed"]);
-    assert_eq!(packed.body, first.body);
     // A client that has it already is told so.
     let known = format!("if-none-match: {}", first.header("etag"));
     assert_eq!(service.curl("/users/1", &["--header", &known]).status, 304);
@@ -136,6 +133,15 @@ fn the_second_answer_is_from_the_cache_and_a_write_is_seen_at_once() {
     let third = service.get("/users/1");
     assert_eq!(third.body, r#"{"id":1,"name":"Grace"}"#);
     assert!(third.cache_status().ends_with("stored"), "{}", third.head);
+
+    // One entry, which is packed for whoever wants it so.
+    let long = "Ada".repeat(100);
+    service.curl("/users/1", &["--request", "PUT", "--data", &long]);
+    let plain = service.get("/users/1");
+    let packed = service.curl("/users/1", &["--compressed"]);
+    assert!(plain.body.contains(&long) && packed.cache_status().contains("hit"), "{}", packed.head);
+    assert_eq!(packed.header("content-encoding"), "gzip");
+    assert_eq!(packed.body, plain.body);
 }
 
 #[test]

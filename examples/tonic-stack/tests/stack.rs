@@ -115,9 +115,8 @@ struct Answer {
 fn lines(headers: &http::HeaderMap) -> Vec<(String, String)> {
     let other = |name: &str| !["x-request-id", "date"].contains(&name);
     let lines = headers.iter().filter(|(name, _)| other(name.as_str()));
-    let mut lines: Vec<_> = lines
-        .map(|(name, value)| (name.to_string(), format!("{value:?}")))
-        .collect();
+    let mut lines: Vec<_> =
+        lines.map(|(name, value)| (name.to_string(), format!("{value:?}"))).collect();
     lines.sort();
     lines
 }
@@ -133,7 +132,8 @@ async fn call(channel: &mut Channel, method: &str, message: &impl Pb) -> Answer 
         .header("te", "trailers")
         .body(Body::new(Full::new(frame.freeze())))
         .expect("a request");
-    let response = channel.ready().await.expect("a channel").call(request).await.expect("an answer");
+    let response =
+        channel.ready().await.expect("a channel").call(request).await.expect("an answer");
     let (head, body) = response.into_parts();
     let body = body.collect().await.expect("a body");
     let trailers = body.trailers().map(lines).unwrap_or_default();
@@ -153,7 +153,9 @@ async fn answers_are_as_without_the_layers() {
     // Whom the filter does not know is told in its own words.
     let rename = RenameRequest { id: 7, name: "Nobody".to_owned() };
     for round in 0..3 {
-        for (method, id) in [("/shop.Users/GetUser", 1), ("/shop.Users/GetUser", 2), ("/shop.Users/Watch", 1)] {
+        for (method, id) in
+            [("/shop.Users/GetUser", 1), ("/shop.Users/GetUser", 2), ("/shop.Users/Watch", 1)]
+        {
             let message = GetUserRequest { id };
             let expected = call(&mut channels.1, method, &message).await;
             assert_eq!(call(&mut channels.0, method, &message).await, expected, "{method} {round}");
@@ -214,8 +216,7 @@ fn a_client_in_python_sees_the_same() {
         assert_eq!(layered.python("/shop.Users/GetUser", asked, &[]), expected);
     }
     assert_eq!(layered.calls("get_user"), 1);
-    let refused =
-        layered.python("/shop.Users/GetUser", asked, &["authorization=Bearer nobody's"]);
+    let refused = layered.python("/shop.Users/GetUser", asked, &["authorization=Bearer nobody's"]);
     assert!(refused.starts_with("UNAUTHENTICATED\n"), "{refused}");
     // RenameRequest { id: 1, name: "Bob" }
     let renamed = layered.python("/shop.Users/Rename", "08011203426f62", &[]);
@@ -231,8 +232,10 @@ async fn two_processes_share_it_over_redis_and_a_signal_ends_them() {
     let (first, second) = (Service::start(&settings), Service::start(&settings));
     // The authority is part of what is asked for: the two are one to clients behind one name.
     for service in [&first, &second] {
-        let mut users =
-            UsersClient::with_origin(service.channel().await, "http://shop.test".parse().expect("a uri"));
+        let mut users = UsersClient::with_origin(
+            service.channel().await,
+            "http://shop.test".parse().expect("a uri"),
+        );
         let user = users.get_user(GetUserRequest { id: 1 }).await.expect("a user");
         assert_eq!(user.into_inner(), ada());
     }

@@ -7,9 +7,9 @@ mod replies;
 use std::{
     convert::Infallible,
     fmt,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Poll, Waker},
@@ -25,7 +25,7 @@ use http_body::Body as HttpBody;
 use replies::{Reply, Whole, get, reply, request, user, users};
 use tokio::sync::Notify;
 use tower::{
-    Layer, Service, ServiceBuilder, ServiceExt as _, limit::ConcurrencyLimitLayer,
+    Layer as _, Service, ServiceBuilder, ServiceExt as _, limit::ConcurrencyLimitLayer,
     load_shed::LoadShedLayer, service_fn,
 };
 use tower_http::compression::CompressionLayer;
@@ -281,6 +281,39 @@ async fn seen_between(cache: &Cache) -> (bool, bool) {
     (free, old)
 }
 
+type Seen = Arc<Mutex<Option<(bool, bool)>>>;
+
+/// Looks from between two layers, when the inner one is done.
+#[derive(Clone)]
+struct Look<S> {
+    inner: S,
+    cache: Cache,
+    seen: Seen,
+}
+
+impl<S, Q> Service<Q> for Look<S>
+where
+    S: Service<Q, Response: Send, Error: Send, Future: Send + 'static>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Q) -> Self::Future {
+        let (done, cache, seen) = (self.inner.call(request), self.cache.clone(), self.seen.clone());
+        Box::pin(async move {
+            let response = done.await;
+            let now = seen_between(&cache).await;
+            *seen.lock().unwrap() = Some(now);
+            response
+        })
+    }
+}
+
 async fn remember(cache: &Cache) {
     let load = async || Ok::<_, Infallible>(1);
     cache.get_or_load(user("1"), &POLICY, load).await.unwrap();
@@ -290,22 +323,7 @@ async fn remember(cache: &Cache) {
 async fn invalidate_outside_lock_shows_the_next_holder_the_old_entry() {
     let handler = |_: Request<_>| async { Ok::<_, Infallible>(Response::new(Whole::default())) };
     let put = || request("PUT", "/users/1", &[]);
-    let seen = Arc::new(std::sync::Mutex::new(None));
-    // Looks between the two layers, when the inner one is done.
-    macro_rules! look {
-        ($cache:expr) => {{
-            let (cache, seen) = ($cache.clone(), seen.clone());
-            move |future| {
-                let (cache, seen) = (cache.clone(), seen.clone());
-                async move {
-                    let response: Result<_, Infallible> = future.await;
-                    let now = seen_between(&cache).await;
-                    *seen.lock().unwrap() = Some(now);
-                    response
-                }
-            }
-        }};
-    }
+    let seen = Seen::default();
     let layers = |cache: &Cache| {
         let path = "/users/{id}";
         let lock = LockLayer::builder(cache).path(path).key("user:<id>").build().unwrap();
@@ -314,22 +332,16 @@ async fn invalidate_outside_lock_shows_the_next_holder_the_old_entry() {
 
     let cache = replies::cache();
     let (lock, invalidate) = layers(&cache);
-    let wrong = ServiceBuilder::new()
-        .layer(invalidate)
-        .map_future(look!(cache))
-        .layer(lock)
-        .service(service_fn(handler));
+    let inner = lock.layer(service_fn(handler));
+    let wrong = invalidate.layer(Look { inner, cache: cache.clone(), seen: seen.clone() });
     remember(&cache).await;
     assert_eq!(send(&wrong, put()).await.status, 200);
     assert_eq!(seen.lock().unwrap().take(), Some((true, true)));
 
     let cache = replies::cache();
     let (lock, invalidate) = layers(&cache);
-    let right = ServiceBuilder::new()
-        .layer(lock)
-        .map_future(look!(cache))
-        .layer(invalidate)
-        .service(service_fn(handler));
+    let inner = invalidate.layer(service_fn(handler));
+    let right = lock.layer(Look { inner, cache: cache.clone(), seen: seen.clone() });
     remember(&cache).await;
     assert_eq!(send(&right, put()).await.status, 200);
     assert_eq!(seen.lock().unwrap().take(), Some((false, false)));

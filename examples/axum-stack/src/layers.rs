@@ -73,6 +73,13 @@ pub fn router(
         // Outside the cache, else a token that was taken back would be answered until its entry ends.
         .layer(from_fn_with_state(shop.clone(), authenticate));
 
+    let routes = routes(cache, &shop)?.layer(every_route).with_state(shop);
+    // Neither limited nor traced.
+    Ok(routes.route("/metrics", get(move || std::future::ready(metrics.render()))))
+}
+
+/// The routes in the layers of their own.
+fn routes(cache: &Cache, shop: &Shop) -> Result<Router<Shop>, Box<dyn Error>> {
     // Innermost of all routes. What is answered further out waits for no permit; what is too much is refused at once.
     let breaker = CircuitBreakerLayer::builder().failure_classifier_type(ServerErrors);
     let limits = ServiceBuilder::new()
@@ -110,15 +117,11 @@ pub fn router(
     let created =
         ServiceBuilder::new().layer(InvalidateLayer::builder(cache).build()?).layer(limits);
 
-    let routes = Router::new()
+    Ok(Router::new()
         .route("/users", post(create).layer(created))
         .route("/users/{id}", get(show).put(rename).layer(user))
         .route("/me", get(me).layer(own))
-        .route("/orders/{id}/pay", post(pay).layer(payment))
-        .layer(every_route)
-        .with_state(shop);
-    // Neither limited nor traced.
-    Ok(routes.route("/metrics", get(move || std::future::ready(metrics.render()))))
+        .route("/orders/{id}/pay", post(pay).layer(payment)))
 }
 
 /// `/me` is of the group of the user who asks.

@@ -7,8 +7,8 @@ use cachekit::{
     bloom::Bloom,
     key,
     tower::{
-        BloomLayer, BoxError, CacheLayer, InvalidateLayer, LockLayer, Principal, ScopeLayer,
-        SingleflightLayer, SplitLayer,
+        BloomLayer, BoxError, BuildError, CacheLayer, InvalidateLayer, LockLayer, Principal,
+        ScopeLayer, SingleflightLayer, SplitLayer,
     },
 };
 use http::request::Parts;
@@ -66,8 +66,6 @@ pub async fn serve(
     let mut rate = GovernorConfigBuilder::default().key_extractor(PeerIp);
     let rate = rate.per_millisecond(1).burst_size(2000).finish().ok_or("the rate is zero")?;
 
-    let entries = CacheLayer::builder(cache).per_principal(principal).identity_secret(SECRET);
-    let entries = entries.ttl("30s±3s").negative_ttl("5s");
     let lock = LockLayer::builder(cache).lease("10s").wait("50ms");
     let stale = InvalidateLayer::builder(cache);
     let breaker = CircuitBreakerLayer::builder().failure_classifier_type(Broken);
@@ -93,7 +91,7 @@ pub async fn serve(
             BloomLayer::builder(users).method(GET_USER, |m: &GetUserRequest| Some(m.id)).build()?,
         )
         // One run for all who ask at once, and its answer for half a minute; writes of `user:<id>` drop it.
-        .layer(entries.method(GET_USER, |m: &GetUserRequest| key!("user:<m.id>")).build()?)
+        .layer(entries(cache)?)
         // One payment of an order at a time, in all processes. Who comes meanwhile is told when to come again.
         .layer(lock.method(PAY, |m: &PayRequest| key!("order:<m.id>")).build()?)
         // Before the trailers of a write go out, what it made stale is gone.
@@ -104,20 +102,34 @@ pub async fn serve(
         .layer(GlobalConcurrencyLimitLayer::new(64))
         .layer(breaker.build()?);
 
-    // A layer for one service: all who ask for a report at once are given the same one, and nothing is kept.
-    let sales = SingleflightLayer::fenced(cache)
-        .method(SALES, |m: &SalesRequest| key!("sales:<m.from_cents>"))
-        .build()?;
     Server::builder()
         // Outside everything. What others wait for, or what holds a lock, is finished all the same.
         .timeout(Duration::from_secs(10))
         .layer(stack)
         .add_service(UsersServer::new(shop.clone()))
         .add_service(OrdersServer::new(shop.clone()))
-        .add_service(sales.named_layer(ReportsServer::new(shop)))
+        // A layer for one service; what is named so stands inside the layers above, and who waits has a permit.
+        .add_service(reports()?.named_layer(ReportsServer::new(shop)))
         .serve_with_incoming_shutdown(TcpIncoming::from(listener), stop)
         .await?;
     Ok(())
+}
+
+/// Users by their ids, an entry for each who asks.
+fn entries(cache: &Cache) -> Result<CacheLayer, BuildError> {
+    CacheLayer::builder(cache)
+        .ttl("30s±3s")
+        .negative_ttl("5s")
+        .per_principal(principal)
+        .identity_secret(SECRET)
+        .method(GET_USER, |m: &GetUserRequest| key!("user:<m.id>"))
+        .build()
+}
+
+/// Reports that many ask for at once are made once or twice, and not kept: whoever asks is given one that was begun after
+/// that. No writer has to know of them.
+fn reports() -> Result<SingleflightLayer, BuildError> {
+    SingleflightLayer::new().method(SALES, |m: &SalesRequest| key!("sales:<m.from_cents>")).build()
 }
 
 /// Serves the same without any layer, to compare.

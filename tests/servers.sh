@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the servers that the tests start themselves, the C compiler and curl, where they are missing.
+# Installs the servers that the tests start themselves, the C compiler, curl and a gRPC client, where they are missing.
 # Nothing is touched that is there, and no service is started.
 set -euo pipefail
 
@@ -11,9 +11,15 @@ has() {
     command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 || -x /usr/local/bin/$1 ]]
 }
 
+# The one of this system: packages are not seen by a Python from elsewhere.
+has_grpc_client() {
+    /usr/bin/python3 -c 'import grpc' 2>/dev/null
+}
+
 missing=()
 has cc || missing+=(gcc libc6-dev)
 has curl || missing+=(curl)
+has_grpc_client || missing+=(python3-grpcio)
 has redis-server || missing+=(redis-server)
 has mariadbd || missing+=(mariadb-server)
 has_postgres || missing+=(postgresql)

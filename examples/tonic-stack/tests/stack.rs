@@ -236,10 +236,7 @@ async fn two_processes_share_it_over_redis_and_a_signal_ends_them() {
     let (first, second) = (Service::start(&settings), Service::start(&settings));
     // The authority is part of what is asked for: the two are one to clients behind one name.
     for service in [&first, &second] {
-        let mut users = UsersClient::with_origin(
-            service.channel().await,
-            "http://shop.test".parse().expect("a uri"),
-        );
+        let mut users = UsersClient::new(service.channel_as("http://shop.test").await);
         let user = users.get_user(GetUserRequest { id: 1 }).await.expect("a user");
         assert_eq!(user.into_inner(), ada());
     }

@@ -46,8 +46,14 @@ impl Service {
     }
 
     pub async fn channel(&self) -> Channel {
+        self.channel_as(&format!("http://{}", self.address)).await
+    }
+
+    /// A channel whose calls are for another name than the address.
+    pub async fn channel_as(&self, origin: &str) -> Channel {
         let endpoint = Endpoint::from_shared(format!("http://{}", self.address));
-        endpoint.expect("an address").connect().await.expect("a connection")
+        let endpoint = endpoint.expect("an address").origin(origin.parse().expect("a uri"));
+        endpoint.connect().await.expect("a connection")
     }
 
     /// What a counter stands at, over all its labels that begin so.

@@ -57,3 +57,24 @@ async fn shutdown_gives_leases_up_and_closes_the_connection() {
     assert_eq!(soon(with_status(read)).await, (Ok(1), Status::Bypassed));
     assert_eq!(cache.invalidate(item(1)).await, Outcome::Pending, "nobody sends it any more");
 }
+
+/// What hangs takes all the time there is, and is all that is lost: the others are sent meanwhile.
+#[tokio::test]
+async fn a_tracked_task_that_hangs_keeps_no_invalidation_and_no_release_from_being_sent() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port());
+    let builder = patient_builder(&proxy.url()).await;
+    let cache = builder.shutdown_timeout(Duration::from_secs(1)).build().unwrap();
+    let guard = cache.lock(item(2)).acquire().await.unwrap();
+    let unlinks = proxy.hold(invalidation);
+    assert_eq!(cache.invalidate(item(1)).await, Outcome::Pending);
+    until("the command is on its way", || unlinks.waiting() == 1).await;
+    assert!(cache.track(std::future::pending()));
+    let mut shutdown = pin!(cache.shutdown());
+    assert!(first_poll(shutdown.as_mut()).is_pending());
+    drop((guard, unlinks));
+    let error = soon(shutdown).await.unwrap_err();
+    assert!(error.to_string().contains("1 tracked tasks"), "{error}");
+    assert!(!error.to_string().contains("invalidations"), "{error}");
+    assert!(Entries::of(&server).keys("ck~lock:").is_empty(), "the lock is free");
+}

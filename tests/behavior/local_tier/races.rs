@@ -139,4 +139,7 @@ async fn a_load_is_given_no_copy_though_other_reads_are() {
     let tagged = near.tagged([item(1)]);
     assert_eq!(soon(tagged.get_or_load(key!("page:1"), &POLICY, page)).await, Ok(1));
     drop(pushes);
+    let page = far.tagged([item(1)]);
+    let stored = page.get_or_load(key!("page:1"), &POLICY, async || Ok::<_, ()>(9_u64)).await;
+    assert_eq!(stored, Ok(1), "everybody is given what came after the write");
 }

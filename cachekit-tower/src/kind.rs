@@ -12,7 +12,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The protocol of a request with these headers.
+    /// What a request with these headers says it speaks. Layers that guard writes take it for HTTP's all the same unless
+    /// it is a `POST` to what may be a call's path.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
         const GRPC: &[u8] = b"application/grpc";

@@ -16,7 +16,9 @@
 //! again, for a later write may have followed.
 //!
 //! A response whose body is streamed may still write: its keys are invalidated before the head goes out and again before
-//! the last frame does. Of a gRPC response they are before the trailers, where the status is.
+//! the last frame does. Of a gRPC response they are before the trailers, where the status is; inside a
+//! [`ScopeLayer`](crate::ScopeLayer) or a [`SplitLayer`](crate::SplitLayer) before the head too, for the session's token
+//! goes out with it.
 //!
 //! It stands inside [`LockLayer`](crate::LockLayer), so that the next holder finds nothing old.
 //!

@@ -32,7 +32,7 @@ pub enum OnUnavailable {
     #[default]
     Reject,
     /// The handler runs without a lock, **at the same time as others**: for work that is merely wasted when it is done
-    /// twice. It finds no [`LockHandle`](super::LockHandle).
+    /// twice. It finds no [`LockHandle`](super::LockHandle). Only while the store cannot be reached, or does not answer.
     Proceed,
 }
 

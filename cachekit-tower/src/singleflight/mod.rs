@@ -12,8 +12,8 @@
 //! A run belongs to its flight: clients that go away harm nobody, and the last one to go ends it. Its handler sees a
 //! request without those headers that are not part of the identity. Requests with credentials take no part unless the
 //! builder says by name how; responses with `Set-Cookie`, `Cache-Control: private` or `no-store`, an undeclared `Vary`,
-//! a CORS origin or a CSP nonce are for the client alone whose request made them. What takes no part is passed on
-//! untouched.
+//! a CORS origin or a CSP nonce are for the client alone whose request made them. Whose [session](crate::SplitLayer) wrote
+//! a key of the request, or is ahead of replicas still, takes no part either. What takes no part is passed on untouched.
 //!
 //! # Examples
 //!

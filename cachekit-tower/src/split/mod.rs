@@ -7,7 +7,7 @@
 //!
 //! | request | reads of the database |
 //! |---|---|
-//! | `GET`, `HEAD`, `OPTIONS`, `TRACE`, `QUERY`, gRPC methods by [`reads`](SplitBuilder::reads) | replicas, until it writes |
+//! | `GET`, `HEAD`, `OPTIONS`, `TRACE`, `QUERY`, gRPC methods by [`reads`](SplitBuilder::reads) | replicas, until it writes, and never inside a load that the cache keeps |
 //! | all others | the primary |
 //!
 //! It stands inside [`ScopeLayer`](crate::ScopeLayer) and outside everything that looks for credentials, so that its own

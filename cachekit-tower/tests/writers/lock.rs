@@ -356,6 +356,7 @@ async fn slow_reader_cannot_hold_for_ever() {
     assert!(is_held(&other).await);
     // Nobody polls the body.
     until("others get the lock", async || !is_held(&other).await).await;
+    until("callers of this process get it too", async || !is_held(&cache).await).await;
     let error = response.into_body().frame().await.unwrap().unwrap_err();
     assert!(error.to_string().contains("hold the lock"), "{error}");
 }

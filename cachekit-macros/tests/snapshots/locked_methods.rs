@@ -33,7 +33,10 @@ impl Shop {
             ),
             fair: true,
             owner: ::core::option::Option::Some(__ck::owner("shipping")),
-            above: ::core::option::Option::Some(order.fence),
+            above: ::core::option::Option::Some({
+                let __ck_above: u64 = order.fence;
+                __ck_above
+            }),
             ..::core::default::Default::default()
         };
         __ck::locked(

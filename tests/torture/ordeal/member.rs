@@ -32,7 +32,7 @@ impl Member {
     /// has values of a younger version.
     pub(super) async fn start<DB: Hosted>(around: &Surroundings<'_>, process: u32) -> Member {
         let setup = around.setup;
-        let proxied = setup.faults && process % setup.processes != 0;
+        let proxied = setup.faults && !process.is_multiple_of(setup.processes);
         let redis = proxied.then(|| Proxy::start(around.redis));
         if let Some(proxy) = &redis {
             proxy.forget();

@@ -23,7 +23,7 @@
 //! use tower::{Service as _, ServiceBuilder, ServiceExt as _};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn main() -> Result<(), cachekit_tower::BoxError> {
 //! let cache = Cache::builder().build()?;
 //! let layer = CacheLayer::builder(&cache)
 //!     .path("/users/{id}")

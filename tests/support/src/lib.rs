@@ -15,6 +15,7 @@ mod resp;
 mod rule;
 mod shifted_clock;
 mod tcp_proxy;
+mod template;
 
 pub use mariadb::MariadbServer;
 pub use postgres::PostgresServer;

@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::process::{self, Account, Server};
+use crate::template;
 
 /// A MariaDB on a loopback port, user `root` without a password, database `cachekit`; ended when dropped.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub struct MariadbServer {
 }
 
 impl MariadbServer {
-    /// Creates the system tables in a temporary folder and starts the server.
+    /// Starts the server on a copy of the system tables, which the first start on a machine makes.
     ///
     /// # Panics
     /// When MariaDB is not installed or does not start.
@@ -30,8 +31,7 @@ impl MariadbServer {
         process::on_free_port("mariadbd", |port| {
             let dir = process::folder("mariadb-", account);
             let path = dir.path();
-            let install = process::command(&program("mariadb-install-db"), path, account);
-            process::run(process::with_args(install, install_args(path)), path);
+            template::copy_into(path, "mariadb", &program("mariadbd"), account, install);
             fs::write(path.join("init.sql"), INIT).expect("the start script");
             let mut server = Server::spawn(mariadbd(path, port, account), Signal::KILL);
             if !server.becomes(path, || is_ready(path, port)) {
@@ -78,13 +78,16 @@ CREATE USER IF NOT EXISTS 'root'@'127.0.0.1' IDENTIFIED BY '';
 GRANT ALL PRIVILEGES ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;
 ";
 
-fn install_args(dir: &Path) -> Vec<String> {
-    vec![
-        "--no-defaults".to_owned(),
-        format!("--datadir={}", dir.join("data").display()),
-        "--auth-root-authentication-method=normal".to_owned(),
-        "--skip-test-db".to_owned(),
-    ]
+fn install(dir: &Path, account: Option<Account>) -> Command {
+    let command = process::command(&program("mariadb-install-db"), dir, account);
+    let data = format!("--datadir={}", dir.join("data").display());
+    let settings = [
+        "--auth-root-authentication-method=normal",
+        "--skip-test-db",
+        // Every server copies it.
+        "--innodb-log-file-size=8M",
+    ];
+    process::with_args(process::with_args(command, ["--no-defaults", &data]), settings)
 }
 
 fn mariadbd(dir: &Path, port: u16, account: Option<Account>) -> Command {
@@ -107,6 +110,7 @@ fn mariadbd(dir: &Path, port: u16, account: Option<Account>) -> Command {
         "--binlog-format=ROW",
         "--binlog-row-image=FULL",
         "--binlog-row-metadata=FULL",
+        "--innodb-log-file-size=8M",
         // What is committed outlives the process, not the machine.
         "--innodb-flush-log-at-trx-commit=2",
         "--sync-binlog=0",

@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::process::{self, Account, Server};
+use crate::template;
 
 /// A PostgreSQL on a loopback port, user and database `postgres`, no password; ended when dropped.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub struct PostgresServer {
 }
 
 impl PostgresServer {
-    /// Creates a database cluster in a temporary folder and starts it.
+    /// Starts it on a copy of an empty cluster, which the first start on a machine makes.
     ///
     /// # Panics
     /// When PostgreSQL is not installed or does not start.
@@ -27,11 +28,7 @@ impl PostgresServer {
         let account = Account::for_server(&["postgres"]);
         process::on_free_port("postgres", |port| {
             let dir = process::folder("postgres-", account);
-            let initdb = process::command(&program("initdb"), dir.path(), account);
-            let args = ["-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8"];
-            let initdb =
-                process::with_args(process::with_args(initdb, args), ["--locale=C", "--no-sync"]);
-            process::run(initdb, dir.path());
+            template::copy_into(dir.path(), "postgres", &program("postgres"), account, initdb);
             let mut server = Server::spawn(postgres(dir.path(), port, account), Signal::QUIT);
             if !server.becomes(dir.path(), || is_ready(port)) {
                 return Err(process::log(dir.path()));
@@ -69,6 +66,12 @@ impl PostgresServer {
     pub fn pid(&self) -> u32 {
         self.server.pid()
     }
+}
+
+fn initdb(dir: &Path, account: Option<Account>) -> Command {
+    let command = process::command(&program("initdb"), dir, account);
+    let args = ["-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8"];
+    process::with_args(process::with_args(command, args), ["--locale=C", "--no-sync"])
 }
 
 fn postgres(dir: &Path, port: u16, account: Option<Account>) -> Command {

@@ -57,7 +57,7 @@ pub(crate) fn find(program: &str, folders: &[PathBuf], package: &str) -> PathBuf
 }
 
 /// The account a database that refuses to run as root is started under.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(crate) struct Account {
     uid: u32,
     gid: u32,
@@ -106,9 +106,17 @@ pub(crate) fn command(program: &Path, dir: &Path, account: Option<Account>) -> C
 }
 
 /// Runs a command to its end; a failure shows the log.
-pub(crate) fn run(mut command: Command, dir: &Path) {
-    let status = command.status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(status.success(), "{command:?} ended with {status}:\n{}", log(dir));
+pub(crate) fn run(command: Command, dir: &Path) {
+    attempt(command, dir).unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// Runs a command to its end; a failure is the log.
+pub(crate) fn attempt(mut command: Command, dir: &Path) -> Result<(), String> {
+    let status = command.status().map_err(|error| format!("{command:?}: {error}"))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(format!("{command:?} ended with {status}:\n{}", log(dir)))
 }
 
 /// What the server wrote so far.

@@ -2,6 +2,7 @@
 
 use cachekit_torture::ordeal::{self, Outcome, Setup, Subject};
 use sqlx::{MySql, Postgres, Sqlite};
+use tokio::task::{JoinSet, LocalSet};
 
 use crate::{
     fleet::machine,
@@ -42,9 +43,12 @@ async fn no_read_of_the_local_tier_is_further_behind_whatever_fails_on_sqlite() 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_textbook_s_ways_serve_stale_reads() {
     let _machine = machine().await;
+    let (local, mut runs) = (LocalSet::new(), JoinSet::new());
     for subject in Subject::NAIVE {
-        let setup = Setup::of(subject, seconds(5), seed());
-        let outcome = ordeal::run::<Sqlite>(&setup).await;
+        let setup = Setup::of(subject, seconds(20), seed());
+        runs.spawn_local_on(async move { ordeal::run::<Sqlite>(&setup).await }, &local);
+    }
+    for outcome in local.run_until(runs.join_all()).await {
         tell(outcome.brief());
         assert!(!outcome.summary.violations.is_empty(), "{}", outcome.brief());
     }
@@ -62,7 +66,7 @@ async fn without_a_relay_the_end_is_not_right() {
 
 async fn survive(subject: Subject, run: impl AsyncFnOnce(Setup) -> Outcome) {
     let _machine = machine().await;
-    let outcome = run(Setup::of(subject, seconds(10), seed())).await;
+    let outcome = run(Setup::of(subject, seconds(20), seed())).await;
     tell(outcome.brief());
     outcome.assert_right();
     assert!(outcome.faults.kinds() > 5, "{}", outcome.brief());

@@ -5,6 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::geteuid;
 use tempfile::TempDir;
 
 use crate::process::{self, Account};
@@ -35,7 +37,7 @@ fn made(name: &str, server: &Path, account: Option<Account>, install: Install) -
     }
     // One process makes it, the others wait: the lock ends with the file's handle.
     let lock = File::create(place.with_extension("lock")).expect("the template's lock file");
-    lock.lock().expect("the template's lock");
+    flock(&lock, FlockOperation::LockExclusive).expect("the template's lock");
     if !place.exists() {
         // A machine under load has been seen to fail at it once.
         let dir = try_to_make(name, account, install)
@@ -56,6 +58,6 @@ fn mark(server: &Path, account: Option<Account>) -> u64 {
     let program = fs::metadata(server).expect("the server's program");
     let mut hasher = DefaultHasher::new();
     (program.len(), program.modified().ok(), account).hash(&mut hasher);
-    rustix::process::geteuid().as_raw().hash(&mut hasher);
+    geteuid().as_raw().hash(&mut hasher);
     hasher.finish()
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use super::{Fault, Violation, inversions, violations_within};
+use super::{StaleAges, Violation, inversions, violations, violations_within};
 use crate::history::{Call, Event, Source};
 
 /// Counts of a history and what the checker says of it.
@@ -18,8 +18,10 @@ pub struct Summary {
     pub pending: usize,
     /// Writes that did not return.
     pub lost_writes: usize,
-    /// Reads that no regular register would have answered so.
+    /// Reads that were older than they may be.
     pub violations: Vec<Violation>,
+    /// How old those reads were that no regular register would have answered so, also where they may be behind.
+    pub ages: StaleAges,
     /// Reads older than an earlier read.
     pub inversions: usize,
     /// The longest call.
@@ -39,6 +41,7 @@ impl Summary {
         let bound = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
         let mut summary = Summary {
             violations: violations_within(bound, history),
+            ages: StaleAges::of(&violations(history)),
             inversions: inversions(history),
             ..Summary::default()
         };
@@ -70,16 +73,6 @@ impl Summary {
     pub fn read_from(&self, source: Source) -> usize {
         self.reads.get(&source).copied().unwrap_or(0)
     }
-
-    /// How old the oldest stale read was.
-    #[must_use]
-    pub fn oldest(&self) -> Option<Duration> {
-        let age = |violation: &Violation| match violation.fault {
-            Fault::Stale { age } => Some(Duration::from_nanos(age)),
-            Fault::FromTheFuture => None,
-        };
-        self.violations.iter().filter_map(age).max()
-    }
 }
 
 impl fmt::Display for Summary {
@@ -91,9 +84,7 @@ impl fmt::Display for Summary {
         write!(f, "{} lost), ", self.lost_reads)?;
         let Summary { applied, pending, lost_writes, inversions, longest, .. } = self;
         write!(f, "{applied} writes applied, {pending} pending, {lost_writes} lost; ")?;
-        if let Some(oldest) = self.oldest() {
-            write!(f, "oldest stale read {oldest:?}; ")?;
-        }
+        write!(f, "ages of stale reads: {}; ", self.ages)?;
         write!(f, "{inversions} reads older than an earlier read; longest call {longest:?}")
     }
 }

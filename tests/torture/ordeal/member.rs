@@ -2,7 +2,8 @@
 
 use std::{path::Path, time::Duration};
 
-use cachekit_test_support::{Proxy, TcpProxy};
+use cachekit_test_support::{Proxy, RedisServer, TcpProxy};
+use tempfile::TempDir;
 
 use super::setup::Setup;
 use crate::{fleet::Worker, host::Hosted};
@@ -25,6 +26,18 @@ pub(super) struct Surroundings<'a> {
     pub(super) redis: u16,
     /// The database's URL, and its port if it has one.
     pub(super) database: (String, Option<u16>),
+}
+
+impl<'a> Surroundings<'a> {
+    pub(super) fn of<DB: Hosted>(
+        setup: &'a Setup,
+        dir: &'a TempDir,
+        redis: &RedisServer,
+        server: &DB::Server,
+    ) -> Surroundings<'a> {
+        let database = (DB::url(server), DB::port(server));
+        Surroundings { setup, dir: dir.path(), redis: redis.port(), database }
+    }
 }
 
 impl Member {

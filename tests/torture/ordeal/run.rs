@@ -6,7 +6,8 @@ use fastrand::Rng;
 use tokio::time::{self, Instant};
 
 use super::{
-    nemesis::{Members, Redis},
+    member::Surroundings,
+    nemesis::{Members, Redis, Term},
     outcome::{Outcome, Wrong},
     outsider,
     setup::Setup,
@@ -70,15 +71,9 @@ impl<DB: Hosted> World<DB> {
 
     /// The last second is without faults, so that every run ends with reads of a healthy cache.
     async fn suffer(&mut self, setup: &Setup, end: Instant, rng: &mut Rng) {
-        let until = end - HEALTHY;
+        let term = Term { until: end - HEALTHY, calm: setup.calm };
         let journal = self.dir.path().join(outsider::PROCESS.to_string());
-        let database = (DB::url(&self.server), DB::port(&self.server));
-        let around = super::member::Surroundings {
-            setup,
-            dir: self.dir.path(),
-            redis: self.redis.port(),
-            database,
-        };
+        let around = Surroundings::of::<DB>(setup, &self.dir, &self.redis, &self.server);
         let redis = Redis { server: &mut self.redis, clock: &self.clock, keys: setup.keys };
         let members = Members::<DB> {
             members: &mut self.members,
@@ -88,14 +83,11 @@ impl<DB: Hosted> World<DB> {
             around,
         };
         let outsider = outsider::write(self.pool.clone(), journal, setup.keys, end, rng.fork());
-        let (redis, members, outside) = tokio::join!(
-            redis.haunt(until, rng.fork()),
-            members.haunt(until, rng.fork()),
-            outsider
-        );
+        let (redis, members, outside) =
+            tokio::join!(redis.haunt(term, rng.fork()), members.haunt(term, rng.fork()), outsider);
         self.faults.merge(&redis);
         self.faults.merge(&members);
-        self.faults.add("writes by another program", outside);
+        self.mishaps.add("writes by another program", outside);
     }
 
     /// Lets no caller begin anew, and waits until the outbox is empty.

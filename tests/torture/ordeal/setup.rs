@@ -109,6 +109,8 @@ pub struct Setup {
     pub writes: u8,
     /// Whether anything fails.
     pub faults: bool,
+    /// The longest pause after a fault.
+    pub calm: Duration,
     /// Whether processes repair what others left behind.
     pub relay: bool,
 }
@@ -133,6 +135,7 @@ impl Setup {
             keys,
             writes,
             faults,
+            calm: Duration::from_millis(500),
             relay: faults,
         }
     }

@@ -48,15 +48,10 @@ impl<DB: Hosted> World<DB> {
             mishaps,
         };
         for process in 0..setup.processes {
-            let member = Member::start::<DB>(&world.surroundings(setup), process).await;
-            world.members.push(member);
+            let around = Surroundings::of::<DB>(setup, &world.dir, &world.redis, &world.server);
+            world.members.push(Member::start::<DB>(&around, process).await);
         }
         world.next = setup.processes;
         world
-    }
-
-    pub(super) fn surroundings<'a>(&'a self, setup: &'a Setup) -> Surroundings<'a> {
-        let database = (DB::url(&self.server), DB::port(&self.server));
-        Surroundings { setup, dir: self.dir.path(), redis: self.redis.port(), database }
     }
 }

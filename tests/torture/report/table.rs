@@ -2,16 +2,13 @@
 
 use std::fmt::Write as _;
 
-use crate::{
-    check::StaleAges,
-    ordeal::{Faults, Outcome},
-};
+use crate::ordeal::{Faults, Outcome};
 
 /// The table of these runs, what was done to them, and how they are repeated.
 #[must_use]
 pub fn markdown(outcomes: &[Outcome], command: &str, date: &str) -> String {
     let mut text = String::from(
-        "| what | database | s | reads | writes | faults (kinds) | stale reads | oldest | longest call | at rest |\n\
+        "| what | database | s | reads | writes | faults (kinds) | too old | oldest stale read | longest call | at rest |\n\
          |---|---|--:|--:|--:|--:|--:|--:|--:|---|\n",
     );
     for outcome in outcomes {
@@ -25,7 +22,7 @@ pub fn markdown(outcomes: &[Outcome], command: &str, date: &str) -> String {
 
 fn row(outcome: &Outcome) -> String {
     let Outcome { setup, database, faults, summary, wrong, .. } = outcome;
-    let oldest = StaleAges::of(&summary.violations).percentile(100);
+    let oldest = summary.ages.percentile(100);
     let oldest =
         oldest.map_or_else(|| "–".to_owned(), |age| format!("{:.0} ms", age.as_secs_f64() * 1e3));
     let faults = match faults.count() {
@@ -57,7 +54,7 @@ fn ours(outcomes: &[Outcome]) -> String {
         operations += outcome.operations() as u64;
     }
     let mut text = format!(
-        "\ncachekit: {} operations under {} faults of {} kinds; callers left and loads misbehaved besides.\n\n\
+        "\ncachekit: {} operations under {} faults of {} kinds; besides, callers left, loads misbehaved, and another program wrote.\n\n\
          | fault | times |\n|---|--:|\n",
         grouped(operations),
         grouped(all.count()),

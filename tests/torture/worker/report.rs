@@ -1,6 +1,6 @@
 //! Runs every mode and the textbook's ways one after the other, and writes what came of them.
 
-use std::{error::Error, fs};
+use std::{error::Error, fs, time::Duration};
 
 use cachekit_torture::{
     ordeal::{self, Outcome, Setup, Subject},
@@ -15,9 +15,11 @@ use crate::args::Args;
 pub(crate) async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let (seconds, naive, seed) =
         (args.get("seconds")?, args.get("naive_seconds")?, args.get("seed")?);
+    let (calm_ms, callers) = (args.get("calm_ms")?, args.get("callers")?);
+    let calm = Duration::from_millis(calm_ms);
     let mut outcomes = Vec::new();
     for subject in [Subject::Lease, Subject::Local] {
-        let setup = Setup::of(subject, seconds, seed);
+        let setup = Setup { calm, callers, ..Setup::of(subject, seconds, seed) };
         outcomes.push(told(ordeal::run::<Postgres>(&setup).await));
         outcomes.push(told(ordeal::run::<MySql>(&setup).await));
         outcomes.push(told(ordeal::run::<Sqlite>(&setup).await));
@@ -27,7 +29,7 @@ pub(crate) async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     }
     let command = format!(
         "cargo run --release -p cachekit-torture -- role=report seconds={seconds} naive_seconds={naive} \
-         seed={seed} date=… out=…"
+         calm_ms={calm_ms} callers={callers} seed={seed} date=… out=…"
     );
     fs::write(args.text("out")?, markdown(&outcomes, &command, args.text("date")?))?;
     let broken = |outcome: &&Outcome| outcome.setup.subject.is_ours() && !outcome.is_right();

@@ -6,9 +6,9 @@ use cachekit_test_support::{Command, Cut, Proxy, Rule, named};
 use fastrand::Rng;
 use rustix::process::Signal;
 use sqlx::Pool;
-use tokio::time::{self, Instant};
+use tokio::time;
 
-use super::{pauses, while_};
+use super::{Term, while_};
 use crate::{
     host::Hosted,
     ordeal::{
@@ -99,9 +99,9 @@ pub(in crate::ordeal) struct Members<'a, DB: Hosted> {
 
 impl<DB: Hosted> Members<'_, DB> {
     /// Strikes until it is time, and leaves every process running.
-    pub(in crate::ordeal) async fn haunt(mut self, until: Instant, mut rng: Rng) -> Faults {
+    pub(in crate::ordeal) async fn haunt(mut self, term: Term, mut rng: Rng) -> Faults {
         let mut faults = Faults::default();
-        while pauses(&mut rng, until).await {
+        while term.goes_on(&mut rng).await {
             let strike = Strike::ALL[rng.usize(..Strike::ALL.len())];
             let at = rng.usize(..self.members.len());
             if self.strike(strike, at, &mut rng).await {

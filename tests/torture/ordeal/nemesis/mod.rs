@@ -16,8 +16,18 @@ fn while_(rng: &mut Rng, most: u64) -> impl Future<Output = ()> + use<> {
     time::sleep(Duration::from_millis(rng.u64(most / 8..=most)))
 }
 
-/// A pause, unless it is over.
-async fn pauses(rng: &mut Rng, until: Instant) -> bool {
-    time::sleep(Duration::from_millis(rng.u64(50..500))).await;
-    Instant::now() < until
+/// For how long, and with what pauses between.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Term {
+    pub(super) until: Instant,
+    pub(super) calm: Duration,
+}
+
+impl Term {
+    /// A pause, unless it is over.
+    async fn goes_on(self, rng: &mut Rng) -> bool {
+        let most = u64::try_from(self.calm.as_millis()).unwrap_or(u64::MAX);
+        time::sleep(Duration::from_millis(rng.u64(most / 10..=most))).await;
+        Instant::now() < self.until
+    }
 }

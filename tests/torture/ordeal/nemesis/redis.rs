@@ -2,9 +2,8 @@
 
 use cachekit_test_support::{RedisServer, Reply, ShiftedClock};
 use fastrand::Rng;
-use tokio::time::Instant;
 
-use super::{pauses, while_};
+use super::{Term, while_};
 use crate::{ordeal::Faults, service::ORDEAL};
 
 /// Something that happens to it.
@@ -70,10 +69,10 @@ pub(in crate::ordeal) struct Redis<'a> {
 
 impl Redis<'_> {
     /// Strikes until it is time, and leaves a healthy server.
-    pub(in crate::ordeal) async fn haunt(mut self, until: Instant, mut rng: Rng) -> Faults {
+    pub(in crate::ordeal) async fn haunt(mut self, term: Term, mut rng: Rng) -> Faults {
         let mut faults = Faults::default();
         let mut shift = 0;
-        while pauses(&mut rng, until).await {
+        while term.goes_on(&mut rng).await {
             let strike = Strike::ALL[rng.usize(..Strike::ALL.len())];
             self.strike(strike, &mut shift, &mut rng).await;
             faults.note(strike.name());

@@ -173,5 +173,5 @@ async fn left_stale(redis: &str, database: &Database) -> Vec<u32> {
 
 /// How long a run lasts.
 pub(crate) fn seconds() -> u64 {
-    settings::number("CACHEKIT_TORTURE_SECONDS").unwrap_or(10)
+    settings::number("CACHEKIT_TORTURE_SECONDS").unwrap_or(5)
 }

@@ -25,7 +25,7 @@ const TOTAL: i64 = (PROCESSES * TASKS * EACH) as i64;
 const SHORT: Duration = Duration::from_millis(300);
 
 /// Processes that are stopped, at most: each time the others wait for the end of a lease.
-const STRIKES: usize = 20;
+const STRIKES: usize = 12;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_counter_under_a_lock_is_exact() {

@@ -3,7 +3,7 @@
 
 /// A rule of the engine that, once broken, some schedule must show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(any(shuttle, cachekit_mutants)), allow(dead_code))]
+#[cfg_attr(not(shuttle), allow(dead_code))]
 pub(crate) enum Mutant {
     /// Newcomers join a flight whose probe is under way.
     JoinProbe,

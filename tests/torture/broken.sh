@@ -33,8 +33,8 @@ for case in "${cases[@]}"; do
     fi
     grep -E 'violations in|error\[|could not compile' "$log" | head -3 || true
     echo "caught: $caught"
-    if [[ ($mutants == none) == ($caught == yes) ]]; then
-        survived=1
-    fi
+    expected=yes
+    [[ $mutants != none ]] || expected=no
+    [[ $caught == "$expected" ]] || survived=1
 done
 exit "$survived"

@@ -36,7 +36,7 @@ pub(crate) struct Way {
     tags: Tags,
     pub(super) site: &'static Site,
     /// The caller's own.
-    context: Context,
+    pub(super) context: Context,
     /// A load in the background that is due.
     renewal: Option<Box<Renewal>>,
     #[cfg(feature = "bloom")]

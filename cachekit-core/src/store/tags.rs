@@ -7,7 +7,7 @@ use super::{Fill, Found, Probe, Store, StoreError, remote};
 #[cfg(feature = "redis")]
 use super::{kept::with_left, redis::Redis};
 #[cfg(feature = "redis")]
-use crate::redis::{self, Generation, Stamped, Wanted};
+use crate::redis::{Generation, Stamped, Wanted};
 use crate::{
     cache::Ask,
     entry::{Id, Stamp, Stamps, Standing, standing},
@@ -173,14 +173,7 @@ impl Redis {
         let (probe, left_ms, generations) =
             self.store.probe_under(key, id, &wanted, lasting_ms(ask), left).await?;
         let stamps = stamps(tags, generations.iter().map(Some));
-        let size = match &probe {
-            redis::Probe::Entry(bytes) => bytes.len(),
-            _ => 0,
-        };
-        let probe = match self.understand(probe, ask) {
-            Probe::Hit(found) => Probe::Hit(with_left(found, left_ms, size)),
-            probe => probe,
-        };
+        let probe = self.understand_with_left(probe, left_ms, ask);
         self.trend.note(matches!(&probe, Probe::Hit(found) if is_current(found, &stamps)));
         Ok((probe, stamps))
     }

@@ -81,6 +81,20 @@ impl Store {
         remote!(self, store => store.stamps(ask, tags).await, embedded => Err(StoreError::Down))
     }
 
+    /// [`fill`](Self::fill) by one that names these tags, or none, and serves nobody else with the value.
+    pub(crate) async fn fill_by(
+        &self,
+        key: &str,
+        fill: Fill<'_>,
+        tags: &[Tag],
+    ) -> Result<bool, StoreError> {
+        if tags.is_empty() {
+            return self.fill(key, fill).await;
+        }
+        let filled = Box::pin(self.fill_under(key, fill, tags)).await?;
+        Ok(filled != Filled::Refused)
+    }
+
     /// [`fill`](Self::fill) with a value that was loaded under tags, which it is stamped with.
     pub(crate) async fn fill_under(
         &self,

@@ -13,7 +13,6 @@ use crate::{
     engine::Engine,
     flight::Verdict,
     key::{Key, KeyBuf, Tag},
-    store::Store,
     ttl::Ttl,
 };
 
@@ -355,7 +354,7 @@ pub(super) fn past(
     #[cfg(feature = "session")]
     if let Some(pin) = context.pin(&key.as_ref(), call.tags) {
         // Without a shared tier there is nothing but what this process has.
-        if pin == Pin::Tiers || matches!(engine.store, Store::Embedded) {
+        if pin == Pin::Tiers || matches!(engine.store, crate::store::Store::Embedded) {
             return Some("session");
         }
     }

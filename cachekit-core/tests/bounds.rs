@@ -149,7 +149,7 @@ impl Gauge {
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(running, Ordering::SeqCst);
         self.all.fetch_add(1, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
         self.running.fetch_sub(1, Ordering::SeqCst);
         Ok(id)
     }

@@ -11,12 +11,16 @@ use std::{
 use cachekit::{
     Cache, Fresh, Outcome, Peek, Policy, Previous, RedisOptions, Status, Ttl, with_status,
 };
-use cachekit_test_support::RedisServer;
+use cachekit_test_support::{Command, Proxy, RedisServer};
 use cachekit_tests::{
     Entries, SHORT_LEASE, builder, cache, item, soon, until, until_async, with_options,
 };
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
 
+const TTL: Duration = Duration::from_millis(50);
 const SHORT: Policy = Policy::from_parts(Ttl::from_millis(50, 0), None);
 const STALE: Policy = SHORT.stale_while_revalidate(Duration::from_secs(600));
 
@@ -47,8 +51,13 @@ impl Row {
         self.go.notify_one();
         self.read(cache).await.0.unwrap();
         self.begun.notified().await;
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        outlive_ttl().await;
     }
+}
+
+/// Until what was put there before is out of date: only time makes it so. The clock may be late by a step.
+async fn outlive_ttl() {
+    sleep_until(Instant::now() + TTL + Duration::from_millis(10)).await;
 }
 
 async fn no_marks(server: &RedisServer) {
@@ -147,11 +156,14 @@ const KEPT: Policy = SHORT.revalidate_within(Duration::from_secs(600));
 
 #[tokio::test]
 async fn callers_wait_for_the_one_process_that_loads_over_an_old_entry() {
+    const KEY: &[u8] = b"ck:t:item:1";
+
     let server = RedisServer::start();
-    let (a, b) = (cache(&server.url()).await, cache(&server.url()).await);
+    let proxy = Proxy::start(server.port());
+    let (a, b) = (cache(&proxy.url()).await, cache(&proxy.url()).await);
     let row = Row::default();
     a.get_or_load(item(1), &KEPT, async || Ok::<_, ()>(0_u64)).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(60)).await;
+    outlive_ttl().await;
     row.version.store(1, SeqCst);
     // Good for long, so that whoever waited finds it still good.
     let good = Policy::new(Duration::from_secs(60)).revalidate_within(Duration::from_secs(60));
@@ -161,7 +173,9 @@ async fn callers_wait_for_the_one_process_that_loads_over_an_old_entry() {
     };
     let go = async {
         row.begun.notified().await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        let of_the_key = |command: &Command| command.args.get(1).is_some_and(|key| key == KEY);
+        let before = proxy.count(of_the_key);
+        until("the other looks again and again", || proxy.count(of_the_key) > before + 2).await;
         row.go.notify_one();
     };
     let (one, two, ()) = soon(async { tokio::join!(load(&a), load(&b), go) }).await;
@@ -178,7 +192,7 @@ async fn a_process_that_died_with_its_mark_costs_a_wait() {
     let builder = with_options(&server.url(), options).await;
     let cache = builder.lease_wait(Duration::from_millis(350)).build().unwrap();
     cache.get_or_load(item(1), &KEPT, async || Ok::<_, ()>(0_u64)).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(60)).await;
+    outlive_ttl().await;
     Entries::of(&server).raw(&["SET", "ck~r:t:item:1", "somebody", "PX", "600000"]);
     let read = cache.get_or_load(item(1), &KEPT, async || Ok::<_, ()>(1_u64));
     assert_eq!(soon(with_status(read)).await, (Ok(1), Status::Loaded));
@@ -218,7 +232,7 @@ async fn a_value_that_still_holds_has_its_time_begun_anew() {
     let cache = cache(&server.url()).await;
     let load = async |_: Option<Previous<u64>>| Ok::<_, ()>(Fresh::new(7));
     cache.get_or_revalidate(item(1), &KEPT, load).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(60)).await;
+    outlive_ttl().await;
     let mut entries = Entries::of(&server);
     let before = entries.get("item:1").unwrap();
     let good = Policy::new(Duration::from_secs(60)).revalidate_within(Duration::from_secs(60));

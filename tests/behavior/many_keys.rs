@@ -48,7 +48,7 @@ async fn a_refused_key_among_a_thousand_is_alone_in_being_pending() {
     let server = guarded();
     let proxy = Proxy::start(server.port());
     let url = proxy.url().replace("//", "//app:any@");
-    let wait = Duration::from_secs(3);
+    let wait = Duration::from_secs(1);
     let cache = patient_builder(&url).await.invalidate_wait(wait).build().unwrap();
     // In the midst of a batch.
     let keys = (0..100).map(item).chain([forbidden()]).chain((100..COUNT).map(item));

@@ -21,7 +21,7 @@ impl Source {
         self.loads.fetch_add(1, Ordering::SeqCst);
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(running, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(3)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
         self.running.fetch_sub(1, Ordering::SeqCst);
         id
     }

@@ -74,11 +74,19 @@ pub async fn with_options(url: &str, options: RedisOptions) -> CacheBuilder {
 /// # Panics
 /// When the URL, the tier's settings or the server is unsuitable.
 pub async fn with_local(url: &str, local: LocalTier) -> Cache {
-    let options = RedisOptions::new().response_timeout(PATIENCE);
-    let builder = Cache::builder().namespace(NAMESPACE).redis_options(options).local(local);
-    let cache = builder.redis(url).await.expect("the test's Redis").build().expect("a cache");
+    let cache = local_builder(url, local).await.build().expect("a cache");
     until_local(&cache, true).await;
     cache
+}
+
+/// A builder with a local tier, for the Redis at `url`, whose link waits for slow replies.
+///
+/// # Panics
+/// When the URL, the tier's settings or the server is unsuitable.
+pub async fn local_builder(url: &str, local: LocalTier) -> CacheBuilder {
+    let options = RedisOptions::new().response_timeout(PATIENCE);
+    let builder = Cache::builder().namespace(NAMESPACE).redis_options(options).local(local);
+    builder.redis(url).await.expect("the test's Redis")
 }
 
 /// Waits until copies are served, or no longer are.

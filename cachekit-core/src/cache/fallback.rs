@@ -24,18 +24,20 @@ enum AtHand {
 }
 
 impl AtHand {
-    /// A look of the caller's own: what it finds was not invalidated before the caller came.
+    /// A look of the caller's own: what it finds was not invalidated before the caller came, so far as this process has
+    /// been told if `copies` of what the shared tier has are answers too.
     async fn look(
         engine: &Arc<Engine>,
         key: &Key,
         ask: &Ask,
         tags: &[Tag],
+        copies: bool,
     ) -> Result<Option<Self>, StoreError> {
         if engine.barred_under(key, tags).is_some() {
             return Ok(None);
         }
         if engine.serves_here(&ask.policy)
-            && !(ask.nested && engine.copies.is_some())
+            && (copies || engine.copies.is_none())
             && let Some((entry, now_ms)) = engine.local_under(&key.as_ref(), tags)
         {
             let age = entry.extra().map(|extra| Age::of_local(extra, now_ms));
@@ -104,7 +106,8 @@ impl Attempt {
         if role.look_begins().is_none() {
             return Lead::Over;
         }
-        match AtHand::look(&self.engine, self.key(), &self.ask, self.tags()).await {
+        // No copies: the answer is also for members inside loads, and for those who know of what was written.
+        match AtHand::look(&self.engine, self.key(), &self.ask, self.tags(), false).await {
             Ok(Some(AtHand::Fresh(answer))) => role.hit(answer, Status::Hit).into(),
             Ok(Some(AtHand::Stale(answer, for_ms)))
                 if self.ask.policy.of(&answer).tolerates(for_ms) =>
@@ -165,7 +168,10 @@ impl Way {
         let (ask, (engine, key)) = (self.ask.as_ref()?, self.subject()?);
         let template = key.template();
         let found = match ask.policy.tolerates(0) {
-            true => AtHand::look(engine, key, ask, self.tags()).await.ok().flatten(),
+            true => {
+                let copies = self.takes_copies(engine, key);
+                AtHand::look(engine, key, ask, self.tags(), copies).await.ok().flatten()
+            }
             false => None,
         };
         match found {
@@ -202,12 +208,23 @@ impl Way {
             Some(false) => return stale,
             None => engine.reporter.stale(key.template(), "soft_timeout"),
         }
-        match AtHand::look(engine, key, ask, self.tags()).await {
+        let copies = self.takes_copies(engine, key);
+        match AtHand::look(engine, key, ask, self.tags(), copies).await {
             Ok(Some(AtHand::Fresh(answer))) => Some(Verdict::Answer(answer, Status::Joined)),
             // Where it cannot be looked up: it was there after the caller came.
             Ok(Some(AtHand::Stale(..))) | Err(_) => stale,
             Ok(None) => None,
         }
+    }
+
+    /// Whether a copy in this process is an answer to this caller.
+    #[cfg_attr(not(feature = "session"), allow(unused_variables))]
+    fn takes_copies(&self, engine: &Arc<Engine>, key: &Key) -> bool {
+        #[cfg(feature = "session")]
+        if self.context.is_pinned(&key.as_ref(), self.tags()) {
+            return false;
+        }
+        !self.context.passes_copies(engine)
     }
 
     /// Remembers what is to be known later on, and says whether a load failed.

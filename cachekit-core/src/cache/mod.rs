@@ -55,6 +55,7 @@ mod tolerance;
 mod track;
 mod turns;
 mod unkept;
+mod warnings;
 
 pub(crate) use aging::{Age, Old, Use};
 pub(crate) use answer::Answer;

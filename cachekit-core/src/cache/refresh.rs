@@ -12,7 +12,7 @@ use crate::{
     engine::{Engine, LocalFill},
     entry::Stamps,
     flight::Verdict,
-    key::Key,
+    key::{Key, Tag},
     slot::Ticket,
 };
 #[cfg(any(feature = "redis", shuttle))]
@@ -81,8 +81,7 @@ impl Refresh {
 
     /// What is seen here is seen before the load begins, so a write that comes in between voids it.
     async fn find_place(&mut self) -> Place {
-        let tags = self.tags.as_deref().unwrap_or_default();
-        if self.engine.barred_under(&self.key, tags).is_some() {
+        if self.engine.barred_under(&self.key, self.tags()).is_some() {
             return Place::None;
         }
         if let Some(tags) = &self.tags {
@@ -110,6 +109,10 @@ impl Refresh {
         let expected = seen.ok().flatten()?;
         let hold = self.sent.and_then(|id| store.hold(self.key.as_str(), id));
         Some(Place::Remote { expected, _hold: hold })
+    }
+
+    fn tags(&self) -> &[Tag] {
+        self.tags.as_deref().unwrap_or_default()
     }
 
     pub(crate) async fn settle(&mut self, split: Split) -> Option<Verdict> {
@@ -152,7 +155,7 @@ impl Refresh {
                 let (expected, local) = (*expected, policy.is_in_process());
                 let stamps = self.stamps.clone();
                 let fill = Fill { expected, answer, codec, lifetime, load_cost_ms, stamps, local };
-                let filled = self.engine.store.fill(self.key.as_str(), fill).await;
+                let filled = self.engine.store.fill_by(self.key.as_str(), fill, self.tags()).await;
                 // Also after one whose outcome is unknown: a copy of before is not given to who asked for a new one.
                 self.engine.changed(&self.key.as_ref());
                 filled.unwrap_or(false)

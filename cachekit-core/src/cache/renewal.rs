@@ -24,7 +24,7 @@ use crate::{
 use crate::{
     entry::Id,
     mutant::{self, Mutant},
-    store::{Expected, Fill, Filled},
+    store::{Expected, Fill},
 };
 
 /// A load that owns what it needs.
@@ -268,13 +268,7 @@ impl Renewal {
                     stamps: self.stamps.clone(),
                     local: policy.is_in_process(),
                 };
-                let filled = match self.tags() {
-                    [] => engine.store.fill(key.as_str(), fill).await,
-                    tags => {
-                        let filled = engine.store.fill_under(key.as_str(), fill, tags).await;
-                        filled.map(|filled| filled != Filled::Refused)
-                    }
-                };
+                let filled = engine.store.fill_by(key.as_str(), fill, self.tags()).await;
                 // What this process has is a copy of what was replaced.
                 engine.changed(&key.as_ref());
                 if let Err(error) = filled {

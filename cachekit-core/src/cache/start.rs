@@ -6,14 +6,13 @@ use std::sync::Arc;
 use super::session::Pin;
 use super::{
     Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Renewal, Status, Step, Tags,
-    due::told, look::Look, stamps,
+    due::told, look::Look, stamps, warnings,
 };
 use crate::{
     __private::{Call, Codec, Job, Shared, Site, Split},
     engine::Engine,
     flight::Verdict,
     key::{Key, KeyBuf, Tag},
-    store::Store,
     ttl::Ttl,
 };
 
@@ -36,7 +35,7 @@ pub(crate) struct Way {
     tags: Tags,
     pub(super) site: &'static Site,
     /// The caller's own.
-    context: Context,
+    pub(super) context: Context,
     /// A load in the background that is due.
     renewal: Option<Box<Renewal>>,
     #[cfg(feature = "bloom")]
@@ -122,12 +121,7 @@ impl Way {
         };
         let key = key.to_key();
         engine.sites.note_read(call.site, key.template(), call.tags);
-        if ask.codec.is_none() && !matches!(engine.store, Store::Embedded) && call.site.warns() {
-            tracing::warn!(
-                function = call.site.name,
-                "a `local` function has no tier to be cached in here, so each call loads"
-            );
-        }
+        warnings::of_no_tier(call.site, engine, &ask);
         if let Some(reason) = past(call, &context, engine, &key) {
             engine.reporter.bypass(key.template(), reason);
             return Self::new(Kind::Direct(Some((engine.clone(), key))), call.site, context);
@@ -161,11 +155,8 @@ impl Way {
     }
 
     fn without_cache(call: &Call<'_>, context: Context, none: bool) -> Box<Self> {
-        if none && call.site.warns() {
-            tracing::warn!(
-                function = call.site.name,
-                "no cache is in scope or installed, so nothing is cached; call `Cache::install`"
-            );
+        if none {
+            warnings::of_no_cache(call.site);
         }
         Self::new(Kind::Direct(None), call.site, context)
     }
@@ -363,7 +354,7 @@ pub(super) fn past(
     #[cfg(feature = "session")]
     if let Some(pin) = context.pin(&key.as_ref(), call.tags) {
         // Without a shared tier there is nothing but what this process has.
-        if pin == Pin::Tiers || matches!(engine.store, Store::Embedded) {
+        if pin == Pin::Tiers || matches!(engine.store, crate::store::Store::Embedded) {
             return Some("session");
         }
     }

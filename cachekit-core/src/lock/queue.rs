@@ -253,9 +253,11 @@ mod tests {
         let clock = Clock::manual(manual.clone());
         let (old, new) = (hold(&clock, Duration::MAX), hold(&clock, Duration::from_secs(1)));
         old.keep(queue.enter("k").unwrap().turn_now().unwrap());
+        // Who is next keeps the line from being forgotten with its holder.
+        let next = queue.enter("k").unwrap();
         assert!(old.end());
         drop(old.take_turn());
-        let turn = queue.enter("k").unwrap().turn_now().unwrap();
+        let turn = next.turn_now().unwrap();
         let mut waiting = Box::pin(queue.enter("k").unwrap().turn());
         assert!(poll(&mut waiting).is_pending());
         new.keep(turn);

@@ -1,6 +1,6 @@
 //! Reads of what this process keeps a copy of: with the time that the entry has left.
 
-use super::{Found, Probe, Redis, StoreError};
+use super::{Found, Probe, Redis, StoreError, redis::untagged};
 use crate::{cache::Ask, entry::Id, redis};
 
 impl Redis {
@@ -25,12 +25,13 @@ impl Redis {
         ask: &Ask,
     ) -> Result<Probe, StoreError> {
         let (found, left_ms) = self.store.probe_with_left(key, id).await?;
-        let probe = self.look_closely_with_left(found, left_ms, ask);
+        let probe = untagged(self.understand_with_left(found, left_ms, ask));
         self.trend.note(matches!(probe, Probe::Hit(_)));
         Ok(probe)
     }
 
-    pub(super) fn look_closely_with_left(
+    /// What the reader takes the bytes for, whatever they are stamped with.
+    pub(super) fn understand_with_left(
         &self,
         found: redis::Probe,
         left_ms: Option<u64>,
@@ -40,7 +41,7 @@ impl Redis {
             redis::Probe::Entry(bytes) => bytes.len(),
             _ => 0,
         };
-        match self.look_closely(found, ask) {
+        match self.understand(found, ask) {
             Probe::Hit(found) => Probe::Hit(with_left(found, left_ms, size)),
             probe => probe,
         }

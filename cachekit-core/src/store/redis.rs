@@ -58,13 +58,9 @@ impl Redis {
 
     pub(crate) async fn probe(&self, key: &str, id: Id, ask: &Ask) -> Result<Probe, StoreError> {
         let found = self.store.probe(key, id).await?;
-        let found = self.look_closely(found, ask);
+        let found = untagged(self.understand(found, ask));
         self.trend.note(matches!(found, Probe::Hit(_)));
         Ok(found)
-    }
-
-    pub(super) fn look_closely(&self, found: redis::Probe, ask: &Ask) -> Probe {
-        untagged(self.understand(found, ask))
     }
 
     /// What the reader takes the bytes for, whatever they are stamped with.

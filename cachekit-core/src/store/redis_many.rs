@@ -1,6 +1,6 @@
 //! Reading, leasing and filling many keys at once: each is opened, refused and counted by itself.
 
-use super::redis::Redis;
+use super::redis::{Redis, untagged};
 use crate::{
     cache::Ask,
     entry::Id,
@@ -35,7 +35,7 @@ impl Redis {
     ) -> Vec<Result<Probe, StoreError>> {
         let found = self.store.probe_many(probes, left).await.into_iter().map(|found| {
             let (found, left_ms) = found?;
-            let found = self.look_closely_with_left(found, left_ms, ask);
+            let found = untagged(self.understand_with_left(found, left_ms, ask));
             self.trend.note(matches!(found, Probe::Hit(_)));
             Ok(found)
         });

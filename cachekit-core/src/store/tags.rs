@@ -7,7 +7,7 @@ use super::{Fill, Found, Probe, Store, StoreError, remote};
 #[cfg(feature = "redis")]
 use super::{kept::with_left, redis::Redis};
 #[cfg(feature = "redis")]
-use crate::redis::{self, Generation, Stamped, Wanted};
+use crate::redis::{Generation, Stamped, Wanted};
 use crate::{
     cache::Ask,
     entry::{Id, Stamp, Stamps, Standing, standing},
@@ -79,6 +79,20 @@ impl Store {
     /// The generations of these tags; each has one from now on.
     pub(crate) async fn stamps(&self, ask: &Ask, tags: &[Tag]) -> Result<Stamps, StoreError> {
         remote!(self, store => store.stamps(ask, tags).await, embedded => Err(StoreError::Down))
+    }
+
+    /// [`fill`](Self::fill) by one that names these tags, or none, and serves nobody else with the value.
+    pub(crate) async fn fill_by(
+        &self,
+        key: &str,
+        fill: Fill<'_>,
+        tags: &[Tag],
+    ) -> Result<bool, StoreError> {
+        if tags.is_empty() {
+            return self.fill(key, fill).await;
+        }
+        let filled = Box::pin(self.fill_under(key, fill, tags)).await?;
+        Ok(filled != Filled::Refused)
     }
 
     /// [`fill`](Self::fill) with a value that was loaded under tags, which it is stamped with.
@@ -173,14 +187,7 @@ impl Redis {
         let (probe, left_ms, generations) =
             self.store.probe_under(key, id, &wanted, lasting_ms(ask), left).await?;
         let stamps = stamps(tags, generations.iter().map(Some));
-        let size = match &probe {
-            redis::Probe::Entry(bytes) => bytes.len(),
-            _ => 0,
-        };
-        let probe = match self.understand(probe, ask) {
-            Probe::Hit(found) => Probe::Hit(with_left(found, left_ms, size)),
-            probe => probe,
-        };
+        let probe = self.understand_with_left(probe, left_ms, ask);
         self.trend.note(matches!(&probe, Probe::Hit(found) if is_current(found, &stamps)));
         Ok((probe, stamps))
     }

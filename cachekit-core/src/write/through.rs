@@ -25,6 +25,8 @@ pub(crate) struct Through {
     armed: Armed,
     key: Key,
     claim: Claim,
+    #[cfg_attr(not(any(feature = "redis", shuttle)), allow(dead_code))]
+    tags: Vec<Tag>,
     /// The generations of its tags before the body began, if it has tags.
     stamps: Option<Stamps>,
     engine: Arc<Engine>,
@@ -55,7 +57,8 @@ impl Through {
             Err(_) => Claim::None,
         };
         let armed = Armed::new(engine, vec![key.clone()], None);
-        Self { armed, key, claim, stamps: stamps.ok().flatten(), engine: engine.clone() }
+        let (tags, stamps) = (tags.to_vec(), stamps.ok().flatten());
+        Self { armed, key, claim, tags, stamps, engine: engine.clone() }
     }
 
     /// Leaves what was written in the cache, or invalidates the key.
@@ -121,8 +124,8 @@ impl Through {
     async fn fill_and_void(&self, fill: Fill<'_>) -> Result<bool, StoreError> {
         let tag = self.key.to_tag();
         let (store, texts) = (&self.engine.store, [tag.as_str()]);
-        let (filled, voided) =
-            tokio::join!(store.fill(self.key.as_str(), fill), store.unlink(&texts));
+        let filling = store.fill_by(self.key.as_str(), fill, &self.tags);
+        let (filled, voided) = tokio::join!(filling, store.unlink(&texts));
         voided.into_iter().collect::<Result<(), _>>()?;
         filled
     }

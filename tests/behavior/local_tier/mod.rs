@@ -3,6 +3,7 @@
 mod bounds;
 mod links;
 mod metrics;
+mod passed;
 mod races;
 mod settings;
 mod tags;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cachekit::fencing::{self, LockDatabase};
 use cachekit_test_support::{MariadbServer, PostgresServer};
+use cachekit_tests::until_async;
 use sqlx::{AssertSqlSafe, Database, Executor as _, Pool, pool::PoolOptions};
 
 /// The few statements that the tests need, on any database.
@@ -31,6 +32,9 @@ pub(super) trait Bank: LockDatabase {
 
     /// How many do.
     const WAITING: &'static str;
+
+    /// How many transactions wait for a row of another one, where that can be seen.
+    const BLOCKED: &'static str;
 
     /// How long a session waits for locks.
     const PATIENCE: &'static str;
@@ -100,6 +104,8 @@ bank!(
     WAITERS: i64 = 1,
     WAITING: &'static str =
         "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
+    BLOCKED: &'static str =
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted",
     PATIENCE: &'static str =
         "SELECT setting::bigint FROM pg_settings WHERE name = 'lock_timeout'",
     LOCKS: &'static str = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'",
@@ -120,6 +126,9 @@ bank!(
     WAITERS: i64 = 1,
     WAITING: &'static str =
         "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User lock'",
+    BLOCKED: &'static str =
+        "SELECT CAST(VARIABLE_VALUE AS SIGNED) FROM information_schema.GLOBAL_STATUS \
+         WHERE VARIABLE_NAME = 'INNODB_ROW_LOCK_CURRENT_WAITS'",
     PATIENCE: &'static str = "SELECT CAST(@@innodb_lock_wait_timeout AS SIGNED)",
     LOCKS: &'static str =
         "SELECT CAST(IS_USED_LOCK(SHA2(CONCAT_WS(':', DATABASE(), 't:item:1'), 256)) IS NOT NULL AS SIGNED)",
@@ -136,6 +145,7 @@ bank!(
     CUT: &'static str = "UPDATE cachekit_fences SET held_until = 0",
     WAITERS: i64 = 0,
     WAITING: &'static str = "SELECT 0",
+    BLOCKED: &'static str = "SELECT 0",
     PATIENCE: &'static str = "PRAGMA busy_timeout",
     LOCKS: &'static str = "SELECT count(*) FROM cachekit_fences \
          WHERE held_until > CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
@@ -162,6 +172,17 @@ pub(super) async fn cents<DB: Bank>(conn: &mut DB::Connection) -> i64 {
 pub(super) async fn locks<DB: Bank>(pool: &Pool<DB>) -> i64 {
     let mut conn = pool.acquire().await.unwrap();
     DB::numbers(&mut conn, DB::LOCKS).await.unwrap()[0]
+}
+
+/// Waits until somebody waits for a row of a transaction that is open.
+pub(super) async fn until_blocked<DB: Bank>(pool: &Pool<DB>) {
+    if DB::WAITERS == 0 {
+        // Nothing tells: one that does not wait would be through by then.
+        return tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let mut conn = pool.acquire().await.unwrap();
+    let blocked = async || DB::numbers(&mut conn, DB::BLOCKED).await.unwrap()[0] > 0;
+    until_async("somebody waits for a row", blocked).await;
 }
 
 pub(super) async fn on_sqlite<F: Future<Output = ()>>(test: impl FnOnce(Pool<sqlx::Sqlite>) -> F) {

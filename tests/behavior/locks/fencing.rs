@@ -1,6 +1,6 @@
 //! A number that was shown to a database keeps former holders from writing.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use cachekit::{
     Cache, ErrorKind, IsConflict as _,
@@ -10,7 +10,7 @@ use cachekit_tests::{Polls, item};
 use sqlx::{Connection as _, Pool};
 use tokio::sync::Barrier;
 
-use super::bank::{Bank, cents, on_all, open};
+use super::bank::{Bank, cents, on_all, open, until_blocked};
 
 fn fence(number: u64) -> Fence {
     Fence::new(item(1), number).namespace("t").holder(number.to_be_bytes())
@@ -63,7 +63,7 @@ async fn holders_in_mid_transaction_wait_for_one_another<DB: Bank>(pool: &Pool<D
             async move { shown(&pool, &fence(second)).await }
         });
         // It never gets through, however long the first one takes.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        until_blocked(pool).await;
         assert!(!waiting.is_finished());
         tx.commit().await.unwrap();
         assert_eq!(waiting.await.unwrap(), refused.then_some(ErrorKind::Fenced));

@@ -6,7 +6,7 @@ use cachekit::{ErrorKind, SqlLock};
 use cachekit_tests::{Polls, item, soon, until_async};
 use sqlx::Pool;
 
-use super::bank::{Bank, cents, locks, on_all, open};
+use super::bank::{Bank, cents, locks, on_all, open, until_blocked};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -257,7 +257,7 @@ async fn next_holder_waits_for_the_transaction_of_a_former_one<DB: Bank>(pool: &
         drop(guard);
     }
     let waiting = tokio::spawn(other.lock(item(1)).wait(20 * SECOND).acquire());
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    until_blocked(pool).await;
     assert!(!waiting.is_finished(), "what the former holder does may still be committed");
     tx.commit().await.unwrap();
     waiting.await.unwrap().unwrap().release().await.unwrap();

@@ -9,11 +9,13 @@ use std::{
     time::Duration,
 };
 
-use cachekit::{Cache, Outcome, invalidates, key, locked};
+use cachekit::{Cache, Key, Outcome, invalidates, key, locked};
 use cachekit_test_support::{Command, Cut, PostgresServer, Proxy, RedisServer, TcpProxy};
 use cachekit_tests::{NAMESPACE, PATIENCE, cache, patient_builder, soon, until};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::sync::Notify;
+
+use crate::transactions::Sink;
 
 #[derive(Debug)]
 #[expect(dead_code, reason = "what went wrong is for whoever reads of a test that failed")]
@@ -75,6 +77,23 @@ impl Shop {
         }
     }
 
+    /// Under one more lock than [`ship`](Self::ship).
+    #[locked(key = "customer:<customer>", lease = "10s", cache = self.cache)]
+    async fn ship_for(&self, customer: i64, id: i64) -> Result<Outcome, Error> {
+        self.ship(id, End::Commit).await
+    }
+
+    #[locked(key = "order:<id>", lease = "10s", cache = self.cache)]
+    async fn ship_with_another_library(&self, id: i64) -> Result<Outcome, Error> {
+        let mut tx = self.db.begin().await?;
+        let update = sqlx::query("UPDATE orders SET state = 'shipped' WHERE id = $1").bind(id);
+        update.execute(&mut *tx).await?;
+        let mut pending = self.cache.pending().settling_on(&self.db);
+        pending.invalidate(key!("order:<id>"));
+        let written = pending.write(&mut Sink(&mut *tx)).await.expect("the table is there");
+        Ok(self.cache.settle(written, tx.commit()).await?.invalidation)
+    }
+
     #[invalidates("order:<id>", cache = self.cache)]
     #[locked(key = "order:<id>", wait = "5s", cache = self.cache)]
     async fn ship_with_plain_sqlx(&self, id: i64) -> Result<(), Error> {
@@ -104,16 +123,21 @@ impl Shop {
         Shop { cache: self.cache.clone(), db, begun: AtomicU32::new(0), written: Notify::new() }
     }
 
-    /// Nobody gets the lock of `order:7` while its COMMIT is stalled, and whoever gets it then finds it shipped.
-    async fn is_locked_until_commit_is_over(&self, proxy: &TcpProxy, redis: &RedisServer) {
+    /// Nobody gets the lock of `key` while the COMMIT of `order:7` is stalled, and whoever gets it then finds that shipped.
+    async fn is_locked_until_commit_is_over(
+        &self,
+        key: Key,
+        proxy: &TcpProxy,
+        redis: &RedisServer,
+    ) {
         let other = cache(&redis.url()).await;
         for _ in 0..20 {
-            let busy = other.lock(key!("order:7")).try_acquire().await.unwrap_err();
+            let busy = other.lock(key.clone()).try_acquire().await.unwrap_err();
             assert_eq!(busy.kind(), cachekit::ErrorKind::Busy);
             tokio::task::yield_now().await;
         }
         proxy.cut();
-        let next = other.lock(key!("order:7")).wait(PATIENCE).acquire().await.unwrap();
+        let next = other.lock(key).wait(PATIENCE).acquire().await.unwrap();
         assert_eq!(self.state(7).await, "shipped");
         next.release().await.unwrap();
     }
@@ -198,7 +222,7 @@ async fn a_call_that_is_dropped_in_mid_commit_keeps_its_lock_until_that_is_over(
     until("COMMIT is on its way", || proxy.stalled() == 1).await;
     call.abort();
     call.await.unwrap_err();
-    shop.is_locked_until_commit_is_over(&proxy, &redis).await;
+    shop.is_locked_until_commit_is_over(key!("order:7"), &proxy, &redis).await;
 }
 
 /// The body gives up waiting for COMMIT and returns: that is no reason to let another in before it.
@@ -212,5 +236,35 @@ async fn a_body_that_gives_up_on_its_commit_keeps_its_lock_until_that_is_over() 
     let given_up = soon(stalled.ship(7, End::GiveUp)).await;
     assert!(matches!(given_up, Err(Error::Body)), "{given_up:?}");
     until("COMMIT is on its way", || proxy.stalled() == 1).await;
-    shop.is_locked_until_commit_is_over(&proxy, &redis).await;
+    shop.is_locked_until_commit_is_over(key!("order:7"), &proxy, &redis).await;
+}
+
+/// As above, where another library commits.
+#[tokio::test]
+async fn a_call_that_is_dropped_while_it_settles_keeps_its_lock_until_that_is_over() {
+    let (redis, postgres) = (RedisServer::start(), PostgresServer::start());
+    let proxy = TcpProxy::start(postgres.port());
+    let shop = Shop::open(cache(&redis.url()).await, &postgres).await;
+    let stalled = shop.through(&proxy).await;
+    proxy.cut_at(b"COMMIT", Cut::StallBeforeClient);
+    let call = tokio::spawn(async move { stalled.ship_with_another_library(7).await });
+    until("COMMIT is on its way", || proxy.stalled() == 1).await;
+    call.abort();
+    call.await.unwrap_err();
+    shop.is_locked_until_commit_is_over(key!("order:7"), &proxy, &redis).await;
+}
+
+/// What the inner call commits was done under both locks.
+#[tokio::test]
+async fn a_call_in_a_call_keeps_the_outer_lock_too_until_its_commit_is_over() {
+    let (redis, postgres) = (RedisServer::start(), PostgresServer::start());
+    let proxy = TcpProxy::start(postgres.port());
+    let shop = Shop::open(cache(&redis.url()).await, &postgres).await;
+    let stalled = shop.through(&proxy).await;
+    proxy.cut_at(b"COMMIT", Cut::StallBeforeClient);
+    let call = tokio::spawn(async move { stalled.ship_for(1, 7).await });
+    until("COMMIT is on its way", || proxy.stalled() == 1).await;
+    call.abort();
+    call.await.unwrap_err();
+    shop.is_locked_until_commit_is_over(key!("customer:1"), &proxy, &redis).await;
 }

@@ -9,4 +9,6 @@ mod lost_answer;
 mod pending;
 mod savepoints;
 
+pub(crate) use pending::Sink;
+
 use database::{Items, on_mariadb, on_postgres, on_sqlite};

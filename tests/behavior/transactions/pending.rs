@@ -11,7 +11,8 @@ use sqlx::{MySqlConnection, PgConnection, Pool, SqliteConnection};
 use super::database::Bench;
 use super::{Items, on_mariadb, on_postgres, on_sqlite};
 
-struct Sink<'a, C>(&'a mut C);
+/// Writes rows by a statement on a connection.
+pub(crate) struct Sink<'a, C>(pub(crate) &'a mut C);
 
 impl OutboxSink for Sink<'_, SqliteConnection> {
     async fn put(&mut self, row: &OutboxRow) -> Result<(), BoxError> {

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod frames;
+mod hub;
 mod mariadb;
 mod postgres;
 mod process;

@@ -15,14 +15,12 @@
 //! Commands of one connection keep their order: what comes after a held one waits behind it. A command that is
 //! held while its client goes away is still carried out on release, like one that was stuck in the network.
 
-use std::io::{self, BufReader, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::frames;
+use crate::hub::{Hub, State, accept, close};
 use crate::rule::{Act, Gate, Matcher, Rule};
 
 /// A command as a client sent it.
@@ -67,25 +65,6 @@ pub struct Proxy {
     hub: Arc<Hub>,
 }
 
-#[derive(Debug)]
-pub(crate) struct Hub {
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    upstream: u16,
-    commands: Vec<Command>,
-    gates: Vec<Arc<Gate>>,
-    links: Vec<(usize, [TcpStream; 2])>,
-    /// Connections that asked to be told of changes.
-    trackers: Vec<usize>,
-    connections: usize,
-    forgetful: bool,
-    refusing: bool,
-    stopped: bool,
-}
-
 impl Proxy {
     /// Listens on a free loopback port and forwards to `upstream`, which need not listen yet.
     ///
@@ -95,8 +74,7 @@ impl Proxy {
     pub fn start(upstream: u16) -> Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free loopback port");
         let port = listener.local_addr().expect("the port just bound").port();
-        let state = State { upstream, ..State::default() };
-        let hub = Arc::new(Hub { state: Mutex::new(state) });
+        let hub = Hub::new(upstream);
         let accepting = Arc::clone(&hub);
         thread::spawn(move || accept(&accepting, &listener));
         Proxy { port, hub }
@@ -236,119 +214,10 @@ impl Drop for Proxy {
     }
 }
 
-impl Hub {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn remove(&self, gate: &Arc<Gate>) {
-        self.lock().gates.retain(|held| !Arc::ptr_eq(held, gate));
-    }
-
-    /// Notes a command and finds the rule that it falls under: the newest one that picks it.
-    fn note(&self, command: Command) -> Option<Arc<Gate>> {
-        let mut state = self.lock();
-        let gate = state.gates.iter().rev().find(|gate| gate.picks(&command)).cloned();
-        if command.is("CLIENT") && command.args.get(1).is_some_and(|arg| arg == b"TRACKING") {
-            state.trackers.push(command.connection);
-        }
-        if !state.forgetful {
-            state.commands.push(command);
-        }
-        gate
-    }
-
-    /// The rule that a push falls under: the newest one for pushes.
-    fn push_gate(&self) -> Option<Arc<Gate>> {
-        self.lock().gates.iter().rev().find(|gate| gate.is_of_pushes()).cloned()
-    }
-}
-
-fn accept(hub: &Arc<Hub>, listener: &TcpListener) {
-    for client in listener.incoming().flatten() {
-        let mut state = hub.lock();
-        if state.stopped {
-            return;
-        }
-        if state.refusing {
-            continue;
-        }
-        let Ok(server) = TcpStream::connect(("127.0.0.1", state.upstream)) else { continue };
-        let connection = state.connections;
-        state.connections += 1;
-        let (Ok(near), Ok(far)) = (client.try_clone(), server.try_clone()) else { continue };
-        state.links.push((connection, [near, far]));
-        drop(state);
-        serve(hub, connection, client, server);
-    }
-}
-
-fn serve(hub: &Arc<Hub>, connection: usize, client: TcpStream, server: TcpStream) {
-    let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    let (Ok(answered), Ok(answering)) = (client.try_clone(), server.try_clone()) else { return };
-    let (gates, passed) = channel();
-    let (hub, replying) = (Arc::clone(hub), Arc::clone(hub));
-    thread::spawn(move || {
-        let _ = requests(&hub, connection, &client, &server, &gates);
-        let _ = server.shutdown(Shutdown::Write);
-    });
-    thread::spawn(move || {
-        let _ = replies(&replying, &answering, &answered, &passed);
-        close(&[answering, answered]);
-    });
-}
-
-fn requests(
-    hub: &Hub,
-    connection: usize,
-    client: &TcpStream,
-    mut server: &TcpStream,
-    gates: &Sender<Option<Arc<Gate>>>,
-) -> io::Result<()> {
-    let mut client = BufReader::new(client);
-    loop {
-        let mut raw = Vec::new();
-        let args = frames::request(&mut client, &mut raw)?;
-        let gate = hub.note(Command { connection, args });
-        if let Some(gate) = &gate {
-            gate.before_request();
-        }
-        // Before the command: its reply must find the rule.
-        let _ = gates.send(gate);
-        server.write_all(&raw)?;
-    }
-}
-
-fn replies(
-    hub: &Hub,
-    server: &TcpStream,
-    mut client: &TcpStream,
-    gates: &Receiver<Option<Arc<Gate>>>,
-) -> io::Result<()> {
-    let mut server = BufReader::new(server);
-    loop {
-        let mut raw = Vec::new();
-        frames::reply(&mut server, &mut raw)?;
-        let is_push = raw.first() == Some(&b'>');
-        if is_push {
-            if let Some(gate) = hub.push_gate() {
-                gate.before_request();
-            }
-        } else if let Ok(Some(gate)) = gates.recv() {
-            gate.before_reply()?;
-        }
-        client.write_all(&raw)?;
-    }
-}
-
-fn close(link: &[TcpStream; 2]) {
-    for end in link {
-        let _ = end.shutdown(Shutdown::Both);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{self, Write};
+
     use super::*;
     use crate::{Connection, RedisServer, Reply, wait_until};
 

@@ -5,7 +5,8 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::proxy::{Command, Hub};
+use crate::hub::Hub;
+use crate::proxy::Command;
 
 pub(crate) type Matcher = Box<dyn Fn(&Command) -> bool + Send + Sync>;
 

@@ -8,10 +8,9 @@ use super::{
 };
 use crate::{
     __private::{Call, Codec, Shared, Site, Split},
-    cache::{Answer, Ask, Cache, Context, Mode, Policy, Refresh, Status, start::past},
+    cache::{Answer, Ask, Cache, Context, Mode, Policy, Refresh, Status, start::past, warnings},
     engine::Engine,
     key::Key,
-    store::Store,
     tier::Entry,
 };
 
@@ -88,11 +87,8 @@ impl Many {
     fn find(&mut self, call: &Call<'_>, has_cache: bool, ask: Ask) {
         let places = 0..self.keys.len();
         let Some(engine) = self.engine.clone() else {
-            if !has_cache && call.site.warns() {
-                tracing::warn!(
-                    function = call.site.name,
-                    "no cache is in scope or installed, so nothing is cached; call `Cache::install`"
-                );
+            if !has_cache {
+                warnings::of_no_cache(call.site);
             }
             self.past = places.collect();
             return;
@@ -106,7 +102,7 @@ impl Many {
         let mut missing: Vec<_> =
             missing.into_iter().map(|place| (place, self.keys[place].clone())).collect();
         if !missing.is_empty() {
-            self.warn_of_no_tier(call, &engine, &ask);
+            warnings::of_no_tier(call.site, &engine, &ask);
         }
         if self.context.mode == Mode::Refresh {
             // Side by side they would wait for one another's turns.
@@ -115,15 +111,6 @@ impl Many {
             self.refreshes = missing.drain(..).map(refresh).collect();
         }
         self.batch = Some(Batch::new(&engine, missing, ask));
-    }
-
-    fn warn_of_no_tier(&self, call: &Call<'_>, engine: &Engine, ask: &Ask) {
-        if ask.codec.is_none() && !matches!(engine.store, Store::Embedded) && call.site.warns() {
-            tracing::warn!(
-                function = call.site.name,
-                "a `local` function has no tier to be cached in here, so each call loads"
-            );
-        }
     }
 
     /// Whether the place needs no flight: it is a hit in this process, or the cache is not for it.

@@ -133,6 +133,7 @@ pub mod singleflight;
 pub mod split;
 mod stack;
 mod time;
+mod writes;
 
 #[doc(inline)]
 pub use crate::{

@@ -81,8 +81,8 @@ where
                 ResponseFuture::passing(calling, shared, passed)
             }
             Admission::Write(groups) => {
-                let calling = ready.call(Request::from_parts(parts, Body::through(body)));
-                ResponseFuture::going(write::finish(shared, calling, groups))
+                let request = Request::from_parts(parts, Body::through(body));
+                ResponseFuture::going(write::finish(shared, groups, || ready.call(request)))
             }
             // From here on the readied service is not needed: a permit may sit in it.
             Admission::Wanted(wanted) => {

@@ -1,24 +1,21 @@
 //! Building the layer.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use cachekit_core::{Cache, Key};
 use http::{Method, request, response};
 
-use super::{
-    InvalidateLayer,
-    layer::{FromResponse, Shared},
+use super::{InvalidateLayer, layer::Shared};
+use crate::{
+    BuildError, Disconnect, IntoTime, KeyMissing, builder::Mistakes, requests::Requests,
+    writes::Terms,
 };
-use crate::{BuildError, Disconnect, IntoTime, KeyMissing, builder::Mistakes, requests::Requests};
 
 /// Collects what an [`InvalidateLayer`] is to be like.
 #[must_use = "call `build`"]
 pub struct InvalidateBuilder {
-    cache: Cache,
+    terms: Terms,
     requests: Requests,
-    from_response: Vec<Arc<FromResponse>>,
-    again_after: Option<Duration>,
-    report: bool,
     disconnect: Disconnect,
     mistakes: Mistakes,
 }
@@ -26,11 +23,8 @@ pub struct InvalidateBuilder {
 impl InvalidateBuilder {
     pub(super) fn new(cache: &Cache) -> Self {
         Self {
-            cache: cache.clone(),
+            terms: Terms { counted: true, ..Terms::plain(cache.clone()) },
             requests: Requests::default(),
-            from_response: Vec::new(),
-            again_after: None,
-            report: false,
             disconnect: Disconnect::default(),
             mistakes: Mistakes::default(),
         }
@@ -61,7 +55,7 @@ impl InvalidateBuilder {
     where
         I: IntoIterator<Item = Key>,
     {
-        self.from_response.push(Arc::new(move |head| keys(head).into_iter().collect()));
+        self.terms.from_response.push(Arc::new(move |head| keys(head).into_iter().collect()));
         self
     }
 
@@ -99,14 +93,14 @@ impl InvalidateBuilder {
 
     /// Invalidates once more, so much later, for loads that may read a replica that lags behind.
     pub fn again_after(mut self, time: impl IntoTime) -> Self {
-        self.again_after = self.mistakes.time("again_after", time);
+        self.terms.again_after = self.mistakes.time("again_after", time);
         self
     }
 
     /// Whether a response says `Cachekit-Invalidation: pending` where an invalidation did not get through in time: not
     /// by default.
     pub fn report(mut self, report: bool) -> Self {
-        self.report = report;
+        self.terms.report = report;
         self
     }
 
@@ -126,11 +120,8 @@ impl InvalidateBuilder {
         self.requests.keys.check(&mut self.mistakes);
         self.mistakes.finish("the invalidate layer")?;
         Ok(InvalidateLayer::of(Arc::new(Shared {
-            cache: self.cache,
+            terms: Arc::new(self.terms),
             requests: self.requests,
-            from_response: self.from_response,
-            again_after: self.again_after,
-            report: self.report,
             disconnect: self.disconnect,
         })))
     }

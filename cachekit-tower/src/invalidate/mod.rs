@@ -61,16 +61,9 @@
 //! # }
 //! ```
 
-mod at_end;
 mod builder;
-mod invalidations;
 mod layer;
-mod owed;
 mod service;
-mod verdict;
 
-pub use self::{
-    builder::InvalidateBuilder, invalidations::Invalidations, layer::InvalidateLayer,
-    service::InvalidateService,
-};
-pub use crate::guarded::ResponseFuture;
+pub use self::{builder::InvalidateBuilder, layer::InvalidateLayer, service::InvalidateService};
+pub use crate::{guarded::ResponseFuture, writes::Invalidations};

@@ -78,8 +78,8 @@ where
             }
             Concern::Message => Box::pin(self.message(kind, request, begun.clone())),
         };
-        let Shared { disconnect, cache, .. } = &*self.shared;
-        ResponseFuture::guarded(Outliving::new(run, begun, *disconnect, "invalidate", cache))
+        let Shared { disconnect, terms, .. } = &*self.shared;
+        ResponseFuture::guarded(Outliving::new(run, begun, *disconnect, "invalidate", &terms.cache))
     }
 }
 
@@ -108,7 +108,7 @@ impl<S> InvalidateService<S> {
         let answer = self.inner.call(request);
         async move {
             let result = answer.await;
-            shared.finish(kind, owed, result).await
+            owed.finish(kind, result).await
         }
     }
 
@@ -144,7 +144,7 @@ impl<S> InvalidateService<S> {
             let owed = shared.owe(keys, &mut request);
             begun.set();
             let result = inner.call(request).await;
-            shared.finish(kind, owed, result).await
+            owed.finish(kind, result).await
         }
     }
 }

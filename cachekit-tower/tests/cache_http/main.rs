@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../replies/mod.rs"]
 mod replies;
+mod writes;
 
 use std::{
     sync::{

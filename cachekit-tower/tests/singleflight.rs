@@ -796,6 +796,20 @@ async fn requests_that_are_alike_share_and_others_do_not() {
     assert!(!shares(missing, [get("/1"), get("/1")]).await);
 }
 
+#[cfg(feature = "axum")]
+#[tokio::test(start_paused = true)]
+async fn a_uri_that_was_rewritten_outside_is_in_the_identity() {
+    let ask = |path: &str| {
+        let mut request = get(path);
+        let came = axum::extract::OriginalUri("/api/a".parse().unwrap());
+        request.extensions_mut().insert(came);
+        request
+    };
+    assert!(shares(running(), [ask("/a"), ask("/a")]).await);
+    assert!(!shares(running(), [ask("/one/a"), ask("/two/a")]).await);
+    assert!(!shares(running(), [ask("/a"), ask("/api/a")]).await);
+}
+
 #[tokio::test]
 async fn credentials_bypass() {
     for name in ["authorization", "cookie", "x-api-key"] {

@@ -2,14 +2,30 @@
 
 use std::{fmt, sync::Arc};
 
+use bytes::Bytes;
 use cachekit_core::{Cache, Key};
-use http::{Method, request, response};
+use http::{Method, Response, request, response};
 
 use super::{InvalidateLayer, layer::Shared};
 use crate::{
-    BuildError, Disconnect, IntoTime, KeyMissing, builder::Mistakes, requests::Requests,
-    writes::Terms,
+    BuildError, Disconnect, IntoTime, KeyMissing, Rejection, builder::Mistakes, reject::Rejecter,
+    requests::Requests, writes::Terms,
 };
+
+/// What is done with a write whose keys cannot all be made of its request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnKeyMissing {
+    /// It is refused before the handler is called: 400, or `INVALID_ARGUMENT`.
+    #[default]
+    Reject,
+    /// The handler runs, and only the keys that there are, are invalidated: **what it writes is not seen until the old
+    /// entries expire**, in any process. It is logged as an error.
+    ///
+    /// Whoever sends requests can bring that about on purpose, by a parameter that is there twice or by a message that
+    /// is compressed: only for what is cached for seconds, or where another piece of the request invalidates.
+    Proceed,
+}
 
 /// Collects what an [`InvalidateLayer`] is to be like.
 #[must_use = "call `build`"]
@@ -17,6 +33,8 @@ pub struct InvalidateBuilder {
     terms: Terms,
     requests: Requests,
     disconnect: Disconnect,
+    on_key_missing: OnKeyMissing,
+    rejecter: Rejecter,
     mistakes: Mistakes,
 }
 
@@ -26,6 +44,8 @@ impl InvalidateBuilder {
             terms: Terms { counted: true, ..Terms::plain(cache.clone()) },
             requests: Requests::default(),
             disconnect: Disconnect::default(),
+            on_key_missing: OnKeyMissing::default(),
+            rejecter: Rejecter::default(),
             mistakes: Mistakes::default(),
         }
     }
@@ -80,7 +100,8 @@ impl InvalidateBuilder {
         self
     }
 
-    /// A gRPC method that writes, and a key made of its message. A compressed message has none: its key is missing.
+    /// A gRPC method that writes, and a key made of its message. A compressed message has none: its key is
+    /// [missing](Self::on_key_missing).
     #[cfg(feature = "grpc")]
     pub fn method<M: prost::Message + Default>(
         mut self,
@@ -111,6 +132,25 @@ impl InvalidateBuilder {
         self
     }
 
+    /// What is done with a write whose keys cannot all be made of its request: it is refused, by default.
+    ///
+    /// A key is missing where a piece of it is not in the request, or is there twice, where the path is not the
+    /// [pattern](Self::path)'s, and where a call's message is compressed, too long to be read (64 KiB), or none. So put
+    /// the layer on the routes and the calls that have its keys, not around all there are.
+    pub fn on_key_missing(mut self, then: OnKeyMissing) -> Self {
+        self.on_key_missing = then;
+        self
+    }
+
+    /// Answers refused requests itself.
+    pub fn on_reject(
+        mut self,
+        answer: impl Fn(&Rejection, &request::Parts) -> Response<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        self.rejecter.own = Some(Arc::new(answer));
+        self
+    }
+
     /// Builds the layer.
     ///
     /// # Errors
@@ -123,6 +163,8 @@ impl InvalidateBuilder {
             terms: Arc::new(self.terms),
             requests: self.requests,
             disconnect: self.disconnect,
+            on_key_missing: self.on_key_missing,
+            rejecter: self.rejecter,
         })))
     }
 }

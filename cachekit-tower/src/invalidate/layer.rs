@@ -3,12 +3,13 @@
 use std::{fmt, sync::Arc};
 
 use cachekit_core::{Cache, Key};
-use http::Request;
+use http::{Request, Response, request::Parts};
 use tower_layer::Layer;
 
-use super::{InvalidateBuilder, InvalidateService};
+use super::{InvalidateBuilder, InvalidateService, OnKeyMissing};
 use crate::{
-    Disconnect, observe,
+    Body, Disconnect, Kind, Rejection, observe,
+    reject::Rejecter,
     requests::Requests,
     writes::{Owed, Terms},
 };
@@ -23,6 +24,8 @@ pub(super) struct Shared {
     pub(super) terms: Arc<Terms>,
     pub(super) requests: Requests,
     pub(super) disconnect: Disconnect,
+    pub(super) on_key_missing: OnKeyMissing,
+    pub(super) rejecter: Rejecter,
 }
 
 impl InvalidateLayer {
@@ -52,13 +55,24 @@ impl Shared {
         owed
     }
 
-    /// A piece of a key is missing: the request runs, and what it writes may stay in the cache.
-    pub(super) fn key_missing(&self) {
+    /// A piece of a key is missing: the request is refused, or it runs and what it writes may not be seen.
+    pub(super) fn key_missing<R>(&self, kind: Kind, parts: &Parts) -> Option<Response<Body<R>>> {
         observe::invalidated("key_missing");
-        tracing::error!(
-            "a request that writes lacks a piece of a key to invalidate, or has it twice; what it \
-             writes may not be seen until the old entry expires"
-        );
+        match self.on_key_missing {
+            OnKeyMissing::Reject => {
+                tracing::debug!(
+                    "a request that writes was refused for want of a key to invalidate"
+                );
+                Some(self.rejecter.response_of(kind, &Rejection::KeyMissing, parts))
+            }
+            OnKeyMissing::Proceed => {
+                tracing::error!(
+                    "a request that writes lacks a piece of a key to invalidate, or has it twice; what it \
+                     writes may not be seen until the old entry expires"
+                );
+                None
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -14,7 +14,8 @@ use bytes::Bytes;
 use cachekit_core::{Cache, Outcome, Scope};
 use cachekit_test_support::{Proxy, RedisServer, invalidation};
 use cachekit_tower::{
-    Body, Disconnect, InvalidateLayer, Invalidations, ScopeLayer, invalidate::InvalidateBuilder,
+    Body, Disconnect, InvalidateLayer, Invalidations, ScopeLayer,
+    invalidate::{InvalidateBuilder, OnKeyMissing},
 };
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -200,13 +201,15 @@ async fn a_streamed_body_is_invalidated_again_before_its_end() {
 }
 
 #[cfg(feature = "grpc")]
+#[derive(Clone, PartialEq, prost::Message)]
+struct Rename {
+    #[prost(uint64, tag = "1")]
+    id: u64,
+}
+
+#[cfg(feature = "grpc")]
 #[tokio::test]
 async fn a_message_has_the_key() {
-    #[derive(Clone, PartialEq, prost::Message)]
-    struct Rename {
-        #[prost(uint64, tag = "1")]
-        id: u64,
-    }
     let cache = cache();
     read(&cache, 1, 1).await;
     read(&cache, 2, 1).await;
@@ -355,14 +358,65 @@ async fn keys_come_from_the_handler_and_the_response() {
     assert!(!is_cached(&cache, 4).await);
 }
 
+/// A client must not be able to write past the cache: what has a piece of a key twice, or none, is refused.
 #[tokio::test]
-async fn a_request_whose_key_is_missing_runs() {
+async fn a_request_whose_key_is_missing_is_refused() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let called = calls.clone();
+    let handler = service_fn(move |_: Asked| {
+        called.fetch_add(1, SeqCst);
+        async { Ok::<_, Infallible>(Response::new(Whole::default())) }
+    });
+    let layer = InvalidateLayer::builder(&cache()).key("user:<query.id>").build().unwrap();
+    let service = layer.layer(handler);
+    for path in ["/users?id=7&id=7", "/users", "/users?id=%ff"] {
+        let answer = service.clone().oneshot(request(Method::PUT, path)).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+    }
+    assert_eq!(calls.load(SeqCst), 0);
+    let answer = service.oneshot(request(Method::PUT, "/users?id=7")).await.unwrap();
+    assert_eq!((answer.status().as_u16(), calls.load(SeqCst)), (200, 1));
+}
+
+#[tokio::test]
+async fn a_request_whose_key_is_missing_runs_where_it_is_to() {
     let cache = cache();
     read(&cache, 1, 1).await;
-    let layer = builder(&cache).key_with(|_| Ok(user(1))).build().unwrap();
-    let answer = layer.layer(answering(200)).oneshot(request(Method::PUT, "/elsewhere")).await;
+    let layer = builder(&cache).key_with(|_| Ok(user(1))).on_key_missing(OnKeyMissing::Proceed);
+    let service = layer.build().unwrap().layer(answering(200));
+    let answer = service.oneshot(request(Method::PUT, "/elsewhere")).await;
     assert_eq!(answer.unwrap().status(), 200);
     assert!(!is_cached(&cache, 1).await, "the key that it has is invalidated");
+}
+
+/// What is compressed, or longer than is read, has no key either.
+#[cfg(feature = "grpc")]
+#[tokio::test]
+async fn a_call_whose_message_gives_no_key_is_refused() {
+    let cache = cache();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let called = calls.clone();
+    let handler = service_fn(move |_: Asked| {
+        called.fetch_add(1, SeqCst);
+        async { Ok::<_, Infallible>(Frames::grpc("0")) }
+    });
+    let layer = InvalidateLayer::builder(&cache)
+        .method::<Rename>("/shop.Users/Rename", |message| user(message.id));
+    let service = layer.build().unwrap().layer(handler);
+    let whole = prost::Message::encode_to_vec(&Rename { id: 1 });
+    let mut compressed =
+        call("/shop.Users/Rename", &whole).into_body().collect().await.unwrap().to_bytes().to_vec();
+    compressed[0] = 1;
+    let compressed = call("/shop.Users/Rename", b"").map(|_| Whole::new(compressed.into()));
+    let long = call("/shop.Users/Rename", &vec![0; 65 * 1024]);
+    for asked in [compressed, long, call("/shop.Users/Rename", b"\xff")] {
+        let answer = service.clone().oneshot(asked).await.unwrap();
+        assert_eq!(answer.headers()["grpc-status"], "3");
+    }
+    assert_eq!(calls.load(SeqCst), 0);
+    let answer = service.oneshot(call("/shop.Users/Rename", &whole)).await.unwrap();
+    assert_eq!((answer.headers().get("grpc-status"), calls.load(SeqCst)), (None, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,12 +13,7 @@ use tower_service::Service;
 use tracing::Instrument as _;
 
 use super::{
-    drive::Drive,
-    future::ResponseFuture,
-    observe::{self, Outcome},
-    read,
-    request::Admission,
-    settings::Shared,
+    drive::Drive, future::ResponseFuture, observe, read, request::Admission, settings::Shared,
     write,
 };
 use crate::{Body, BoxError};
@@ -76,7 +71,7 @@ where
         let shared = self.shared.clone();
         match shared.admit(&mut parts, &body) {
             Admission::Pass(passed) => {
-                observe::request(&shared.settings.name, Outcome::Bypass, passed.reason);
+                observe::passed(&shared.settings.name, passed.reason);
                 let calling = ready.call(Request::from_parts(parts, Body::through(body)));
                 ResponseFuture::passing(calling, shared, passed)
             }

@@ -10,7 +10,7 @@ use http_body::Body as HttpBody;
 use super::{
     cache_status::{CacheStatus, Forward},
     future::Going,
-    observe::{self, Outcome},
+    observe,
     settings::Shared,
 };
 use crate::{
@@ -31,7 +31,7 @@ where
     R: HttpBody<Data = Bytes> + Send + 'static,
     E: Send + 'static,
 {
-    observe::request(&shared.settings.name, Outcome::Bypass, "method");
+    observe::passed(&shared.settings.name, "method");
     // Before the handler: a panic in it is one after a write.
     let owed = Owed::new(shared.settings.terms.clone(), groups);
     let begun = Begun::default();

@@ -121,6 +121,7 @@ pub mod invalidate;
 mod key;
 mod kind;
 pub mod lock;
+mod macros;
 mod method;
 pub mod observe;
 mod outlive;

@@ -16,7 +16,7 @@ use super::{
     drive::Drive, future::ResponseFuture, observe, read, request::Admission, settings::Shared,
     write,
 };
-use crate::{Body, BoxError};
+use crate::{Body, BoxError, macros::wraps};
 
 /// A service whose responses are kept; see the [module docs](super).
 #[derive(Clone, Debug)]
@@ -29,22 +29,9 @@ impl<S> CacheService<S> {
     pub(super) fn new(inner: S, shared: Arc<Shared>) -> Self {
         Self { inner, shared }
     }
-
-    /// The service inside.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The service inside.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The service inside.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
 }
+
+wraps!(CacheService<S>);
 
 impl<S, B, R> Service<Request<B>> for CacheService<S>
 where

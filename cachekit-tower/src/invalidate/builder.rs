@@ -8,8 +8,8 @@ use http::{Method, Response, request, response};
 
 use super::{InvalidateLayer, layer::Shared};
 use crate::{
-    BuildError, Disconnect, IntoTime, KeyMissing, Rejection, builder::Mistakes, reject::Rejecter,
-    requests::Requests, writes::Terms,
+    BuildError, Disconnect, IntoTime, KeyMissing, Rejection, builder::Mistakes,
+    macros::request_options, reject::Rejecter, requests::Requests, writes::Terms,
 };
 
 /// What is done with a write whose keys cannot all be made of its request.
@@ -50,22 +50,6 @@ impl InvalidateBuilder {
         }
     }
 
-    /// A key to invalidate, as a template over the request: `<name>` is a parameter of the path, `<query.name>` and
-    /// `<header.name>` are values, `<host>` the authority. Eight at most.
-    pub fn key(mut self, template: &str) -> Self {
-        self.requests.keys.template(template, &mut self.mistakes);
-        self
-    }
-
-    /// A key that a function makes of the request's head.
-    pub fn key_with(
-        mut self,
-        key: impl Fn(&request::Parts) -> Result<Key, KeyMissing> + Send + Sync + 'static,
-    ) -> Self {
-        self.requests.with_key(Arc::new(key));
-        self
-    }
-
     /// Keys that a function finds in the response's head. With a status that says that nothing was written they are not
     /// invalidated either.
     pub fn key_from_response<I>(
@@ -76,39 +60,6 @@ impl InvalidateBuilder {
         I: IntoIterator<Item = Key>,
     {
         self.terms.from_response.push(Arc::new(move |head| keys(head).into_iter().collect()));
-        self
-    }
-
-    /// The path that names the parameters, such as `/users/{id}`; needed where no router of axum's is outside.
-    pub fn path(mut self, pattern: &str) -> Self {
-        self.requests.keys.path(pattern, &mut self.mistakes);
-        self
-    }
-
-    /// The methods of HTTP that write: all but `GET`, `HEAD`, `OPTIONS`, `TRACE`, `QUERY` and `CONNECT` by default.
-    pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
-        self.requests.set_methods(methods);
-        self
-    }
-
-    /// The gRPC methods that write, by their paths, such as `/shop.Users/Rename`. Their keys are made of metadata and by
-    /// the handler.
-    pub fn calls<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
-        for path in paths {
-            self.requests.add_call(path.into(), &mut self.mistakes);
-        }
-        self
-    }
-
-    /// A gRPC method that writes, and a key made of its message. A compressed message has none: its key is
-    /// [missing](Self::on_key_missing).
-    #[cfg(feature = "grpc")]
-    pub fn method<M: prost::Message + Default>(
-        mut self,
-        path: &str,
-        key: impl Fn(&M) -> Key + Send + Sync + 'static,
-    ) -> Self {
-        self.requests.add_message(path, key, &mut self.mistakes);
         self
     }
 
@@ -142,15 +93,6 @@ impl InvalidateBuilder {
         self
     }
 
-    /// Answers refused requests itself.
-    pub fn on_reject(
-        mut self,
-        answer: impl Fn(&Rejection, &request::Parts) -> Response<Bytes> + Send + Sync + 'static,
-    ) -> Self {
-        self.rejecter.own = Some(Arc::new(answer));
-        self
-    }
-
     /// Builds the layer.
     ///
     /// # Errors
@@ -168,6 +110,14 @@ impl InvalidateBuilder {
         })))
     }
 }
+
+request_options!(
+    InvalidateBuilder,
+    to "invalidate",
+    those that "write",
+    "",
+    "its key is [missing](Self::on_key_missing)"
+);
 
 impl fmt::Debug for InvalidateBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -13,6 +13,7 @@ use tower_service::Service;
 use super::{ResponseFuture, layer::Shared};
 use crate::{
     Body, BoxError, Kind,
+    macros::wraps,
     outlive::{Begun, Outliving, Run},
     requests::{Concern, ready},
 };
@@ -28,22 +29,9 @@ impl<S> InvalidateService<S> {
     pub(super) fn new(inner: S, shared: Arc<Shared>) -> Self {
         Self { inner, shared }
     }
-
-    /// The service inside.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The service inside.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The service inside.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
 }
+
+wraps!(InvalidateService<S>);
 
 impl<S, B, R> Service<Request<B>> for InvalidateService<S>
 where

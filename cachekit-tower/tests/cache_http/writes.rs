@@ -12,7 +12,9 @@ use http_body_util::BodyExt as _;
 use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
-use super::replies::{Front, Script, Site, answer, cache, front, get, request, send, users, with};
+use super::replies::{
+    Front, Script, Seen, Site, answer, cache, front, get, request, send, try_send, users, with,
+};
 
 /// Answers reads at once, and writes when `go` says so.
 fn slow_to_write(go: &Arc<Notify>) -> Site {
@@ -53,7 +55,34 @@ fn begun(front: &Front) -> Writing {
 }
 
 #[tokio::test]
-async fn a_write_whose_client_has_gone_is_finished_and_its_groups_are_dropped() {
+async fn unsafe_method_invalidates_all_variants() {
+    for (status, dropped) in [(200_u16, true), (303, true), (500, true), (404, false), (400, false)]
+    {
+        let site = Site::new(move |request: Seen| async move {
+            answer(if request.method() == "PUT" { status } else { 200 }, &[], "x")
+        });
+        let front = front(users(&cache()).vary(["accept"]), &site);
+        let ask = |accept| request("GET", "/users/1", &[("accept", accept)]);
+        for accept in ["a", "b"] {
+            send(&front, ask(accept)).await;
+        }
+        let put = send(&front, request("PUT", "/users/1", &[("authorization", "me")])).await;
+        assert_eq!((put.status.as_u16(), put.cache()), (status, "cachekit; fwd=method"));
+        for accept in ["a", "b"] {
+            assert_eq!(!send(&front, ask(accept)).await.is_hit(), dropped, "{status}");
+        }
+    }
+    let site = Site::fallible(|request: Seen| async move {
+        if request.method() == "PUT" { Err("lost".into()) } else { Ok(with(&[], "x")) }
+    });
+    let front = front(users(&cache()), &site);
+    send(&front, get("/users/1")).await;
+    assert!(try_send(&front, request("PUT", "/users/1", &[])).await.is_err());
+    assert!(!send(&front, get("/users/1")).await.is_hit(), "it may have written");
+}
+
+#[tokio::test]
+async fn a_write_whose_client_has_gone_is_finished_and_invalidates() {
     let cache = cache();
     let (front, go) = warm(&cache).await;
     drop(begun(&front));

@@ -10,38 +10,10 @@ use std::{
 
 use cachekit_tower::{InvalidateLayer, Invalidations, invalidate::OnKeyMissing};
 use http::{Method, Response, StatusCode};
-use http_body_util::BodyExt as _;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use super::{Asked, answering, builder, layer};
-use crate::{Frames, cache, call, is_cached, kit::Whole, read, request, user};
-
-#[cfg(feature = "grpc")]
-#[derive(Clone, PartialEq, prost::Message)]
-struct Rename {
-    #[prost(uint64, tag = "1")]
-    id: u64,
-}
-
-#[cfg(feature = "grpc")]
-#[tokio::test]
-async fn a_message_has_the_key() {
-    let cache = cache();
-    read(&cache, 1, 1).await;
-    read(&cache, 2, 1).await;
-    let layer = InvalidateLayer::builder(&cache)
-        .method::<Rename>("/shop.Users/Rename", |message| user(message.id));
-    // The handler still gets the whole message.
-    let handler = service_fn(async |asked: Asked| {
-        assert_eq!(asked.into_body().collect().await.unwrap().to_bytes().len(), 7);
-        Ok::<_, Infallible>(Frames::grpc("0"))
-    });
-    let service = layer.build().unwrap().layer(handler);
-    let message = prost::Message::encode_to_vec(&Rename { id: 1 });
-    let response = service.oneshot(call("/shop.Users/Rename", &message)).await.unwrap();
-    response.into_body().collect().await.unwrap();
-    assert_eq!((is_cached(&cache, 1).await, is_cached(&cache, 2).await), (false, true));
-}
+use crate::{cache, is_cached, kit::Whole, read, request, user};
 
 #[tokio::test]
 async fn keys_come_from_the_handler_and_the_response() {
@@ -107,35 +79,6 @@ async fn a_request_whose_key_is_missing_runs_where_it_is_to() {
     let answer = service.oneshot(request(Method::PUT, "/elsewhere")).await;
     assert_eq!(answer.unwrap().status(), 200);
     assert!(!is_cached(&cache, 1).await, "the key that it has is invalidated");
-}
-
-/// What is compressed, or longer than is read, has no key either.
-#[cfg(feature = "grpc")]
-#[tokio::test]
-async fn a_call_whose_message_gives_no_key_is_refused() {
-    let cache = cache();
-    let calls = Arc::new(AtomicUsize::new(0));
-    let called = calls.clone();
-    let handler = service_fn(move |_: Asked| {
-        called.fetch_add(1, SeqCst);
-        async { Ok::<_, Infallible>(Frames::grpc("0")) }
-    });
-    let layer = InvalidateLayer::builder(&cache)
-        .method::<Rename>("/shop.Users/Rename", |message| user(message.id));
-    let service = layer.build().unwrap().layer(handler);
-    let whole = prost::Message::encode_to_vec(&Rename { id: 1 });
-    let mut compressed =
-        call("/shop.Users/Rename", &whole).into_body().collect().await.unwrap().to_bytes().to_vec();
-    compressed[0] = 1;
-    let compressed = call("/shop.Users/Rename", b"").map(|_| Whole::new(compressed.into()));
-    let long = call("/shop.Users/Rename", &vec![0; 65 * 1024]);
-    for asked in [compressed, long, call("/shop.Users/Rename", b"\xff")] {
-        let answer = service.clone().oneshot(asked).await.unwrap();
-        assert_eq!(answer.headers()["grpc-status"], "3");
-    }
-    assert_eq!(calls.load(SeqCst), 0);
-    let answer = service.oneshot(call("/shop.Users/Rename", &whole)).await.unwrap();
-    assert_eq!((answer.headers().get("grpc-status"), calls.load(SeqCst)), (None, 1));
 }
 
 #[tokio::test]

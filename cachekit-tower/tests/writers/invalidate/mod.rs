@@ -1,6 +1,8 @@
 //! The invalidate layer.
 
 mod keys;
+#[cfg(feature = "grpc")]
+mod messages;
 mod outcomes;
 
 use std::convert::Infallible;

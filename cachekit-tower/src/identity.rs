@@ -50,6 +50,8 @@ pub(crate) enum Part {
     ContentType,
     Body,
     Group,
+    /// The path and the query that the handler sees, where they are not those that came.
+    Rewritten,
 }
 
 impl IdentityWriter {

@@ -121,6 +121,7 @@ pub mod invalidate;
 mod key;
 mod kind;
 pub mod lock;
+mod macros;
 mod method;
 pub mod observe;
 mod outlive;
@@ -133,6 +134,7 @@ pub mod singleflight;
 pub mod split;
 mod stack;
 mod time;
+mod writes;
 
 #[doc(inline)]
 pub use crate::{

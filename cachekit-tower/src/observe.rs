@@ -14,7 +14,7 @@ pub const LOCK_RELEASES_FAILED: &str = "cachekit_lock_release_failed_total";
 /// Counter: clients that went away while a handler ran that may write, by `mode` (`finish`, `cancel`).
 pub const INVALIDATE_DISCONNECTS: &str = "cachekit_invalidate_disconnect_total";
 /// Counter: requests that may have written, by `outcome`: `applied` and `pending` as their invalidations, `kept` (nothing
-/// was written), `key_missing` (besides one of those).
+/// was written), `key_missing` (besides one of those, unless it was refused).
 pub const INVALIDATE_REQUESTS: &str = "cachekit_invalidate_requests_total";
 /// Counter: session tokens, by `outcome`: `issued`, `read`, and why they were of no use (`malformed`, `forged`,
 /// `expired`).

@@ -215,7 +215,7 @@ async fn failures_that_are_not_shared_are_one_call_each() {
     assert_eq!(texts, ["0", "1", "2", "3"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_private_response_in_the_place_of_an_old_one_puts_nothing_off() {
     let (clock, builder) = testing::clock();
     let cache = builder.build().unwrap();
@@ -229,7 +229,7 @@ async fn a_private_response_in_the_place_of_an_old_one_puts_nothing_off() {
     clock.advance(Duration::from_secs(20));
     assert_eq!(send(&front, get("/users/1")).await.text(), "mine");
     // Past the marker.
-    tokio::time::sleep(Duration::from_millis(5)).await;
+    tokio::time::advance(Duration::from_millis(5)).await;
     assert_eq!(send(&front, get("/users/1")).await.text(), "new");
 }
 

@@ -3,22 +3,38 @@
 #![allow(clippy::unwrap_used)]
 
 mod replies;
+mod waiting;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
 use cachekit_core::Cache;
 use cachekit_test_support::RedisServer;
-use replies::{Site, at_once, front, get, send, until, user, users, with};
-use tokio::sync::Semaphore;
+use replies::{Front, Reply, Site, front, get, send, until, user, users, with};
+use tokio::{sync::Semaphore, task::JoinHandle};
+use waiting::Waiting;
 
 async fn over(server: &RedisServer) -> Cache {
     Cache::builder().namespace("n").redis(&server.url()).await.unwrap().build().unwrap()
+}
+
+/// Sends requests at once, counted while they wait.
+fn spawn(front: &Front, count: usize, waiting: &Waiting) -> JoinHandle<Vec<Reply>> {
+    let sent: Vec<_> = (0..count)
+        .map(|_| {
+            let front = front.clone();
+            tokio::spawn(waiting.of(async move { send(&front, get("/users/1")).await }))
+        })
+        .collect();
+    tokio::spawn(async move {
+        let mut replies = Vec::new();
+        for sent in sent {
+            replies.push(sent.await.unwrap());
+        }
+        replies
+    })
 }
 
 /// A handler that waits, and the gate it waits at.
@@ -60,12 +76,10 @@ async fn two_processes_at_once_are_one_call() {
     let (site, gate) = gated(&[]);
     let fronts =
         [front(users(&over(&server).await), &site), front(users(&over(&server).await), &site)];
-    let asked: Vec<_> = fronts
-        .into_iter()
-        .map(|front| tokio::spawn(async move { at_once(&front, 50, || get("/users/1")).await }))
-        .collect();
+    let waiting = Waiting::default();
+    let asked = fronts.map(|front| spawn(&front, 50, &waiting));
     until("one runs", || site.calls() == 1).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    waiting.reach(100).await;
     gate.add_permits(1);
     for asked in asked {
         assert!(asked.await.unwrap().iter().all(|reply| reply.text() == "0"));
@@ -80,18 +94,15 @@ async fn tagged_fill_race_not_shared() {
     let (reader, writer) = (over(&server).await, over(&server).await);
     let (site, gate) = gated(&[]);
     let front = front(users(&reader), &site);
-    let spawn = || {
-        let front = front.clone();
-        tokio::spawn(async move { send(&front, get("/users/1")).await })
-    };
-    let early = spawn();
+    let waiting = Waiting::default();
+    let early = spawn(&front, 1, &waiting);
     until("it runs", || site.calls() == 1).await;
     writer.invalidate(user("1")).await;
-    let late = spawn();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let late = spawn(&front, 1, &waiting);
+    waiting.reach(2).await;
     gate.add_permits(2);
-    assert_eq!(early.await.unwrap().text(), "0");
-    assert_eq!(late.await.unwrap().text(), "1", "it came after the write");
+    assert_eq!(early.await.unwrap()[0].text(), "0");
+    assert_eq!(late.await.unwrap()[0].text(), "1", "it came after the write");
     assert_eq!(send(&front, get("/users/1")).await.text(), "1");
 }
 
@@ -101,24 +112,21 @@ async fn zero_lifetime_shared_not_stored() {
     let (reader, writer) = (over(&server).await, over(&server).await);
     let (site, gate) = gated(&[("cache-control", "max-age=0")]);
     let front = front(users(&reader), &site);
-    let spawn = |count| {
-        let front = front.clone();
-        tokio::spawn(async move { at_once(&front, count, || get("/users/1")).await })
-    };
+    let waiting = Waiting::default();
     // Those that come while nothing is loaded yet are members of the next run.
-    let first = spawn(1);
+    let first = spawn(&front, 1, &waiting);
     until("one runs", || site.calls() == 1).await;
-    let all = spawn(30);
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let all = spawn(&front, 30, &waiting);
+    waiting.reach(31).await;
     gate.add_permits(1);
     first.await.unwrap();
     let all = all.await.unwrap();
     assert!(all.iter().all(|reply| reply.text() == "0"), "{all:?}");
-    let next = spawn(1);
+    let next = spawn(&front, 1, &waiting);
     until("it is not stored", || site.calls() == 2).await;
     writer.invalidate(user("1")).await;
-    let late = spawn(1);
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let late = spawn(&front, 1, &waiting);
+    waiting.reach(2).await;
     gate.add_permits(2);
     assert_eq!(next.await.unwrap()[0].text(), "1");
     assert_eq!(late.await.unwrap()[0].text(), "2", "it came after the write");

@@ -298,3 +298,34 @@ async fn entry_is_untrusted() {
         assert!(["2", "3"].contains(&reply.text()), "{path}");
     }
 }
+
+/// A middleware may name the tenant in the URI, by a header that is hidden from the handler.
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn a_uri_that_was_rewritten_outside_is_in_the_identity() {
+    use axum::extract::OriginalUri;
+
+    let site =
+        Site::new(|request: replies::Seen| async move { with(&[], request.uri().to_string()) });
+    let layer = CacheLayer::builder(&cache()).any_path().ttl("60s").query_ignore(["utm_*"]);
+    let front = front(layer, &site);
+    let ask = |path: &str| {
+        let mut request = get(path);
+        request.extensions_mut().insert(OriginalUri("/api/users/1?page=2".parse().unwrap()));
+        request
+    };
+    // Written anew; the tail of what came, as a router leaves it, and a shorter one; another query.
+    for path in [
+        "/a/users/1?page=2",
+        "/b/users/1?page=2",
+        "/users/1?page=2",
+        "/1?page=2",
+        "/users/1?t=a",
+        "/users/1?t=b",
+    ] {
+        assert_eq!(send(&front, ask(path)).await.text(), path);
+        let hit = send(&front, ask(&format!("{path}&utm_a=b"))).await;
+        assert!(hit.is_hit(), "{path}: {}", hit.cache());
+        assert_eq!(hit.text(), path);
+    }
+}

@@ -18,7 +18,7 @@ use metrics::{
 };
 use replies::{Site, cache, front, get, request, send, users, with};
 use tower::{Layer as _, ServiceExt as _};
-use tracing::{Event, Id, Subscriber, field::Visit, span};
+use tracing::{Event, Id, Instrument as _, Subscriber, field::Visit, span};
 
 /// Names and labels of metrics, and how often they changed; spans and events, a line each.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,8 @@ struct Told {
     lines: Arc<Mutex<Vec<String>>>,
     spans: Arc<Mutex<Vec<(Id, &'static tracing::Metadata<'static>)>>>,
     entered: Arc<Mutex<Vec<Id>>>,
+    /// Whether the layers' own spans are heard.
+    deaf: bool,
 }
 
 struct Cell(Told, String);
@@ -56,7 +58,11 @@ impl Told {
 
     /// Runs it in a runtime of its own, and listens.
     fn of(work: impl Future<Output = ()>) -> Self {
-        let told = Self::default();
+        Self::default().hear(work)
+    }
+
+    fn hear(self, work: impl Future<Output = ()>) -> Self {
+        let told = self;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         tracing::subscriber::with_default(told.clone(), || {
             metrics::with_local_recorder(&told, || runtime.block_on(work));
@@ -108,8 +114,8 @@ impl Visit for Fields<'_> {
 }
 
 impl Subscriber for Told {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        !self.deaf || metadata.name() != "cachekit.http"
     }
 
     fn new_span(&self, span: &span::Attributes<'_>) -> Id {
@@ -219,5 +225,33 @@ fn the_singleflight_layer_tells_who_led_and_who_joined_and_no_path_and_no_key() 
     assert_eq!(told.count(&["cachekit_layer_passed_by_total", "reason = credentials"]), 1);
     for secret in SECRETS {
         assert!(!told.text().contains(secret), "{secret}: {}", told.text());
+    }
+}
+
+/// A span of the user's may have fields of these names.
+#[test]
+fn the_cache_layer_writes_into_no_span_but_its_own() {
+    for deaf in [false, true] {
+        let told = Told { deaf, ..Told::default() }.hear(async {
+            let span = tracing::info_span!(
+                "users.own",
+                outcome = tracing::field::Empty,
+                reason = tracing::field::Empty
+            );
+            let front = front(users(&cache()), &Site::numbered(&[]));
+            let who = [("authorization", "token-of-ada")];
+            let asked = [
+                get("/users/1"),
+                get("/users/1"),
+                request("GET", "/users/1", &who),
+                request("PUT", "/users/1", &[]),
+                request("HEAD", "/users/2", &[]),
+            ];
+            for asked in asked {
+                send(&front, asked).instrument(span.clone()).await;
+            }
+        });
+        assert_eq!(told.lines("users.own"), ["users.own"], "{deaf}");
+        assert_eq!(told.lines("cachekit.http").len(), if deaf { 0 } else { 3 });
     }
 }

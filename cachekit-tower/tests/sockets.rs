@@ -3,6 +3,8 @@
 #![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used)]
 
+mod waiting;
+
 use std::{
     convert::Infallible,
     net::SocketAddr,
@@ -16,7 +18,7 @@ use std::{
 use axum::{
     Router,
     extract::{Path, State},
-    routing::get,
+    routing::{future::RouteFuture, get},
 };
 use cachekit_core::{Cache, Key, Outcome, key::RuntimeTemplate};
 use cachekit_tower::SingleflightLayer;
@@ -25,6 +27,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
+use tower::util::MapFutureLayer;
+use waiting::Waiting;
 
 /// What handlers share: how many there were, and what holds them.
 #[derive(Clone)]
@@ -32,12 +36,13 @@ struct Users {
     calls: Arc<AtomicUsize>,
     gate: Arc<Semaphore>,
     name: Arc<AtomicUsize>,
+    waiting: Waiting,
 }
 
 impl Users {
     fn new() -> Self {
         let gate = Arc::new(Semaphore::new(0));
-        Self { calls: Arc::default(), gate, name: Arc::default() }
+        Self { calls: Arc::default(), gate, name: Arc::default(), waiting: Waiting::default() }
     }
 }
 
@@ -49,7 +54,10 @@ async fn show(State(users): State<Users>, Path(id): Path<String>) -> String {
 }
 
 async fn serve(users: &Users, layer: SingleflightLayer) -> SocketAddr {
-    let app = Router::new().route("/users/{id}", get(show).layer(layer)).with_state(users.clone());
+    let waiting = users.waiting.clone();
+    let counted = MapFutureLayer::new(move |answer: RouteFuture<Infallible>| waiting.of(answer));
+    let shown = get(show).layer(layer).layer(counted);
+    let app = Router::new().route("/users/{id}", shown).with_state(users.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
@@ -100,9 +108,7 @@ async fn runs_of_500(layer: SingleflightLayer) -> usize {
     for _ in 0..500 {
         streams.push(send(address, "/users/7", "").await);
     }
-    until("the handler runs", || users.calls.load(SeqCst) > 0).await;
-    // All are on their way; those that come later than this would only need fewer runs.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    users.waiting.reach(500).await;
     users.gate.add_permits(500);
     for stream in streams {
         assert_eq!(answer(stream).await, ("HTTP/1.1 200 OK".into(), "user 7 is 0".into()));
@@ -152,10 +158,10 @@ async fn a_client_that_goes_away_harms_no_other() {
     for _ in 0..20 {
         others.push(send(address, "/users/7", "").await);
     }
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    users.waiting.reach(21).await;
     drop(starter);
     drop(others.drain(..5));
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    users.waiting.reach(15).await;
     users.gate.add_permits(1);
     for stream in others {
         assert_eq!(answer(stream).await.1, "user 7 is 0");

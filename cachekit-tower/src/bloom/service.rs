@@ -16,6 +16,7 @@ use crate::{
     Body, BoxError, Kind, Rejection,
     body::{Extra, Next},
     collect::{Bounds, Collected, collect},
+    macros::wraps,
     requests::{Concern, ready},
 };
 
@@ -30,22 +31,9 @@ impl<S> BloomService<S> {
     pub(super) fn new(inner: S, shared: Arc<Shared>) -> Self {
         Self { inner, shared }
     }
-
-    /// The service inside.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The service inside.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The service inside.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
 }
+
+wraps!(BloomService<S>);
 
 impl<S, B, R> Service<Request<B>> for BloomService<S>
 where

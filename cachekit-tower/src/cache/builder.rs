@@ -1,6 +1,6 @@
 //! Building the layer: what every one needs, and how long responses are kept.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use cachekit_core::{
     Cache, Key, Policy, Ttl,
@@ -25,6 +25,7 @@ use crate::{
     key::Keys,
     reject::Rejecter,
     security::{Credentials, Sharing, Shown},
+    writes::Terms,
 };
 
 /// The longest that a response may ask to be kept where nothing else is said.
@@ -302,6 +303,7 @@ impl CacheLayerBuilder {
             get: self.methods.contains(&Method::GET),
             head: self.methods.contains(&Method::HEAD),
             keyed_methods: self.methods.into_iter().filter(keyed).collect(),
+            terms: Arc::new(Terms::plain(self.cache.clone())),
             cache: self.cache,
             name: self.name,
             keys: self.keys,

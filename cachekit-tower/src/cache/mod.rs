@@ -12,6 +12,15 @@
 //! A request with credentials is passed by, unless the builder says by name how it may take part. What a response says of
 //! itself is heeded: `Cache-Control`, `Expires`, `Vary`, `Set-Cookie` and others (RFC 9111).
 //!
+//! All groups of a response are known from its request: one that a handler learnt of while it reads would be too late for
+//! a write that came in between, so there is no way to add any. [`key_with`](CacheLayerBuilder::key_with) makes them of
+//! whatever the head says, eight at most.
+//!
+//! A request by an unsafe method is passed on, and the responses of its groups are dropped before it is answered, unless
+//! it was refused (4xx). One whose group cannot be made, since a parameter is missing or there twice, drops none: what
+//! has to be invalidated whatever the client sends belongs to [`InvalidateLayer`](crate::InvalidateLayer), which refuses
+//! such requests.
+//!
 //! # Examples
 //!
 //! ```

@@ -2,6 +2,8 @@
 
 use super::{cache_status::CacheStatus, settings::Settings, snapshot::Snapshot};
 
+const SPAN: &str = "cachekit.http";
+
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -26,11 +28,24 @@ impl Outcome {
     }
 }
 
-/// Counts a request.
+/// Counts a request, and tells its span.
 pub(crate) fn request(layer: &str, outcome: Outcome, reason: &'static str) {
     let span = tracing::Span::current();
-    span.record("outcome", outcome.as_str());
-    span.record("reason", reason);
+    // Where that is not enabled, the current one is the user's.
+    if span.metadata().is_some_and(|own| own.name() == SPAN && own.target() == module_path!()) {
+        span.record("outcome", outcome.as_str());
+        span.record("reason", reason);
+    }
+    count(layer, outcome, reason);
+}
+
+/// Counts a request that has no span, for it is passed by.
+pub(crate) fn passed(layer: &str, reason: &'static str) {
+    count(layer, Outcome::Bypass, reason);
+}
+
+#[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+fn count(layer: &str, outcome: Outcome, reason: &'static str) {
     #[cfg(feature = "metrics")]
     metrics::counter!(
         "cachekit_http_requests_total",
@@ -39,7 +54,6 @@ pub(crate) fn request(layer: &str, outcome: Outcome, reason: &'static str) {
         "reason" => reason,
     )
     .increment(1);
-    let _ = layer;
 }
 
 /// Counts a request that was answered with a snapshot, and what was stored for it.
@@ -69,7 +83,7 @@ pub(crate) fn answered(settings: &Settings, status: CacheStatus, snapshot: &Snap
 /// The span of a request that is looked up: templates and words, no path and no key.
 pub(crate) fn span(shared: &super::settings::Shared) -> tracing::Span {
     tracing::debug_span!(
-        "cachekit.http",
+        SPAN,
         layer = %shared.settings.name,
         template = %shared.settings.template,
         outcome = tracing::field::Empty,

@@ -32,8 +32,28 @@ impl CacheLayerBuilder {
         self
     }
 
-    /// A request with credentials takes part with those of the same principal; without one it is passed by. The value
-    /// enters identities as a keyed hash.
+    /// A request takes part with those of the same principal, and the value enters identities as a keyed hash.
+    ///
+    /// `None` passes the request by, whether it has credentials or not: the anonymous visitors of a page share nothing
+    /// and run each by themselves. Where they are to share one answer, give them a principal that no user has.
+    ///
+    /// ```
+    /// use cachekit_core::Cache;
+    /// use cachekit_tower::{CacheLayer, Principal};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cache = Cache::builder().build()?;
+    /// let layer = CacheLayer::builder(&cache).any_path().ttl("30s").per_principal(|parts| {
+    ///     let user = parts.extensions.get::<Principal>().cloned();
+    ///     Some(user.unwrap_or_else(|| Principal::new(""))) // no user's
+    /// });
+    /// # layer.build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Say so only for requests that show no credentials at all: one that shows them and is taken for nobody is given
+    /// what nobody is.
     pub fn per_principal<F>(mut self, who: F) -> Self
     where
         F: Fn(&Parts) -> Option<Principal> + Send + Sync + 'static,

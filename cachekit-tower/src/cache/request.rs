@@ -146,6 +146,7 @@ impl Shared {
         if let Some(query) = query {
             identity.part(Part::Query, query);
         }
+        settings.shown.write_rewritten(parts, &mut identity);
         for group in &groups {
             identity.part(Part::Group, group.as_str());
         }

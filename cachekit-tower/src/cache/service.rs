@@ -13,15 +13,10 @@ use tower_service::Service;
 use tracing::Instrument as _;
 
 use super::{
-    drive::Drive,
-    future::ResponseFuture,
-    observe::{self, Outcome},
-    read,
-    request::Admission,
-    settings::Shared,
+    drive::Drive, future::ResponseFuture, observe, read, request::Admission, settings::Shared,
     write,
 };
-use crate::{Body, BoxError};
+use crate::{Body, BoxError, macros::wraps};
 
 /// A service whose responses are kept; see the [module docs](super).
 #[derive(Clone, Debug)]
@@ -34,22 +29,9 @@ impl<S> CacheService<S> {
     pub(super) fn new(inner: S, shared: Arc<Shared>) -> Self {
         Self { inner, shared }
     }
-
-    /// The service inside.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The service inside.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The service inside.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
 }
+
+wraps!(CacheService<S>);
 
 impl<S, B, R> Service<Request<B>> for CacheService<S>
 where
@@ -76,13 +58,13 @@ where
         let shared = self.shared.clone();
         match shared.admit(&mut parts, &body) {
             Admission::Pass(passed) => {
-                observe::request(&shared.settings.name, Outcome::Bypass, passed.reason);
+                observe::passed(&shared.settings.name, passed.reason);
                 let calling = ready.call(Request::from_parts(parts, Body::through(body)));
                 ResponseFuture::passing(calling, shared, passed)
             }
             Admission::Write(groups) => {
-                let calling = ready.call(Request::from_parts(parts, Body::through(body)));
-                ResponseFuture::going(write::finish(shared, calling, groups))
+                let request = Request::from_parts(parts, Body::through(body));
+                ResponseFuture::going(write::finish(shared, groups, || ready.call(request)))
             }
             // From here on the readied service is not needed: a permit may sit in it.
             Admission::Wanted(wanted) => {

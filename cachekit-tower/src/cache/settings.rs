@@ -18,12 +18,15 @@ use crate::{
     key::Keys,
     reject::Rejecter,
     security::{Credentials, Shown},
+    writes::Terms,
 };
 
 /// A layer's settings.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) cache: Cache,
+    /// Of writes that pass.
+    pub(crate) terms: Arc<Terms>,
     pub(crate) name: String,
     /// Of the groups, for spans.
     pub(crate) template: String,

@@ -1,55 +1,53 @@
 //! Building the layer.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
+use bytes::Bytes;
 use cachekit_core::{Cache, Key};
-use http::{Method, request, response};
+use http::{Method, Response, request, response};
 
-use super::{
-    InvalidateLayer,
-    layer::{FromResponse, Shared},
+use super::{InvalidateLayer, layer::Shared};
+use crate::{
+    BuildError, Disconnect, IntoTime, KeyMissing, Rejection, builder::Mistakes,
+    macros::request_options, reject::Rejecter, requests::Requests, writes::Terms,
 };
-use crate::{BuildError, Disconnect, IntoTime, KeyMissing, builder::Mistakes, requests::Requests};
+
+/// What is done with a write whose keys cannot all be made of its request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnKeyMissing {
+    /// It is refused before the handler is called: 400, or `INVALID_ARGUMENT`.
+    #[default]
+    Reject,
+    /// The handler runs, and only the keys that there are, are invalidated: **what it writes is not seen until the old
+    /// entries expire**, in any process. It is logged as an error.
+    ///
+    /// Whoever sends requests can bring that about on purpose, by a parameter that is there twice or by a message that
+    /// is compressed: only for what is cached for seconds, or where another piece of the request invalidates.
+    Proceed,
+}
 
 /// Collects what an [`InvalidateLayer`] is to be like.
 #[must_use = "call `build`"]
 pub struct InvalidateBuilder {
-    cache: Cache,
+    terms: Terms,
     requests: Requests,
-    from_response: Vec<Arc<FromResponse>>,
-    again_after: Option<Duration>,
-    report: bool,
     disconnect: Disconnect,
+    on_key_missing: OnKeyMissing,
+    rejecter: Rejecter,
     mistakes: Mistakes,
 }
 
 impl InvalidateBuilder {
     pub(super) fn new(cache: &Cache) -> Self {
         Self {
-            cache: cache.clone(),
+            terms: Terms { counted: true, ..Terms::plain(cache.clone()) },
             requests: Requests::default(),
-            from_response: Vec::new(),
-            again_after: None,
-            report: false,
             disconnect: Disconnect::default(),
+            on_key_missing: OnKeyMissing::default(),
+            rejecter: Rejecter::default(),
             mistakes: Mistakes::default(),
         }
-    }
-
-    /// A key to invalidate, as a template over the request: `<name>` is a parameter of the path, `<query.name>` and
-    /// `<header.name>` are values, `<host>` the authority. Eight at most.
-    pub fn key(mut self, template: &str) -> Self {
-        self.requests.keys.template(template, &mut self.mistakes);
-        self
-    }
-
-    /// A key that a function makes of the request's head.
-    pub fn key_with(
-        mut self,
-        key: impl Fn(&request::Parts) -> Result<Key, KeyMissing> + Send + Sync + 'static,
-    ) -> Self {
-        self.requests.with_key(Arc::new(key));
-        self
     }
 
     /// Keys that a function finds in the response's head. With a status that says that nothing was written they are not
@@ -61,52 +59,20 @@ impl InvalidateBuilder {
     where
         I: IntoIterator<Item = Key>,
     {
-        self.from_response.push(Arc::new(move |head| keys(head).into_iter().collect()));
-        self
-    }
-
-    /// The path that names the parameters, such as `/users/{id}`; needed where no router of axum's is outside.
-    pub fn path(mut self, pattern: &str) -> Self {
-        self.requests.keys.path(pattern, &mut self.mistakes);
-        self
-    }
-
-    /// The methods of HTTP that write: all but `GET`, `HEAD`, `OPTIONS`, `TRACE`, `QUERY` and `CONNECT` by default.
-    pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
-        self.requests.set_methods(methods);
-        self
-    }
-
-    /// The gRPC methods that write, by their paths, such as `/shop.Users/Rename`. Their keys are made of metadata and by
-    /// the handler.
-    pub fn calls<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
-        for path in paths {
-            self.requests.add_call(path.into(), &mut self.mistakes);
-        }
-        self
-    }
-
-    /// A gRPC method that writes, and a key made of its message. A compressed message has none: its key is missing.
-    #[cfg(feature = "grpc")]
-    pub fn method<M: prost::Message + Default>(
-        mut self,
-        path: &str,
-        key: impl Fn(&M) -> Key + Send + Sync + 'static,
-    ) -> Self {
-        self.requests.add_message(path, key, &mut self.mistakes);
+        self.terms.from_response.push(Arc::new(move |head| keys(head).into_iter().collect()));
         self
     }
 
     /// Invalidates once more, so much later, for loads that may read a replica that lags behind.
     pub fn again_after(mut self, time: impl IntoTime) -> Self {
-        self.again_after = self.mistakes.time("again_after", time);
+        self.terms.again_after = self.mistakes.time("again_after", time);
         self
     }
 
     /// Whether a response says `Cachekit-Invalidation: pending` where an invalidation did not get through in time: not
     /// by default.
     pub fn report(mut self, report: bool) -> Self {
-        self.report = report;
+        self.terms.report = report;
         self
     }
 
@@ -114,6 +80,16 @@ impl InvalidateBuilder {
     /// after that. Where it is cancelled they are at once, and a commit that comes later is not seen.
     pub fn on_disconnect(mut self, disconnect: Disconnect) -> Self {
         self.disconnect = disconnect;
+        self
+    }
+
+    /// What is done with a write whose keys cannot all be made of its request: it is refused, by default.
+    ///
+    /// A key is missing where a piece of it is not in the request, or is there twice, where the path is not the
+    /// [pattern](Self::path)'s, and where a call's message is compressed, too long to be read (64 KiB), or none. So put
+    /// the layer on the routes and the calls that have its keys, not around all there are.
+    pub fn on_key_missing(mut self, then: OnKeyMissing) -> Self {
+        self.on_key_missing = then;
         self
     }
 
@@ -126,15 +102,22 @@ impl InvalidateBuilder {
         self.requests.keys.check(&mut self.mistakes);
         self.mistakes.finish("the invalidate layer")?;
         Ok(InvalidateLayer::of(Arc::new(Shared {
-            cache: self.cache,
+            terms: Arc::new(self.terms),
             requests: self.requests,
-            from_response: self.from_response,
-            again_after: self.again_after,
-            report: self.report,
             disconnect: self.disconnect,
+            on_key_missing: self.on_key_missing,
+            rejecter: self.rejecter,
         })))
     }
 }
+
+request_options!(
+    InvalidateBuilder,
+    to "invalidate",
+    those that "write",
+    "",
+    "its key is [missing](Self::on_key_missing)"
+);
 
 impl fmt::Debug for InvalidateBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

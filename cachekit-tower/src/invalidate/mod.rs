@@ -11,9 +11,12 @@
 //! | 4xx, other gRPC codes | no |
 //!
 //! Keys come from templates over the request, from [the response's head](InvalidateBuilder::key_from_response), and from
-//! the handler, which finds [`Invalidations`] among the request's extensions. A key that is missing in the request is
-//! logged as an error and counted; the request runs. A key that a function inside has invalidated already is invalidated
-//! again, for a later write may have followed.
+//! the handler, which finds [`Invalidations`] among the request's extensions. A key that a function inside has
+//! invalidated already is invalidated again, for a later write may have followed.
+//!
+//! A write whose keys cannot be made of its request is refused, with 400 or `INVALID_ARGUMENT`, before the handler is
+//! called: a parameter is missing or there twice, a gRPC message is compressed or longer than 64 KiB. Else whoever sends
+//! requests could write past the cache. [`on_key_missing`](InvalidateBuilder::on_key_missing) lets such requests run.
 //!
 //! A response whose body is streamed may still write: its keys are invalidated before the head goes out and again before
 //! the last frame does. Of a gRPC response they are before the trailers, where the status is; inside a
@@ -61,16 +64,13 @@
 //! # }
 //! ```
 
-mod at_end;
 mod builder;
-mod invalidations;
 mod layer;
-mod owed;
 mod service;
-mod verdict;
 
 pub use self::{
-    builder::InvalidateBuilder, invalidations::Invalidations, layer::InvalidateLayer,
+    builder::{InvalidateBuilder, OnKeyMissing},
+    layer::InvalidateLayer,
     service::InvalidateService,
 };
-pub use crate::guarded::ResponseFuture;
+pub use crate::{guarded::ResponseFuture, writes::Invalidations};

@@ -13,6 +13,7 @@ use tower_service::Service;
 use super::{ResponseFuture, layer::Shared};
 use crate::{
     Body, BoxError, Kind,
+    macros::wraps,
     outlive::{Begun, Outliving, Run},
     requests::{Concern, ready},
 };
@@ -28,22 +29,9 @@ impl<S> InvalidateService<S> {
     pub(super) fn new(inner: S, shared: Arc<Shared>) -> Self {
         Self { inner, shared }
     }
-
-    /// The service inside.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The service inside.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The service inside.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
 }
+
+wraps!(InvalidateService<S>);
 
 impl<S, B, R> Service<Request<B>> for InvalidateService<S>
 where
@@ -72,14 +60,11 @@ where
             Concern::Nothing => {
                 return ResponseFuture::through(self.inner.call(request.map(Body::through)));
             }
-            Concern::Head => {
-                begun.set();
-                Box::pin(self.head(kind, request))
-            }
+            Concern::Head => self.head(kind, request, &begun),
             Concern::Message => Box::pin(self.message(kind, request, begun.clone())),
         };
-        let Shared { disconnect, cache, .. } = &*self.shared;
-        ResponseFuture::guarded(Outliving::new(run, begun, *disconnect, "invalidate", cache))
+        let Shared { disconnect, terms, .. } = &*self.shared;
+        ResponseFuture::guarded(Outliving::new(run, begun, *disconnect, "invalidate", &terms.cache))
     }
 }
 
@@ -89,27 +74,38 @@ impl<S> InvalidateService<S> {
         &mut self,
         kind: Kind,
         request: Request<B>,
-    ) -> impl Future<Output = Result<Response<Body<R>>, S::Error>> + Send + use<S, B, R>
+        begun: &Begun,
+    ) -> Run<Result<Response<Body<R>>, S::Error>>
     where
-        S: Service<Request<Body<B>>, Response = Response<R>>,
+        S: Service<Request<Body<B>>, Response = Response<R>> + Clone,
         S::Future: Send + 'static,
         S::Error: Send + 'static,
         R: HttpBody<Data = Bytes> + Send + 'static,
     {
-        let shared = self.shared.clone();
         let (mut parts, body) = request.into_parts();
-        let (keys, all) = shared.requests.found(&mut parts);
-        if !all {
-            shared.key_missing();
+        let (keys, all) = self.shared.requests.found(&mut parts);
+        if !all && let Some(refusal) = self.shared.key_missing(kind, &parts) {
+            drop(self.take_readied());
+            return Box::pin(async { Ok(refusal) });
         }
+        begun.set();
         let mut request = Request::from_parts(parts, Body::through(body));
         // Before the handler: a panic in it is one after a write.
-        let owed = shared.owe(keys, &mut request);
+        let owed = self.shared.owe(keys, &mut request);
         let answer = self.inner.call(request);
-        async move {
+        Box::pin(async move {
             let result = answer.await;
-            shared.finish(kind, owed, result).await
-        }
+            owed.finish(kind, result).await
+        })
+    }
+
+    /// The readied service; a permit may sit in it.
+    fn take_readied(&mut self) -> S
+    where
+        S: Clone,
+    {
+        let spare = self.inner.clone();
+        std::mem::replace(&mut self.inner, spare)
     }
 
     /// The message is read first; meanwhile nobody's readiness is kept.
@@ -128,23 +124,23 @@ impl<S> InvalidateService<S> {
         R: HttpBody<Data = Bytes> + Send + 'static,
     {
         let shared = self.shared.clone();
+        drop(self.take_readied());
         let mut inner = self.inner.clone();
-        drop(std::mem::replace(&mut self.inner, inner.clone()));
         async move {
             let (mut parts, body) = request.into_parts();
             let (mut keys, mut all) = shared.requests.found(&mut parts);
             let (body, key) = shared.requests.read(Concern::Message, &parts, body).await;
             all &= key.is_ok();
             keys.extend(key.ok().flatten());
-            if !all {
-                shared.key_missing();
+            if !all && let Some(refusal) = shared.key_missing(kind, &parts) {
+                return Ok(refusal);
             }
             ready(&mut inner).await?;
             let mut request = Request::from_parts(parts, body);
             let owed = shared.owe(keys, &mut request);
             begun.set();
             let result = inner.call(request).await;
-            shared.finish(kind, owed, result).await
+            owed.finish(kind, result).await
         }
     }
 }

@@ -4,12 +4,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cachekit_core::{Cache, Key};
-use http::{Method, Response, StatusCode, request::Parts};
+use http::{Method, Response, StatusCode, request};
 
 use super::{LockLayer, layer::Shared, waiting::Waiting};
 use crate::{
     BuildError, ContentionCode, Disconnect, IntoTime, KeyMissing, Rejection,
     builder::Mistakes,
+    macros::request_options,
     reject::{CONTENTION, Rejecter},
     requests::Requests,
 };
@@ -36,7 +37,7 @@ pub enum OnUnavailable {
     Proceed,
 }
 
-/// Collects what a [`LockLayer`] is to be like.
+/// Collects what a [`LockLayer`] is to be like. Of several keys all are held together.
 #[must_use = "call `build`"]
 pub struct LockBuilder {
     cache: Cache,
@@ -67,54 +68,6 @@ impl LockBuilder {
             rejecter: Rejecter::default(),
             mistakes: Mistakes::default(),
         }
-    }
-
-    /// A key to lock, as a template over the request: `<name>` is a parameter of the path, `<query.name>` and
-    /// `<header.name>` are values, `<host>` the authority. Of several, eight at most, all are held together.
-    pub fn key(mut self, template: &str) -> Self {
-        self.requests.keys.template(template, &mut self.mistakes);
-        self
-    }
-
-    /// A key that a function makes of the request's head.
-    pub fn key_with(
-        mut self,
-        key: impl Fn(&Parts) -> Result<Key, KeyMissing> + Send + Sync + 'static,
-    ) -> Self {
-        self.requests.with_key(Arc::new(key));
-        self
-    }
-
-    /// The path that names the parameters, such as `/orders/{id}`; needed where no router of axum's is outside.
-    pub fn path(mut self, pattern: &str) -> Self {
-        self.requests.keys.path(pattern, &mut self.mistakes);
-        self
-    }
-
-    /// The methods of HTTP that are guarded: all but `GET`, `HEAD`, `OPTIONS`, `TRACE`, `QUERY` and `CONNECT` by
-    /// default; never `OPTIONS`.
-    pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
-        self.requests.set_methods(methods);
-        self
-    }
-
-    /// The gRPC methods that are guarded, by their paths, such as `/shop.Orders/Pay`. Their keys are made of metadata.
-    pub fn calls<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
-        for path in paths {
-            self.requests.add_call(path.into(), &mut self.mistakes);
-        }
-        self
-    }
-
-    /// A gRPC method that is guarded, and the key made of its message. A compressed message has none, and is refused.
-    #[cfg(feature = "grpc")]
-    pub fn method<M: prost::Message + Default>(
-        mut self,
-        path: &str,
-        key: impl Fn(&M) -> Key + Send + Sync + 'static,
-    ) -> Self {
-        self.requests.add_message(path, key, &mut self.mistakes);
-        self
     }
 
     /// How long the lock outlives a process that died; 10 s by default, 100 ms to a day.
@@ -175,15 +128,6 @@ impl LockBuilder {
         self
     }
 
-    /// Answers refused requests itself.
-    pub fn on_reject(
-        mut self,
-        answer: impl Fn(&Rejection, &Parts) -> Response<Bytes> + Send + Sync + 'static,
-    ) -> Self {
-        self.rejecter.own = Some(Arc::new(answer));
-        self
-    }
-
     /// Builds the layer.
     ///
     /// # Errors
@@ -227,6 +171,14 @@ impl LockBuilder {
         }
     }
 }
+
+request_options!(
+    LockBuilder,
+    to "lock",
+    those that "are guarded",
+    "; never `OPTIONS`",
+    "it is refused"
+);
 
 impl fmt::Debug for LockBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

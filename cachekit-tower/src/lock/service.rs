@@ -14,6 +14,7 @@ use tower_service::Service;
 use super::{ResponseFuture, layer::Shared, run::Guarded};
 use crate::{
     Body, BoxError,
+    macros::wraps,
     outlive::{Begun, Outliving},
     requests::Concern,
 };
@@ -29,22 +30,9 @@ impl<S> LockService<S> {
     pub(super) fn new(inner: S, shared: Arc<Shared>) -> Self {
         Self { inner, shared }
     }
-
-    /// The service inside.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The service inside.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The service inside.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
 }
+
+wraps!(LockService<S>);
 
 impl<S, B, R> Service<Request<B>> for LockService<S>
 where

@@ -14,6 +14,7 @@ use super::{
     future::{HttpResponseFuture, ResponseFuture},
     layer::{AnyRequest, Http},
 };
+use crate::macros::wraps;
 
 /// A service in whose requests a cache is bound; see the [module docs](super).
 #[derive(Clone, Debug)]
@@ -27,22 +28,9 @@ impl<S, K> ScopeService<S, K> {
     pub(super) fn new(inner: S, cache: Cache) -> Self {
         Self { inner, cache, kind: PhantomData }
     }
-
-    /// The service inside.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The service inside.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The service inside.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
 }
+
+wraps!(ScopeService<S, K>);
 
 impl<S, B, R> Service<Request<B>> for ScopeService<S, Http>
 where

@@ -10,7 +10,7 @@ use super::Credentials;
 use crate::{
     Kind,
     identity::{IdentityWriter, Part},
-    key::Rule,
+    key::{Rule, original_uri},
 };
 
 /// Which headers and parameters a run sees.
@@ -45,6 +45,16 @@ impl Shown {
                 identity.part(Part::HeaderValue, value.as_bytes());
             }
         }
+    }
+
+    /// Writes the URI that the handler sees, where that is not the one that came: a router has taken its beginning away,
+    /// or a middleware has written another.
+    pub(crate) fn write_rewritten(&self, parts: &Parts, identity: &mut IdentityWriter) {
+        if parts.uri.path_and_query() == original_uri(parts).path_and_query() {
+            return;
+        }
+        let seen = self.plain(&parts.uri);
+        identity.part(Part::Rewritten, seen.path_and_query().map_or("", PathAndQuery::as_str));
     }
 
     /// Takes away what the identity does not have. `host`: as the identity has it; `body`: it is in the identity.

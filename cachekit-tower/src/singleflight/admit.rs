@@ -119,6 +119,7 @@ impl Config {
         if let Some(query) = rewritten.as_ref().unwrap_or(uri).query() {
             writer.part(Part::Query, query);
         }
+        self.shown.write_rewritten(parts, writer);
         self.shown.write(&parts.headers, writer);
         let Some(body) = body else { return };
         for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING] {

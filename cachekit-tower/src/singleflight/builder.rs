@@ -180,7 +180,8 @@ impl SingleflightBuilder {
         self
     }
 
-    /// Takes requests with credentials, each with those of the same principal. Those without one are passed on. The
+    /// Takes requests, each with those of the same principal. Those without one are passed on, **whether they have
+    /// credentials or not**: give anonymous requests a principal that no user has if they are to run together. The
     /// handler sees no credentials: it knows the principal by an extension.
     pub fn per_principal(
         mut self,

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     Body, BoxError, Kind,
     collect::{Collected, collect},
+    macros::wraps,
     observe,
 };
 
@@ -33,22 +34,9 @@ impl<S> SingleflightService<S> {
     pub(super) fn new(inner: S, config: Arc<Config>) -> Self {
         Self { inner, config }
     }
-
-    /// The service inside.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The service inside.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The service inside.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
 }
+
+wraps!(SingleflightService<S>);
 
 impl<S, B, R> Service<Request<B>> for SingleflightService<S>
 where

@@ -9,6 +9,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{ResponseFuture, layer::Shared};
+use crate::macros::wraps;
 
 /// A service whose reads are routed; see the [module docs](super).
 #[derive(Clone, Debug)]
@@ -21,22 +22,9 @@ impl<S> SplitService<S> {
     pub(super) fn new(inner: S, shared: Arc<Shared>) -> Self {
         Self { inner, shared }
     }
-
-    /// The service inside.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The service inside.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The service inside.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
 }
+
+wraps!(SplitService<S>);
 
 impl<S, B, R> Service<Request<B>> for SplitService<S>
 where

@@ -8,7 +8,11 @@ use std::{
 use cachekit_core::Outcome;
 use http_body::Frame;
 
-use super::{owed::Owed, verdict::Verdict};
+use super::{
+    finish::{PENDING, REPORT},
+    owed::Owed,
+    verdict::Verdict,
+};
 use crate::{
     Kind,
     body::{Extra, Next},
@@ -24,7 +28,7 @@ pub(super) struct AtEnd {
 
 impl AtEnd {
     pub(super) fn new(kind: Kind, owed: Owed) -> Self {
-        let report = owed.shared().report;
+        let report = owed.terms().report;
         Self { kind, owed: Some(owed), report, invalidation: None }
     }
 
@@ -59,7 +63,7 @@ impl Extra for AtEnd {
             && let Some(Ok(frame)) = last
             && let Some(trailers) = Frame::trailers_mut(frame)
         {
-            trailers.insert(super::layer::REPORT, super::layer::PENDING);
+            trailers.insert(REPORT, PENDING);
         }
         Poll::Ready(())
     }

@@ -1,4 +1,4 @@
-//! The invalidate layer.
+//! Which ends of a handler invalidate, and when.
 
 use std::{
     convert::Infallible,
@@ -12,43 +12,15 @@ use std::{
 
 use bytes::Bytes;
 use cachekit_core::{Cache, Outcome, Scope};
-use cachekit_test_support::{Proxy, RedisServer, invalidation};
-use cachekit_tower::{
-    Body, Disconnect, InvalidateLayer, Invalidations, ScopeLayer, invalidate::InvalidateBuilder,
-};
+use cachekit_test_support::{Proxy, invalidation};
+use cachekit_tower::{Disconnect, InvalidateLayer, ScopeLayer};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use tokio::sync::Notify;
 use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _, service_fn};
 
-use super::{Frames, cache, call, is_cached, kit::Whole, read, request, until, user};
-
-type Asked = Request<Body<Whole>>;
-
-fn builder(cache: &Cache) -> InvalidateBuilder {
-    InvalidateLayer::builder(cache).path("/users/{id}").key("user:<id>")
-}
-
-fn layer(cache: &Cache) -> InvalidateLayer {
-    builder(cache).build().unwrap()
-}
-
-/// Answers everything with this status.
-fn answering(
-    status: u16,
-) -> impl Service<Asked, Response = Response<Whole>, Error = Infallible, Future: Send + 'static>
-+ Clone
-+ Send
-+ 'static {
-    service_fn(move |_: Asked| async move {
-        Ok(Response::builder().status(status).body(Whole::default()).unwrap())
-    })
-}
-
-async fn put(cache: &Cache, status: u16) {
-    let service = layer(cache).layer(answering(status));
-    service.oneshot(request(Method::PUT, "/users/1")).await.unwrap();
-}
+use super::{Asked, answering, builder, layer, put, shared};
+use crate::{Frames, cache, call, is_cached, kit::Whole, read, request, until, user};
 
 #[tokio::test]
 async fn invalidated_before_response() {
@@ -67,39 +39,6 @@ async fn invalidated_before_response() {
     assert_eq!(answer.await.unwrap().unwrap().status(), 204);
     assert!(!is_cached(&cache, 1).await);
     assert_eq!(read(&cache, 1, 2).await, 2);
-}
-
-/// A server, and a cache that is another process to the one under test.
-async fn shared() -> (RedisServer, Cache) {
-    let server = RedisServer::start();
-    let cache = Cache::builder().namespace("t").redis(&server.url()).await.unwrap();
-    (server, cache.build().unwrap())
-}
-
-#[tokio::test]
-async fn only_methods_that_write_invalidate() {
-    let cache = cache();
-    let service = layer(&cache).layer(answering(200));
-    for (method, writes) in [
-        (Method::GET, false),
-        (Method::HEAD, false),
-        (Method::OPTIONS, false),
-        (Method::from_bytes(b"QUERY").unwrap(), false),
-        (Method::POST, true),
-        (Method::DELETE, true),
-        (Method::from_bytes(b"MKCOL").unwrap(), true),
-    ] {
-        read(&cache, 1, 1).await;
-        let text = method.to_string();
-        service.clone().oneshot(request(method, "/users/1")).await.unwrap();
-        assert_eq!(is_cached(&cache, 1).await, !writes, "{text}");
-    }
-    read(&cache, 1, 1).await;
-    let service = builder(&cache).methods([Method::GET]).build().unwrap().layer(answering(200));
-    service.clone().oneshot(request(Method::PUT, "/users/1")).await.unwrap();
-    assert!(is_cached(&cache, 1).await);
-    service.oneshot(request(Method::GET, "/users/1")).await.unwrap();
-    assert!(!is_cached(&cache, 1).await);
 }
 
 #[tokio::test]
@@ -199,31 +138,6 @@ async fn a_streamed_body_is_invalidated_again_before_its_end() {
     assert!(!is_cached(&cache, 1).await);
 }
 
-#[cfg(feature = "grpc")]
-#[tokio::test]
-async fn a_message_has_the_key() {
-    #[derive(Clone, PartialEq, prost::Message)]
-    struct Rename {
-        #[prost(uint64, tag = "1")]
-        id: u64,
-    }
-    let cache = cache();
-    read(&cache, 1, 1).await;
-    read(&cache, 2, 1).await;
-    let layer = InvalidateLayer::builder(&cache)
-        .method::<Rename>("/shop.Users/Rename", |message| user(message.id));
-    // The handler still gets the whole message.
-    let handler = service_fn(async |asked: Asked| {
-        assert_eq!(asked.into_body().collect().await.unwrap().to_bytes().len(), 7);
-        Ok::<_, Infallible>(Frames::grpc("0"))
-    });
-    let service = layer.build().unwrap().layer(handler);
-    let message = prost::Message::encode_to_vec(&Rename { id: 1 });
-    let response = service.oneshot(call("/shop.Users/Rename", &message)).await.unwrap();
-    response.into_body().collect().await.unwrap();
-    assert_eq!((is_cached(&cache, 1).await, is_cached(&cache, 2).await), (false, true));
-}
-
 /// A handler that waits for `go`, then "commits".
 fn committing(
     go: Arc<Notify>,
@@ -253,7 +167,7 @@ async fn disconnect_after_commit_invalidates() {
     read(&cache, 1, 1).await;
     {
         let mut answer = pin!(service.oneshot(request(Method::PUT, "/users/1")));
-        assert!(super::kit::poll_once(answer.as_mut()).is_pending());
+        assert!(crate::kit::poll_once(answer.as_mut()).is_pending());
         // The client goes away here, before the commit.
     }
     assert!(is_cached(&cache, 1).await, "nothing is written yet");
@@ -272,7 +186,7 @@ async fn a_cancelled_handler_invalidates_at_once() {
     read(&cache, 1, 1).await;
     {
         let mut answer = pin!(service.oneshot(request(Method::PUT, "/users/1")));
-        assert!(super::kit::poll_once(answer.as_mut()).is_pending());
+        assert!(crate::kit::poll_once(answer.as_mut()).is_pending());
     }
     assert!(!is_cached(&cache, 1).await);
     go.notify_one();
@@ -321,50 +235,6 @@ async fn later_write_in_same_request_is_invalidated() {
     assert!(!is_cached(&cache, 1).await);
 }
 
-#[tokio::test]
-async fn keys_come_from_the_handler_and_the_response() {
-    let cache = cache();
-    for id in [1, 2, 3, 4] {
-        read(&cache, id, 1).await;
-    }
-    let kept = Arc::new(std::sync::Mutex::new(None));
-    let keep = kept.clone();
-    let handler = service_fn(move |asked: Asked| {
-        let invalidations = asked.extensions().get::<Invalidations>().unwrap().clone();
-        invalidations.push(user(2));
-        *keep.lock().unwrap() = Some(invalidations);
-        async {
-            Ok::<_, Infallible>(
-                Response::builder().header("x-id", 3).body(Whole::default()).unwrap(),
-            )
-        }
-    });
-    let layer = builder(&cache)
-        .key_from_response(|head| {
-            Some(user(head.headers.get("x-id")?.to_str().ok()?.parse().ok()?))
-        })
-        .build()
-        .unwrap();
-    layer.layer(handler).oneshot(request(Method::PUT, "/users/1")).await.unwrap();
-    for id in [1, 2, 3] {
-        assert!(!is_cached(&cache, id).await, "{id}");
-    }
-    assert!(is_cached(&cache, 4).await);
-    // A task that was spawned and comes too late.
-    kept.lock().unwrap().take().unwrap().push(user(4));
-    assert!(!is_cached(&cache, 4).await);
-}
-
-#[tokio::test]
-async fn a_request_whose_key_is_missing_runs() {
-    let cache = cache();
-    read(&cache, 1, 1).await;
-    let layer = builder(&cache).key_with(|_| Ok(user(1))).build().unwrap();
-    let answer = layer.layer(answering(200)).oneshot(request(Method::PUT, "/elsewhere")).await;
-    assert_eq!(answer.unwrap().status(), 200);
-    assert!(!is_cached(&cache, 1).await, "the key that it has is invalidated");
-}
-
 #[tokio::test(start_paused = true)]
 async fn once_more_after_a_while() {
     let cache = cache();
@@ -378,18 +248,6 @@ async fn once_more_after_a_while() {
 }
 
 #[tokio::test]
-async fn mistakes_are_told_at_once() {
-    let error = InvalidateLayer::builder(&cache())
-        .key("<")
-        .path("users")
-        .calls(["Rename"])
-        .again_after("2x")
-        .build()
-        .unwrap_err();
-    assert_eq!(error.mistakes().count(), 4, "{error}");
-}
-
-#[tokio::test]
 async fn the_body_is_as_without_the_layer() {
     let handler = service_fn(async |asked: Asked| {
         let body = asked.into_body().collect().await.unwrap().to_bytes();
@@ -397,5 +255,5 @@ async fn the_body_is_as_without_the_layer() {
     });
     let asked = Request::put("/users/1").body(Whole::new(Bytes::from_static(b"whole"))).unwrap();
     let answer = layer(&cache()).layer(handler).oneshot(asked).await.unwrap();
-    assert_eq!(super::kit::body(answer).await, "whole");
+    assert_eq!(crate::kit::body(answer).await, "whole");
 }

@@ -27,6 +27,16 @@ pub(crate) enum Start {
     Way(Box<Way>),
 }
 
+/// What a caller wants, borrowed: a policy is large, and a hit needs little of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wants<'a> {
+    pub(crate) policy: &'a Policy,
+    pub(crate) codec: Option<&'static Codec>,
+    pub(crate) optional: bool,
+    /// Whether anybody can be told that time is up: else it never is.
+    pub(crate) timed: bool,
+}
+
 /// How a read goes on that is not a hit in this process.
 #[derive(Debug)]
 pub(crate) struct Way {
@@ -58,25 +68,13 @@ enum Kind {
 
 impl Start {
     #[inline]
-    pub(crate) fn of(
-        call: &Call<'_>,
-        key: &KeyBuf,
-        policy: Policy,
-        codec: Option<&'static Codec>,
-        optional: bool,
-    ) -> Self {
+    pub(crate) fn of(call: &Call<'_>, key: &KeyBuf, wants: &Wants<'_>) -> Self {
         Context::with(|context| {
             let cache = call.cache.or_else(|| Context::ambient(context));
-            let plain =
-                !call.in_transaction && context.is_none_or(|context| context.mode == Mode::Normal);
-            #[cfg(feature = "session")]
-            let plain = plain
-                && !context.is_some_and(|context| context.is_pinned(&key.as_ref(), call.tags));
-            let ask = Ask { policy, codec, optional, nested: false };
-            if plain
+            if !call.in_transaction
                 && let Some(engine) = cache.and_then(Cache::engine)
-                && engine.serves_here(&policy)
-                && !context.is_some_and(|context| context.passes_copies(engine))
+                && engine.serves_here(wants.policy)
+                && context.is_none_or(|context| context.looks_here(engine, key, call.tags))
                 && let Some((entry, now_ms)) = engine.local_under(&key.as_ref(), call.tags)
             {
                 if entry.extra().is_none() {
@@ -86,14 +84,24 @@ impl Start {
                     told(context, Status::Hit);
                     return Self::Hit(entry.into_answer());
                 }
+                let ask = wants.ask();
                 if let Some(start) =
                     Self::aged(engine, key, (&ask, call.tags), (entry, now_ms), context)
                 {
                     return start;
                 }
             }
-            Self::Way(Way::find(call, cache, key, ask))
+            Self::Way(Way::find(call, cache, key, wants))
         })
+    }
+}
+
+impl Wants<'_> {
+    #[cold]
+    fn ask(&self) -> Ask {
+        let Self { policy, codec, optional, timed } = *self;
+        let policy = if timed { *policy } else { policy.untimed() };
+        Ask { policy, codec, optional, nested: false }
     }
 }
 
@@ -115,14 +123,14 @@ impl Way {
 
     /// The way of a read that is no hit here. Kept out of the hit's code.
     #[cold]
-    fn find(call: &Call<'_>, cache: Option<&Cache>, key: &KeyBuf, ask: Ask) -> Box<Self> {
+    fn find(call: &Call<'_>, cache: Option<&Cache>, key: &KeyBuf, wants: &Wants<'_>) -> Box<Self> {
         let context = Context::current();
         let Some(engine) = cache.and_then(Cache::engine) else {
             return Self::without_cache(call, context, cache.is_none());
         };
         let key = key.to_key();
         engine.sites.note_read(call.site, key.template(), call.tags);
-        if ask.codec.is_none() && !matches!(engine.store, Store::Embedded) && call.site.warns() {
+        if wants.codec.is_none() && !matches!(engine.store, Store::Embedded) && call.site.warns() {
             tracing::warn!(
                 function = call.site.name,
                 "a `local` function has no tier to be cached in here, so each call loads"
@@ -132,7 +140,7 @@ impl Way {
             engine.reporter.bypass(key.template(), reason);
             return Self::new(Kind::Direct(Some((engine.clone(), key))), call.site, context);
         }
-        let ask = Ask { nested: context.is_nested(engine), ..ask };
+        let ask = Ask { nested: context.is_nested(engine), ..wants.ask() };
         let tags = stamps::own(engine, call.tags);
         let named = tags.clone();
         let kind = match context.mode {

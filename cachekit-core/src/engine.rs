@@ -87,7 +87,7 @@ impl Engine {
         let View { now_ms, generation } = view;
         let entry = tier.get(key)?;
         if !entry.is_live(now_ms, generation) {
-            drop(tier.remove_entry(key, &entry));
+            tier.forget(key, &entry);
             return None;
         }
         Some((entry, now_ms))

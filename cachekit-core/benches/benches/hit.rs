@@ -2,13 +2,13 @@
 
 #![allow(missing_docs)]
 
-use std::{convert::Infallible, fmt::Write as _, future::Future, hint::black_box, sync::Arc};
+use std::{convert::Infallible, fmt::Write as _, future::Future, sync::Arc};
 
 use arrayvec::ArrayString;
 use cached::macros::concurrent_cached;
 use cachekit::{Cache, cached as cachekit_cached};
-use cachekit_benches::{Keys, User, print_ratios};
-use criterion::{BenchmarkGroup, Criterion, measurement::WallTime};
+use cachekit_benches::{Contender, User, print_ratios, print_turns};
+use criterion::Criterion;
 
 const COUNT: u64 = 10_000;
 
@@ -43,49 +43,41 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-fn contender<T>(
-    group: &mut BenchmarkGroup<'_, WallTime>,
-    name: &str,
-    count: u64,
-    read: impl Fn(i64) -> T,
-) {
-    (0..count as i64).for_each(|id| drop(read(id)));
-    let mut keys = Keys::new(count);
-    group.bench_function(name, |b| b.iter(|| black_box(read(black_box(keys.next_key())))));
+fn quick_cache_formatted(
+    quick: &quick_cache::sync::Cache<String, Arc<User>>,
+    id: i64,
+) -> Arc<User> {
+    let mut key = ArrayString::<64>::new();
+    write!(key, "user:{id}").expect("it fits");
+    quick.get(key.as_str()).unwrap_or_else(|| {
+        let user = Arc::new(User::new(id));
+        quick.insert(key.to_string(), user.clone());
+        user
+    })
 }
 
 fn group(c: &mut Criterion, name: &str, count: u64) {
-    let mut group = c.benchmark_group(name);
-    contender(&mut group, "cachekit", count, |id| now(ours(id)));
-    contender(&mut group, "cachekit_owned", count, |id| now(ours_owned(id)));
-    contender(&mut group, "concurrent_cached", count, |id| now(concurrent(id)));
-
     let moka = moka::future::Cache::<String, Arc<User>>::builder()
         .max_capacity(100_000)
         .time_to_live(std::time::Duration::from_secs(3600))
         .build();
-    contender(&mut group, "moka", count, |id| {
-        now(moka.get_with(format!("user:{id}"), async move { Arc::new(User::new(id)) }))
-    });
-
+    let moka_get = |id| moka.get_with(format!("user:{id}"), async move { Arc::new(User::new(id)) });
     let quick = quick_cache::sync::Cache::<String, Arc<User>>::new(100_000);
-    contender(&mut group, "quick_cache_formatted", count, |id| {
-        let mut key = ArrayString::<64>::new();
-        write!(key, "user:{id}").expect("it fits");
-        match quick.get(key.as_str()) {
-            Some(user) => user,
-            None => {
-                let user = Arc::new(User::new(id));
-                quick.insert(key.to_string(), user.clone());
-                user
-            }
-        }
-    });
+    let mut contenders = [
+        Contender::new("cachekit", count, |id| now(ours(id))),
+        Contender::new("cachekit_owned", count, |id| now(ours_owned(id))),
+        Contender::new("concurrent_cached", count, |id| now(concurrent(id))),
+        Contender::new("moka", count, |id| now(moka_get(id))),
+        Contender::new("quick_cache_formatted", count, |id| quick_cache_formatted(&quick, id)),
+    ];
+    let mut group = c.benchmark_group(name);
+    for contender in &mut contenders {
+        let name = contender.name;
+        group.bench_function(name, |b| b.iter_custom(|calls| contender.time(calls)));
+    }
     group.finish();
-    print_ratios(
-        name,
-        &["cachekit", "cachekit_owned", "concurrent_cached", "moka", "quick_cache_formatted"],
-    );
+    print_ratios(name, &contenders.each_ref().map(|contender| contender.name));
+    print_turns(name, &mut contenders);
 }
 
 fn main() {

@@ -1,10 +1,12 @@
 //! What the benchmarks share: values, keys, callers, and a table of ratios at the end of a run.
 
 mod tasks;
+mod turns;
 
 use std::path::Path;
 
 pub use tasks::{bare_connection, rounds, runtimes, time};
+pub use turns::{Contender, print_turns};
 
 /// A value of about 200 bytes.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]

@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 use super::Question;
 use super::{Form, Plain, Plan, Site};
 use crate::{
-    cache::{Answer, Cache, Context, Policy, Start, Status, Step, Way},
+    cache::{Answer, Cache, Context, Policy, Start, Status, Step, Wants, Way},
     error::Error,
     flight::Verdict,
     key::{KeyBuf, Tag},
@@ -98,9 +98,13 @@ where
     P: Plan<R, Load = Fut>,
     Fut: Future<Output = R>,
 {
-    // Where nobody can be told that time is up, it never is.
-    let policy = if form.fail.is_some() { policy } else { policy.untimed() };
-    let answer = match Start::of(&call, key, policy, form.codec, form.absent.is_some()) {
+    let wants = Wants {
+        policy: &policy,
+        codec: form.codec,
+        optional: form.absent.is_some(),
+        timed: form.fail.is_some(),
+    };
+    let answer = match Start::of(&call, key, &wants) {
         Start::Hit(answer) => Ok(answer),
         Start::Due(answer, renewal) => {
             if let Some(job) = plan.job(renewal.old().value()) {
@@ -117,7 +121,21 @@ where
         },
         Err(way) => way,
     };
-    let limit = form.fail.zip(policy.time_limit());
+    go_on(way, form, form.fail.zip(policy.time_limit()), plan)
+}
+
+/// A read that is no hit in this process. Kept out of the hit's code.
+#[cold]
+fn go_on<R, P, Fut>(
+    way: Box<Way>,
+    form: Form<R>,
+    limit: Option<Limit<R>>,
+    plan: P,
+) -> Read<R, impl Future<Output = R> + use<R, P, Fut>>
+where
+    P: Plan<R, Load = Fut>,
+    Fut: Future<Output = R>,
+{
     let span = way.span();
     Read(State::Pending(Box::pin(find(way, form, limit, plan).instrument(span))))
 }

@@ -9,8 +9,12 @@ use std::sync::{
 use super::session::Pin;
 use super::{Cache, Receipts, Status, collector::Collector};
 #[cfg(feature = "session")]
-use crate::key::{KeyRef, Tag};
-use crate::{engine::Engine, key::Key, sync::task_local};
+use crate::key::KeyRef;
+use crate::{
+    engine::Engine,
+    key::{Key, KeyBuf, Tag},
+    sync::task_local,
+};
 
 task_local! {
     static CONTEXT: Context;
@@ -192,6 +196,17 @@ impl Context {
         engine.copies.is_some() && self.is_nested(engine)
     }
 
+    /// Whether what is in this process may answer a read of this key.
+    #[cfg_attr(not(feature = "session"), allow(unused_variables))]
+    #[inline]
+    pub(super) fn looks_here(&self, engine: &Arc<Engine>, key: &KeyBuf, tags: &[Tag]) -> bool {
+        #[cfg(feature = "session")]
+        if self.is_pinned(&key.as_ref(), tags) {
+            return false;
+        }
+        self.mode == Mode::Normal && !self.passes_copies(engine)
+    }
+
     fn loads(&self) -> impl Iterator<Item = &Loading> {
         std::iter::successors(self.loading.as_deref(), |load| load.outer.as_deref())
     }
@@ -207,7 +222,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        __private::{Call, Form, KeyBuf, Site, read},
+        __private::{Call, Form, Site, read},
         cache::{Policy, Status, bypass, with_status},
         ttl::Ttl,
     };

@@ -93,7 +93,7 @@ pub use scope::{ReadPreference, Scope};
 #[cfg(feature = "session")]
 pub use session::{Bounds as SessionBounds, Refused as SessionRefused, Session, SessionSecrets};
 pub(crate) use stamps::Tags;
-pub(crate) use start::{Start, Way};
+pub(crate) use start::{Start, Wants, Way};
 pub use tagged::Tagged;
 pub use told_errors::ToldError;
 pub(crate) use track::Tasks;

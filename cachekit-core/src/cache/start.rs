@@ -26,6 +26,16 @@ pub(crate) enum Start {
     Way(Box<Way>),
 }
 
+/// What a caller wants, borrowed: a policy is large, and a hit needs little of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wants<'a> {
+    pub(crate) policy: &'a Policy,
+    pub(crate) codec: Option<&'static Codec>,
+    pub(crate) optional: bool,
+    /// Whether anybody can be told that time is up: else it never is.
+    pub(crate) timed: bool,
+}
+
 /// How a read goes on that is not a hit in this process.
 #[derive(Debug)]
 pub(crate) struct Way {
@@ -57,25 +67,13 @@ enum Kind {
 
 impl Start {
     #[inline]
-    pub(crate) fn of(
-        call: &Call<'_>,
-        key: &KeyBuf,
-        policy: Policy,
-        codec: Option<&'static Codec>,
-        optional: bool,
-    ) -> Self {
+    pub(crate) fn of(call: &Call<'_>, key: &KeyBuf, wants: &Wants<'_>) -> Self {
         Context::with(|context| {
             let cache = call.cache.or_else(|| Context::ambient(context));
-            let plain =
-                !call.in_transaction && context.is_none_or(|context| context.mode == Mode::Normal);
-            #[cfg(feature = "session")]
-            let plain = plain
-                && !context.is_some_and(|context| context.is_pinned(&key.as_ref(), call.tags));
-            let ask = Ask { policy, codec, optional, nested: false };
-            if plain
+            if !call.in_transaction
                 && let Some(engine) = cache.and_then(Cache::engine)
-                && engine.serves_here(&policy)
-                && !context.is_some_and(|context| context.passes_copies(engine))
+                && engine.serves_here(wants.policy)
+                && context.is_none_or(|context| context.looks_here(engine, key, call.tags))
                 && let Some((entry, now_ms)) = engine.local_under(&key.as_ref(), call.tags)
             {
                 if entry.extra().is_none() {
@@ -85,14 +83,24 @@ impl Start {
                     told(context, Status::Hit);
                     return Self::Hit(entry.into_answer());
                 }
+                let ask = wants.ask();
                 if let Some(start) =
                     Self::aged(engine, key, (&ask, call.tags), (entry, now_ms), context)
                 {
                     return start;
                 }
             }
-            Self::Way(Way::find(call, cache, key, ask))
+            Self::Way(Way::find(call, cache, key, wants))
         })
+    }
+}
+
+impl Wants<'_> {
+    #[cold]
+    fn ask(&self) -> Ask {
+        let Self { policy, codec, optional, timed } = *self;
+        let policy = if timed { *policy } else { policy.untimed() };
+        Ask { policy, codec, optional, nested: false }
     }
 }
 
@@ -114,19 +122,19 @@ impl Way {
 
     /// The way of a read that is no hit here. Kept out of the hit's code.
     #[cold]
-    fn find(call: &Call<'_>, cache: Option<&Cache>, key: &KeyBuf, ask: Ask) -> Box<Self> {
+    fn find(call: &Call<'_>, cache: Option<&Cache>, key: &KeyBuf, wants: &Wants<'_>) -> Box<Self> {
         let context = Context::current();
         let Some(engine) = cache.and_then(Cache::engine) else {
             return Self::without_cache(call, context, cache.is_none());
         };
         let key = key.to_key();
         engine.sites.note_read(call.site, key.template(), call.tags);
-        warnings::of_no_tier(call.site, engine, &ask);
+        warnings::of_no_tier(call.site, engine, wants.codec);
         if let Some(reason) = past(call, &context, engine, &key) {
             engine.reporter.bypass(key.template(), reason);
             return Self::new(Kind::Direct(Some((engine.clone(), key))), call.site, context);
         }
-        let ask = Ask { nested: context.is_nested(engine), ..ask };
+        let ask = Ask { nested: context.is_nested(engine), ..wants.ask() };
         let tags = stamps::own(engine, call.tags);
         let named = tags.clone();
         let kind = match context.mode {

@@ -12,8 +12,8 @@ pub(super) fn of_no_cache(site: &Site) {
     }
 }
 
-pub(super) fn of_no_tier(site: &Site, engine: &Engine, ask: &Ask) {
-    if ask.codec.is_none() && !matches!(engine.store, Store::Embedded) && site.warns() {
+pub(super) fn of_no_tier(site: &Site, engine: &Engine, codec: Option<&Codec>) {
+    if codec.is_none() && !matches!(engine.store, Store::Embedded) && site.warns() {
         tracing::warn!(
             function = site.name,
             "a `local` function has no tier to be cached in here, so each call loads"

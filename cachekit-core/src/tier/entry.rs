@@ -61,6 +61,7 @@ impl Entry {
         &self.answer
     }
 
+    #[inline]
     pub(crate) fn into_answer(self) -> Answer {
         self.answer
     }

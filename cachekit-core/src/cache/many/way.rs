@@ -102,7 +102,7 @@ impl Many {
         let mut missing: Vec<_> =
             missing.into_iter().map(|place| (place, self.keys[place].clone())).collect();
         if !missing.is_empty() {
-            warnings::of_no_tier(call.site, &engine, &ask);
+            warnings::of_no_tier(call.site, &engine, ask.codec);
         }
         if self.context.mode == Mode::Refresh {
             // Side by side they would wait for one another's turns.

@@ -30,7 +30,8 @@ async fn bare(connection: &MultiplexedConnection, id: i64) {
     connection.send_packed_command(&unlink).await.expect("a reply");
 }
 
-/// The same two scripts that a lock takes at the least: what of the distance is the server's.
+/// The same two scripts that a lock takes at the least: what of the distance is the server's. They keep no floor, forget
+/// no count and wake nobody.
 async fn scripts(connection: &MultiplexedConnection, id: i64, acquire: &str, release: &str) {
     let mut connection = connection.clone();
     let (lock, fence) = (format!("bare:{id}"), format!("fence:{id}"));

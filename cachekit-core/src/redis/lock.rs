@@ -12,19 +12,17 @@ use super::script::{self, Script};
 use super::store::RedisStore;
 
 macro_rules! lock_script {
-    ($name:literal) => {
-        LazyLock::new(|| {
-            Script::new(concat!(include_str!("lua/lock_line.lua"), include_str!($name)))
-        })
+    ($($part:literal),*) => {
+        LazyLock::new(|| Script::new(concat!($(include_str!(concat!("lua/lock_", $part, ".lua"))),*)))
     };
 }
 
-static ACQUIRE: LazyLock<Script> = lock_script!("lua/lock_acquire.lua");
-static WAIT: LazyLock<Script> = lock_script!("lua/lock_wait.lua");
-static RELEASE: LazyLock<Script> = lock_script!("lua/lock_release.lua");
-static LEAVE: LazyLock<Script> = lock_script!("lua/lock_leave.lua");
-static EXTEND: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("lua/lock_extend.lua")));
+static ACQUIRE: LazyLock<Script> = lock_script!("take", "acquire");
+static ACQUIRE_FAIR: LazyLock<Script> = lock_script!("line", "take", "acquire_fair");
+static WAIT: LazyLock<Script> = lock_script!("line", "take", "wait");
+static RELEASE: LazyLock<Script> = lock_script!("release", "line", "wake");
+static LEAVE: LazyLock<Script> = lock_script!("line", "leave");
+static EXTEND: LazyLock<Script> = lock_script!("extend");
 
 /// Commands in one write.
 const BATCH: usize = 256;
@@ -101,9 +99,10 @@ impl RedisStore {
         ask: LockAsk<'_>,
     ) -> Result<LockTaken, StoreError> {
         let names: [&str; 4] = [&keys.lock, &keys.fence, &keys.line, &keys.beats];
-        let names = if ask.fair { &names[..] } else { &names[..2] };
+        let (script, names) =
+            if ask.fair { (&ACQUIRE_FAIR, &names[..]) } else { (&ACQUIRE, &names[..2]) };
         let (lease, floor) = (millis(ask.lease), ask.floor.to_string());
-        taken(run(self.link(), &ACQUIRE, names, &[ask.token, &lease, &floor]).await?)
+        taken(run(self.link(), script, names, &[ask.token, &lease, &floor]).await?)
     }
 
     /// Stands in line as `waiter`, which comes back within `beat`, and takes the lock if it may.
@@ -239,9 +238,10 @@ fn millis(time: Duration) -> String {
     time.as_millis().to_string()
 }
 
-/// Two integers or three. Any other shape leaves the outcome unknown.
+/// An integer if it was taken, one or two in an array if not. Any other shape leaves the outcome unknown.
 fn taken(reply: Reply) -> Result<LockTaken, StoreError> {
     let values = match reply {
+        Reply::Int(fence) if fence > 0 => return Ok(LockTaken::Granted(fence.unsigned_abs())),
         Reply::Error(error) => return Err(StoreError::from(&*error)),
         Reply::Other(value) => match *value {
             Value::Array(values) => values,
@@ -250,11 +250,8 @@ fn taken(reply: Reply) -> Result<LockTaken, StoreError> {
         _ => return Err(StoreError::Io),
     };
     match values[..] {
-        [Value::Int(1), Value::Int(fence)] if fence > 0 => {
-            Ok(LockTaken::Granted(fence.unsigned_abs()))
-        }
-        [Value::Int(0), Value::Int(left)] => Ok(busy(left, 0)),
-        [Value::Int(0), Value::Int(left), Value::Int(first)] => Ok(busy(left, first)),
+        [Value::Int(left)] => Ok(busy(left, 0)),
+        [Value::Int(left), Value::Int(first)] => Ok(busy(left, first)),
         _ => Err(StoreError::Io),
     }
 }
@@ -279,16 +276,16 @@ mod tests {
     #[test]
     fn a_reply_of_another_shape_leaves_the_outcome_unknown() {
         let array = |values: Vec<Value>| taken(Value::Array(values).into());
-        assert_eq!(array(vec![Value::Int(1), Value::Int(7)]), Ok(LockTaken::Granted(7)));
+        assert_eq!(taken(Reply::Int(7)), Ok(LockTaken::Granted(7)));
         let left = Some(Duration::from_millis(40));
         let busy = LockTaken::Busy { left, first: true };
-        assert_eq!(array(vec![Value::Int(0), Value::Int(40), Value::Int(1)]), Ok(busy));
+        assert_eq!(array(vec![Value::Int(40), Value::Int(1)]), Ok(busy));
         let unknown = LockTaken::Busy { left: None, first: false };
-        assert_eq!(array(vec![Value::Int(0), Value::Int(-1)]), Ok(unknown));
-        for odd in [vec![], vec![Value::Int(1)], vec![Value::Int(1), Value::Nil]] {
+        assert_eq!(array(vec![Value::Int(-1)]), Ok(unknown));
+        for odd in [vec![], vec![Value::Nil], vec![Value::Int(1), Value::Nil]] {
             assert!(array(odd).unwrap_err().outcome_unknown());
         }
-        assert!(taken(Reply::Int(1)).unwrap_err().outcome_unknown());
+        assert!(taken(Reply::Int(0)).unwrap_err().outcome_unknown());
         assert_eq!(found(Reply::Int(2)), Ok(LockFound::Own { woken: true }));
         assert_eq!(found(Reply::Int(-1)), Ok(LockFound::Foreign));
     }

@@ -61,6 +61,30 @@ async fn the_database_s_floor_is_exceeded_whatever_redis_has_counted() {
 }
 
 #[tokio::test]
+async fn a_count_is_forgotten_only_where_the_clock_has_passed_it() {
+    let server = RedisServer::start();
+    let (cache, mut hand) = (cache(&server.url()).await, Hand::of(&server));
+    let week = 7 * 24 * 60 * 60 * 1000;
+    take(&cache).await.release().await.unwrap();
+    let left = hand.count_left_ms();
+    assert!(left > week - 60_000 && left <= week, "{left}");
+
+    hand.call(&["PEXPIRE", &name("fence", 1), "60000"]);
+    for _ in 0..64 {
+        take(&cache).await.release().await.unwrap();
+    }
+    assert!(hand.count_left_ms() > 60_000, "its week begins anew");
+
+    let floor = 1 << 51;
+    for above in 1..66 {
+        let guard = lock(&cache).above(floor).acquire().await.unwrap();
+        assert_eq!(guard.fencing_token(), floor + above);
+        guard.release().await.unwrap();
+        assert_eq!(hand.count_left_ms(), -1);
+    }
+}
+
+#[tokio::test]
 async fn a_release_removes_its_own_lock_only() {
     let server = RedisServer::start();
     let (cache, mut hand) = (cache(&server.url()).await, Hand::of(&server));

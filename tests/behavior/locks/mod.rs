@@ -70,6 +70,14 @@ impl Hand {
         self.call(&["EXISTS", &name("lock", id)]) == Reply::Int(1)
     }
 
+    /// For how long the count of `order:1` is kept; below 0 for ever.
+    fn count_left_ms(&mut self) -> i64 {
+        match self.call(&["PTTL", &name("fence", 1)]) {
+            Reply::Int(left) => left,
+            other => panic!("PTTL: {other:?}"),
+        }
+    }
+
     /// How many stand in line for `order:1`.
     fn waiting(&mut self) -> i64 {
         match self.call(&["ZCARD", &name("line", 1)]) {

@@ -1,4 +1,5 @@
--- What the scripts of locks have in common; it stands before each of them.
+-- What the scripts of locks have in common; it stands before each of them that needs it: even a function that is not
+-- called takes its time to define.
 -- All keys of a lock carry its text in braces, and so are in one slot of a cluster.
 --   lock   its holder's token, and its label
 --   fence  the latest fencing token
@@ -36,28 +37,4 @@ local function wake_head(line, beats, channels)
   local process, number = string.match(first, '^([^:]*):(.*)$')
   redis.call('PUBLISH', channels .. process, number)
   return true
-end
-
--- Takes the lock if it is free: {1, fencing token}, or {0, how long it is held yet in ms}.
--- A count that begins anew begins with the server's time in microseconds, which is above all that was counted before.
-local function take(lock, fence, token, lease, floor)
-  if not redis.call('SET', lock, token, 'NX', 'PX', lease) then
-    return {0, redis.call('PTTL', lock)}
-  end
-  local number = redis.pcall('INCR', fence)
-  if type(number) ~= 'number' then
-    redis.call('UNLINK', lock)
-    return number
-  end
-  local least = tonumber(floor) + 1
-  if number == 1 then
-    local time = redis.call('TIME')
-    least = math.max(least, time[1] * 1000000 + time[2])
-  end
-  if number < least then
-    number = least
-    redis.call('SET', fence, string.format('%.0f', number))
-  end
-  redis.call('PEXPIRE', fence, 604800000)
-  return {1, number}
 end

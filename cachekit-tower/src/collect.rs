@@ -117,6 +117,9 @@ where
     B::Error: Into<BoxError>,
 {
     let exact = body.size_hint().exact().is_some();
+    if body.is_end_stream() && length.is_none_or(|length| length == 0) {
+        return Collected::Whole(Whole { data: Bytes::new(), trailers: None, exact });
+    }
     let mut body = Box::pin(body);
     let mut read = Read::default();
     let end = within(bounds.within, read.on(body.as_mut(), bounds.bytes)).await;
@@ -172,7 +175,11 @@ impl Read {
         End::Reached
     }
 
-    fn join(self) -> (Bytes, Option<HeaderMap>) {
+    fn join(mut self) -> (Bytes, Option<HeaderMap>) {
+        if self.frames.len() <= 1 && self.bytes > 0 {
+            let only = self.frames.pop_front().and_then(Result::ok);
+            return (only.and_then(|frame| frame.into_data().ok()).unwrap_or_default(), None);
+        }
         let (mut pieces, mut trailers) = (Vec::new(), None);
         for frame in self.frames.into_iter().flatten() {
             match frame.into_data() {

@@ -2,12 +2,17 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
+use crate::headers::has_any;
+
 /// What a request asks to be compared, taken out of its headers so that a handler answers in full.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Conditions {
     none_match: Vec<HeaderValue>,
     modified_since: Option<HeaderValue>,
 }
+
+/// What is compared.
+const NAMES: [HeaderName; 2] = [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
 
 /// What of a response a 304 repeats (RFC 9110 §15.4.5).
 const REPEATED: [HeaderName; 8] = [
@@ -24,7 +29,7 @@ const REPEATED: [HeaderName; 8] = [
 impl Conditions {
     /// The conditions of a request; there are none but those of `GET` and `HEAD`.
     pub(crate) fn of(method: &Method, headers: &HeaderMap) -> Self {
-        if !matches!(*method, Method::GET | Method::HEAD) {
+        if !matches!(*method, Method::GET | Method::HEAD) || !has_any(headers, &NAMES) {
             return Self::default();
         }
         let mut since = headers.get_all(header::IF_MODIFIED_SINCE).iter();
@@ -37,8 +42,9 @@ impl Conditions {
 
     /// Takes them out of a request that is to be answered in full.
     pub(crate) fn hide(headers: &mut HeaderMap) {
-        headers.remove(header::IF_NONE_MATCH);
-        headers.remove(header::IF_MODIFIED_SINCE);
+        if has_any(headers, &NAMES) {
+            NAMES.iter().for_each(|name| drop(headers.remove(name)));
+        }
     }
 
     /// Whether the client has this response already.

@@ -1,21 +1,40 @@
 //! The identity of a request: everything that a response may depend on.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{BuildHasher as _, Hash, Hasher},
+    sync::{Arc, LazyLock},
+};
+
+use foldhash::quality::RandomState;
 
 use crate::Kind;
 
 /// Everything that a response may depend on, as a text of parts that cannot run into one another. Secrets are in it as
 /// their keyed hashes only.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Identity(Arc<[u8]>);
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// Of the text, in this process: it is looked up several times.
+    hash: u64,
+    text: Arc<[u8]>,
+}
+
+/// Drawn for each process, since those who send requests choose identities.
+static HASHING: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
 impl Identity {
     /// A short form, for a store that others share. `key` keeps those who choose requests from choosing it.
     pub(crate) fn digest(&self, key: &[u8; 32]) -> [u8; 16] {
-        let hash = blake3::keyed_hash(key, &self.0);
+        let hash = blake3::keyed_hash(key, &self.text);
         let mut short = [0; 16];
         short.copy_from_slice(&hash.as_bytes()[..16]);
         short
+    }
+}
+
+impl Hash for Identity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
     }
 }
 
@@ -76,7 +95,8 @@ impl IdentityWriter {
     }
 
     pub(crate) fn finish(self) -> Identity {
-        Identity(self.0.into())
+        let hash = HASHING.hash_one(self.0.as_slice());
+        Identity { hash, text: self.0.into() }
     }
 }
 
@@ -115,7 +135,7 @@ mod tests {
         let mut writer = IdentityWriter::new("l", Kind::Http);
         writer.secret(Part::Credential, &[1; 32], b"Bearer secret");
         let identity = writer.finish();
-        let text = String::from_utf8_lossy(&identity.0);
+        let text = String::from_utf8_lossy(&identity.text);
         assert!(!text.contains("secret"));
         assert_eq!(format!("{identity:?}"), "Identity(..)");
     }

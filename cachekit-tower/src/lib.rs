@@ -116,6 +116,7 @@ mod deadline;
 mod flight;
 mod grpc;
 mod guarded;
+mod headers;
 mod identity;
 pub mod invalidate;
 mod key;

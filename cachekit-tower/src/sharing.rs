@@ -2,7 +2,19 @@
 
 use http::{HeaderMap, HeaderName, header};
 
-use crate::cache::rfc9111::Directives;
+use crate::{cache::rfc9111::Directives, headers::has_any};
+
+/// The lines that may say so: a response without them may be shared.
+const SAYING: [HeaderName; 8] = [
+    header::SET_COOKIE,
+    HeaderName::from_static("set-cookie2"),
+    header::CACHE_CONTROL,
+    header::PRAGMA,
+    header::VARY,
+    header::ACCESS_CONTROL_ALLOW_ORIGIN,
+    header::CONTENT_SECURITY_POLICY,
+    header::CONTENT_SECURITY_POLICY_REPORT_ONLY,
+];
 
 /// What a response may not be shared for, in one word for `Cache-Status`. `keyed`: the headers that requests of one
 /// identity have alike.
@@ -10,6 +22,9 @@ pub(crate) fn refusal(
     headers: &HeaderMap,
     keyed: impl Fn(&HeaderName) -> bool,
 ) -> Option<&'static str> {
+    if !has_any(headers, &SAYING) {
+        return None;
+    }
     let rules: [(&'static str, bool); 5] = [
         ("set-cookie", sets_cookie(headers)),
         ("private", forbids(headers)),

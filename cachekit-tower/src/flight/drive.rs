@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::{Ended, Run, settle::After, state::Flight};
+use super::{Ended, Run, seats::MemberId, settle::After, state::Flight};
 
 /// A run in its driver's hands. Dropped while the driver unwinds, it tells the flight.
 pub(super) struct Driven<'a, T: Clone> {
@@ -32,18 +32,33 @@ impl<'a, T: Clone + Send + 'static> Driven<'a, T> {
         self
     }
 
-    /// Polls it once.
-    pub(super) fn poll(mut self) -> Polled {
+    /// Polls it once, for the member whose task `cx` is of.
+    pub(super) fn poll(mut self, cx: &mut Context<'_>, id: MemberId) -> Polled {
         let waker = Waker::from(self.flight.clone());
         let run = self.run.as_mut().expect("whoever takes the lead has a run");
         let polled = run.as_mut().poll(&mut Context::from_waker(&waker));
         match polled {
             Poll::Pending => {
                 self.is_done = true;
-                self.flight.lock().run = self.run.take();
+                self.park(cx.waker().clone(), id);
                 Polled::Pending
             }
             Poll::Ready(ended) => Polled::Ended(self.end(ended)),
+        }
+    }
+
+    /// Leaves it with the flight until it calls, which it may have done while it was polled.
+    fn park(&mut self, waker: Waker, id: MemberId) {
+        let called = waker.clone();
+        let mut state = self.flight.lock();
+        state.run = self.run.take();
+        if let Some(seat) = state.seats.get_mut(id) {
+            seat.waker = Some(waker);
+        }
+        let calls = state.calls;
+        drop(state);
+        if calls {
+            called.wake();
         }
     }
 

@@ -35,10 +35,21 @@ pub(crate) struct Flights<T> {
     parallel: usize,
 }
 
+/// Where a caller was seated.
+pub(super) struct Place<T> {
+    pub(super) flight: Arc<Flight<T>>,
+    pub(super) id: MemberId,
+    /// The first run is its own to start.
+    pub(super) leads: bool,
+}
+
 type Shard<T> = Mutex<HashMap<Identity, Slot<T>, RandomState>>;
 
 struct Slot<T> {
-    running: Vec<Arc<Flight<T>>>,
+    /// One that runs: it alone needs no allocation.
+    first: Option<Arc<Flight<T>>>,
+    /// The others that run.
+    others: Vec<Arc<Flight<T>>>,
     next: Option<Arc<Flight<T>>>,
 }
 
@@ -52,13 +63,11 @@ impl<T: Clone + Send + 'static> Flights<T> {
 
     /// Seats a caller in the flight that it may share, or in one that is to begin.
     pub(crate) fn seat(self: &Arc<Self>, identity: &Identity) -> Member<T> {
-        let (flight, id) = match self.shard(identity).entry(identity.clone()) {
+        let place = match self.shard(identity).entry(identity.clone()) {
             Entry::Occupied(mut entry) => entry.get_mut().seat(self.join, self.parallel),
-            Entry::Vacant(entry) => entry
-                .insert(Slot { running: Vec::new(), next: None })
-                .seat(self.join, self.parallel),
+            Entry::Vacant(entry) => entry.insert(Slot::default()).seat(self.join, self.parallel),
         };
-        Member::new(self.clone(), identity.clone(), flight, id)
+        Member::new(self.clone(), identity.clone(), place)
     }
 }
 
@@ -67,18 +76,18 @@ impl<T> Flights<T> {
     pub(super) fn retire(&self, identity: &Identity, flight: &Arc<Flight<T>>) {
         let mut shard = self.shard(identity);
         let Some(slot) = shard.get_mut(identity) else { return };
-        slot.running.retain(|own| !Arc::ptr_eq(own, flight));
+        slot.remove(flight);
         if slot.next.as_ref().is_some_and(|next| Arc::ptr_eq(next, flight)) {
             slot.next = None;
         }
         let mut wakers = Vec::new();
-        if slot.running.len() < self.parallel
+        if slot.running() < self.parallel
             && let Some(next) = slot.next.take()
         {
             wakers = next.start();
-            slot.running.push(next);
+            slot.add(next);
         }
-        if slot.running.is_empty() {
+        if slot.running() == 0 {
             shard.remove(identity);
         }
         drop(shard);
@@ -103,22 +112,45 @@ impl<T> Flights<T> {
 }
 
 impl<T> Slot<T> {
-    fn seat(&mut self, join: Join, parallel: usize) -> (Arc<Flight<T>>, MemberId) {
-        for flight in self.running.iter().chain(&self.next) {
+    fn seat(&mut self, join: Join, parallel: usize) -> Place<T> {
+        for flight in self.first.iter().chain(&self.others).chain(&self.next) {
             if let Some(id) = flight.join() {
-                return (flight.clone(), id);
+                return Place { flight: flight.clone(), id, leads: false };
             }
         }
-        let started = self.running.len() < parallel;
-        let flight = Flight::new(join, started);
-        let id = flight.join().expect("a new flight is open to everybody");
-        if started {
-            flight.lock().reserved = Some(id);
-            self.running.push(flight.clone());
+        let leads = self.running() < parallel;
+        let (flight, id) = Flight::new(join, leads);
+        if leads {
+            self.add(flight.clone());
         } else {
             self.next = Some(flight.clone());
         }
-        (flight, id)
+        Place { flight, id, leads }
+    }
+
+    fn running(&self) -> usize {
+        usize::from(self.first.is_some()) + self.others.len()
+    }
+
+    fn add(&mut self, flight: Arc<Flight<T>>) {
+        match self.first {
+            None => self.first = Some(flight),
+            Some(_) => self.others.push(flight),
+        }
+    }
+
+    fn remove(&mut self, flight: &Arc<Flight<T>>) {
+        self.first.take_if(|first| Arc::ptr_eq(first, flight));
+        self.others.retain(|other| !Arc::ptr_eq(other, flight));
+        if self.first.is_none() {
+            self.first = self.others.pop();
+        }
+    }
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self { first: None, others: Vec::new(), next: None }
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::time::{Instant, Sleep};
 use super::{
     Flights, Handle, Run, Verdict,
     drive::{Driven, Polled},
+    flights::Place,
     seats::MemberId,
     state::{Flight, State},
 };
@@ -30,6 +31,7 @@ pub(crate) struct Member<T: Clone> {
     identity: Identity,
     flight: Arc<Flight<T>>,
     id: MemberId,
+    leads: bool,
     watch: Option<Watch>,
 }
 
@@ -56,15 +58,14 @@ impl<T: Clone + Send + 'static> Member<T> {
     pub(super) fn new(
         flights: Arc<Flights<T>>,
         identity: Identity,
-        flight: Arc<Flight<T>>,
-        id: MemberId,
+        Place { flight, id, leads }: Place<T>,
     ) -> Self {
-        Self { flights, identity, flight, id, watch: None }
+        Self { flights, identity, flight, id, leads, watch: None }
     }
 
     /// Whether it is sure to start a run at once: it need not give anything back before.
     pub(crate) fn leads(&self) -> bool {
-        self.flight.lock().reserved == Some(self.id)
+        self.leads
     }
 
     /// Waits for the end of the flight, which it starts with `make` and drives if that falls to it. A follower waits for
@@ -92,7 +93,7 @@ impl<T: Clone + Send + 'static> Member<T> {
         M: FnOnce(Handle<T>) -> Run<T>,
     {
         loop {
-            let driven = match self.next(cx.waker(), make.is_some()) {
+            let driven = match self.next(cx, make.is_some()) {
                 Next::Given(verdict) => return Poll::Ready(verdict),
                 Next::Wait => match self.poll_watch(cx, long) {
                     Watched::Nothing => return Poll::Pending,
@@ -107,11 +108,13 @@ impl<T: Clone + Send + 'static> Member<T> {
                     Driven::new(&self.flight, None).with(|| make(handle))
                 }
             };
-            match driven.poll() {
+            match driven.poll(cx, self.id) {
                 Polled::Pending => return Poll::Pending,
                 Polled::Ended(after) => {
                     observe::members(self.flights.layer, after.members);
-                    self.retire_if_over();
+                    if after.retires {
+                        self.flights.retire(&self.identity, &self.flight);
+                    }
                     after.wakers.into_iter().for_each(Waker::wake);
                 }
             }
@@ -119,9 +122,11 @@ impl<T: Clone + Send + 'static> Member<T> {
     }
 
     /// Takes its verdict, the start of a run, or the run itself if nobody else sees to it.
-    fn next(&self, waker: &Waker, may_start: bool) -> Next<T> {
-        let waker = waker.clone();
-        // Wakers are the caller's executor's: they are dropped without locks.
+    fn next(&self, cx: &Context<'_>, may_start: bool) -> Next<T> {
+        // Who leads starts a run, and needs a waker once that is parked.
+        let starts = self.leads && may_start;
+        // Wakers are the caller's executor's: they are cloned and dropped without locks.
+        let waker = (!starts).then(|| cx.waker().clone());
         let mut _replaced = None;
         let mut state = self.flight.lock();
         let state = &mut *state;
@@ -129,8 +134,7 @@ impl<T: Clone + Send + 'static> Member<T> {
         if seat.served {
             return Next::Given(seat.verdict.take().unwrap_or(Verdict::Alone));
         }
-        // While it drives, the run wakes it here.
-        _replaced = seat.waker.replace(waker);
+        _replaced = std::mem::replace(&mut seat.waker, waker);
         let is_free = state.reserved.is_none_or(|id| id == self.id);
         if state.started && !state.running && is_free && may_start {
             state.reserved = None;
@@ -190,15 +194,6 @@ enum Watched {
     Nothing,
     TookOver,
     TimeUp,
-}
-
-impl<T: Clone> Member<T> {
-    fn retire_if_over(&self) {
-        let over = self.flight.lock().over;
-        if over {
-            self.flights.retire(&self.identity, &self.flight);
-        }
-    }
 }
 
 impl Watch {
@@ -263,10 +258,13 @@ impl<T: Clone> Drop for Member<T> {
             state.driver = state.driver.filter(|driver| *driver != self.id);
             wakers = state.call();
         }
+        let retires = state.is_to_retire();
         drop(state);
         drop((seat, run));
         wakers.into_iter().for_each(Waker::wake);
-        self.retire_if_over();
+        if retires {
+            self.flights.retire(&self.identity, &self.flight);
+        }
     }
 }
 

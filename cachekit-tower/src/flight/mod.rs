@@ -20,4 +20,4 @@ pub(crate) use flights::{Flights, Join};
 pub(crate) use marks::Marks;
 pub(crate) use member::Member;
 pub(crate) use settle::{Ended, Others, Own, Verdict};
-pub(crate) use state::{Handle, Run};
+pub(crate) use state::{Audience, Handle, Run};

@@ -65,11 +65,6 @@ impl<T> Seats<T> {
         self.first.is_none() && self.others.is_empty()
     }
 
-    /// Whether somebody is there who joined with this number or a later one.
-    pub(super) fn any_since(&self, id: MemberId) -> bool {
-        (id == 0 && self.first.is_some()) || self.others.range(id..).next().is_some()
-    }
-
     /// Members that wait for a verdict, oldest first.
     pub(super) fn waiting(&mut self) -> impl Iterator<Item = (MemberId, &mut Seat<T>)> {
         let first = self.first.as_mut().map(|seat| (0, seat));

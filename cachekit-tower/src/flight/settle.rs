@@ -60,6 +60,8 @@ pub(super) struct After {
     pub(super) wakers: Vec<Waker>,
     /// How many there were.
     pub(super) members: usize,
+    /// Whether the flight is to be taken out.
+    pub(super) retires: bool,
     /// An answer whose starter is gone.
     pub(super) _own: Option<Box<dyn Any + Send>>,
 }
@@ -84,7 +86,7 @@ impl<T: Clone> State<T> {
             Others::Nobody => self.finish(|_| Verdict::Alone),
             Others::Next { failed } => self.next(failed),
         });
-        After { wakers, members, _own: own }
+        After { wakers, members, retires: self.is_to_retire(), _own: own }
     }
 
     /// The run broke down in its driver's hands.

@@ -26,6 +26,8 @@ pub(super) struct State<T> {
     pub(super) started: bool,
     /// Everybody has a verdict or is gone.
     pub(super) over: bool,
+    /// Somebody has seen to it that it is looked for no more.
+    pub(super) retired: bool,
     /// Newcomers may join.
     pub(super) open: bool,
     /// There is a run: in `run`, or in the hands of whoever polls it.
@@ -48,14 +50,18 @@ pub(super) struct State<T> {
 }
 
 impl<T> Flight<T> {
-    pub(super) fn new(join: Join, started: bool) -> Arc<Self> {
+    /// A flight with its first member, who starts its run if it has `started`.
+    pub(super) fn new(join: Join, started: bool) -> (Arc<Self>, MemberId) {
+        let mut seats = Seats::default();
+        let first = seats.add();
         let state = State {
             started,
             over: false,
+            retired: false,
             open: true,
             running: false,
             run: None,
-            reserved: None,
+            reserved: started.then_some(first),
             starter: None,
             driver: None,
             deputy: None,
@@ -63,9 +69,9 @@ impl<T> Flight<T> {
             polls: 0,
             covered: 0,
             failures: 0,
-            seats: Seats::default(),
+            seats,
         };
-        Arc::new(Self { join, state: Mutex::new(state) })
+        (Arc::new(Self { join, state: Mutex::new(state) }), first)
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -87,6 +93,11 @@ impl<T> Flight<T> {
 }
 
 impl<T> State<T> {
+    /// Whether the flight is over, and nobody has taken it out yet: who is told so does.
+    pub(super) fn is_to_retire(&mut self) -> bool {
+        self.over && !std::mem::replace(&mut self.retired, true)
+    }
+
     /// Calls for a poll: of the driver, or of whoever comes first if there is none, and of a deputy.
     pub(super) fn call(&mut self) -> Vec<Waker> {
         self.calls = true;
@@ -117,6 +128,16 @@ impl<T: Send + 'static> Wake for Flight<T> {
     }
 }
 
+/// Who waits for a run's answer besides its starter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    Nobody,
+    /// Members who joined before the run began: for them there is nothing to verify.
+    Early,
+    /// Some who joined later too.
+    Late,
+}
+
 /// A run's hold on its flight.
 pub(crate) struct Handle<T>(pub(super) Weak<Flight<T>>);
 
@@ -129,14 +150,19 @@ impl<T> Handle<T> {
         state.open = flight.join != Join::Fresh;
     }
 
-    /// Closes the flight, since its verification is about to be sent, and says whether that is for anybody: for those
-    /// who joined before the run began there is nothing to verify.
-    pub(crate) fn closes(&self) -> bool {
-        let Some(flight) = self.0.upgrade() else { return false };
+    /// Closes the flight, since the answer is at hand and its verification is about to be sent, and says whom that is
+    /// for.
+    pub(crate) fn closes(&self) -> Audience {
+        let Some(flight) = self.0.upgrade() else { return Audience::Nobody };
         let mut state = flight.lock();
         state.open = false;
-        let covered = state.covered;
-        state.seats.any_since(covered)
+        let (starter, covered) = (state.starter, state.covered);
+        // Later ones have greater numbers.
+        match state.seats.waiting().map(|(id, _)| id).filter(|id| Some(*id) != starter).last() {
+            None => Audience::Nobody,
+            Some(last) if last < covered => Audience::Early,
+            Some(_) => Audience::Late,
+        }
     }
 }
 

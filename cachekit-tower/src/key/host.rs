@@ -7,12 +7,25 @@ use http::{header, request::Parts, uri::Authority};
 pub(crate) fn host(parts: &Parts) -> Option<String> {
     let scheme = parts.uri.scheme_str().unwrap_or("http");
     if let Some(authority) = parts.uri.authority() {
-        return Some(normal(authority, scheme));
+        let as_it_is = plain(authority.as_str().as_bytes());
+        return Some(as_it_is.unwrap_or_else(|| normal(authority, scheme)));
     }
     let mut lines = parts.headers.get_all(header::HOST).iter();
     let (line, None) = (lines.next()?, lines.next()) else { return None };
+    if let Some(as_it_is) = plain(line.as_bytes()) {
+        return Some(as_it_is);
+    }
     let authority = Authority::try_from(line.as_bytes()).ok()?;
     Some(normal(&authority, scheme))
+}
+
+/// A name in lower case without a port, as most are: nothing need be read of it.
+fn plain(authority: &[u8]) -> Option<String> {
+    let is_plain = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+    if authority.is_empty() || !authority.iter().all(is_plain) {
+        return None;
+    }
+    String::from_utf8(authority.to_vec()).ok()
 }
 
 fn normal(authority: &Authority, scheme: &str) -> String {

@@ -1,5 +1,7 @@
 //! Parameters of paths, and whether a request has a route.
 
+use std::borrow::Cow;
+
 use http::{Uri, request::Parts};
 
 use super::query::unescaped;
@@ -38,36 +40,42 @@ impl PathPattern {
     }
 
     pub(crate) fn matches(&self, path: &str) -> bool {
-        self.pieces(path).is_some()
+        self.walk(path, |_, _| {})
     }
 
     /// The value of a parameter, without escapes.
-    pub(super) fn param(&self, path: &str, name: &str) -> Option<String> {
-        let mut pieces = self.pieces(path)?;
-        let (_, raw) = pieces.find(|(piece, _)| piece.name() == Some(name))?;
-        unescaped(raw, false)
+    pub(super) fn param<'p>(&self, path: &'p str, name: &str) -> Option<Cow<'p, str>> {
+        let mut found = None;
+        let fits = self.walk(path, |piece, own| {
+            if piece.name() == Some(name) {
+                found.get_or_insert(own);
+            }
+        });
+        let raw = found.filter(|_| fits)?;
+        if raw.bytes().any(|byte| byte == b'%') {
+            return unescaped(raw, false).map(Cow::Owned);
+        }
+        Some(Cow::Borrowed(raw))
     }
 
-    /// Each piece and what stands for it in the path, if that matches.
-    fn pieces<'a>(&'a self, path: &'a str) -> Option<impl Iterator<Item = (&'a Piece, &'a str)>> {
-        let found = || {
-            let mut rest = path.strip_prefix('/');
-            self.0.iter().map(move |piece| {
-                let text = rest?;
-                let whole = matches!(piece, Piece::Rest(_));
-                let (own, after) = match text.split_once('/').filter(|_| !whole) {
-                    Some((own, after)) => (own, Some(after)),
-                    None => (text, None),
-                };
-                rest = after;
-                Some((piece, own))
-            })
-        };
-        let depth = path.matches('/').count();
-        let open = matches!(self.0.last(), Some(Piece::Rest(_)));
-        let fits = if open { depth >= self.0.len() } else { depth == self.0.len() };
-        let all = fits && found().all(|piece| piece.is_some_and(|(piece, own)| piece.takes(own)));
-        all.then(|| found().flatten())
+    /// Shows each piece and what stands for it in the path, as far as that matches, and says whether it does.
+    fn walk<'p>(&self, path: &'p str, mut show: impl FnMut(&Piece, &'p str)) -> bool {
+        let mut rest = path.strip_prefix('/');
+        for piece in &self.0 {
+            let Some(text) = rest else { return false };
+            let slash = text.bytes().position(|byte| byte == b'/');
+            let end = match piece {
+                Piece::Rest(_) => None,
+                Piece::Literal(_) | Piece::One(_) => slash,
+            };
+            let own = &text[..end.unwrap_or(text.len())];
+            if !piece.takes(own) {
+                return false;
+            }
+            show(piece, own);
+            rest = end.map(|end| &text[end + 1..]);
+        }
+        rest.is_none()
     }
 }
 
@@ -161,7 +169,7 @@ mod tests {
     #[test]
     fn a_path_is_taken_apart_at_its_slashes() {
         let pattern = PathPattern::parse("/users/{id}/files/{*rest}").unwrap();
-        let param = |path: &str, name: &str| pattern.param(path, name);
+        let param = |path: &str, name: &str| pattern.param(path, name).map(Cow::into_owned);
         assert_eq!(param("/users/a%2Fb/files/x/y", "id").unwrap(), "a/b");
         assert_eq!(param("/users/1+2/files/x/y", "id").unwrap(), "1+2");
         assert_eq!(param("/users/1/files/x/y", "rest").unwrap(), "x/y");

@@ -106,10 +106,10 @@ impl Piece {
         pattern: Option<&PathPattern>,
     ) -> Option<Cow<'p, str>> {
         match self {
-            Self::Path => Some(Cow::Owned(match pattern {
-                Some(pattern) => pattern.param(original_uri(parts).path(), name)?,
-                None => path::routed(parts, name)?,
-            })),
+            Self::Path => match pattern {
+                Some(pattern) => pattern.param(original_uri(parts).path(), name),
+                None => path::routed(parts, name).map(Cow::Owned),
+            },
             Self::Query(name) => query::single(parts.uri.query(), name),
             Self::Header(name) => header(parts, name).map(Cow::Borrowed),
             Self::Host => host(parts).map(Cow::Owned),

@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc};
 
 use http::{Extensions, HeaderName, header, request::Parts};
 
-use crate::identity::{IdentityWriter, Part};
+use crate::{
+    headers::has_any,
+    identity::{IdentityWriter, Part},
+};
 
 /// Who a request is from, as the application knows it: a user's id, say.
 ///
@@ -115,7 +118,7 @@ impl Credentials {
     }
 
     pub(crate) fn are_in(&self, parts: &Parts) -> bool {
-        self.headers.iter().any(|name| parts.headers.contains_key(name))
+        has_any(&parts.headers, &self.headers)
             || parts.extensions.get::<Principal>().is_some()
             || parts.extensions.get::<PeerCertificate>().is_some()
             || self.has_foreign(parts)

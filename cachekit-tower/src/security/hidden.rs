@@ -80,14 +80,16 @@ impl Shown {
                 parts.headers.insert(name.clone(), value);
             }
         }
-        if let Ok(host) = HeaderValue::from_str(host) {
+        if !has_host(&parts.headers, host)
+            && let Ok(host) = HeaderValue::from_str(host)
+        {
             parts.headers.insert(header::HOST, host);
         }
         credentials.strip(&mut parts.extensions);
-        parts.uri = self.plain(&parts.uri);
+        self.make_plain(&mut parts.uri);
         #[cfg(feature = "axum")]
         if let Some(axum::extract::OriginalUri(uri)) = parts.extensions.get_mut() {
-            *uri = self.plain(uri);
+            self.make_plain(uri);
         }
     }
 
@@ -101,26 +103,39 @@ impl Shown {
         let shown = |name: &HeaderName| {
             (kind == Kind::Grpc && OF_CALL.contains(name))
                 || (body && OF_BODY.contains(name))
+                // It is given the value that the identity has.
+                || *name == header::HOST
                 || ALWAYS.contains(name)
                 || self.declared.contains(name)
                 || self.kept.contains(name)
                 || (credentials.are_shown() && credentials.is_one(name))
         };
-        let hidden: Vec<_> = headers.keys().filter(|name| !shown(name)).cloned().collect();
-        hidden.into_iter().for_each(|name| {
-            headers.remove(name);
-        });
+        while let Some(hidden) = headers.keys().find(|name| !shown(name)).cloned() {
+            headers.remove(hidden);
+        }
     }
 
-    /// The path and the query that the identity has; the authority is in the `Host`.
-    fn plain(&self, uri: &Uri) -> Uri {
-        let kept = self.query.rewritten(uri);
-        let uri = kept.as_ref().unwrap_or(uri);
+    /// Leaves the path and the query that the identity has; the authority is in the `Host`.
+    fn make_plain(&self, uri: &mut Uri) {
+        if let Some(kept) = self.query.rewritten(uri) {
+            *uri = kept;
+        }
+        if uri.scheme().is_none() && uri.authority().is_none() && uri.path_and_query().is_some() {
+            return;
+        }
         let mut parts = uri::Parts::default();
         let root = || PathAndQuery::from_static("/");
         parts.path_and_query = Some(uri.path_and_query().cloned().unwrap_or_else(root));
-        Uri::from_parts(parts).unwrap_or_else(|_| uri.clone())
+        if let Ok(plain) = Uri::from_parts(parts) {
+            *uri = plain;
+        }
     }
+}
+
+/// Whether this is the one `Host`.
+fn has_host(headers: &HeaderMap, host: &str) -> bool {
+    let mut lines = headers.get_all(header::HOST).iter();
+    lines.next().is_some_and(|line| line == host) && lines.next().is_none()
 }
 
 /// The lines of a header as one, without the space around them.

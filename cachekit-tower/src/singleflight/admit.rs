@@ -1,5 +1,7 @@
 //! Which requests take part, and as what.
 
+use std::sync::Arc;
+
 use cachekit_core::{Key, Scope};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
 
@@ -7,6 +9,7 @@ use super::config::{Config, NAME};
 use crate::{
     Kind,
     conditional::Conditions,
+    headers::has_any,
     identity::{Identity, IdentityWriter, Part},
     key::{host, original_uri},
 };
@@ -29,12 +32,14 @@ pub(super) enum Admission {
     Pass(&'static str),
     /// Its body is read first: it is part of the identity.
     Read(Kind),
-    Take(Box<Plan>),
+    Take(Arc<Plan>),
 }
 
 /// Headers of requests whose answers are not for others.
 const APART: [HeaderName; 5] =
     [header::RANGE, header::IF_MATCH, header::IF_UNMODIFIED_SINCE, header::UPGRADE, header::EXPECT];
+
+const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// The encodings of messages that are told apart, in their order.
 const ENCODINGS: [&str; 5] = ["deflate", "gzip", "identity", "snappy", "zstd"];
@@ -51,7 +56,7 @@ impl Config {
             (false, true) => Admission::Pass("body"),
             (true, _) => Admission::Read(kind),
             (false, false) => match self.plan(parts, Kind::Http, None) {
-                Ok(plan) => Admission::Take(Box::new(plan)),
+                Ok(plan) => Admission::Take(Arc::new(plan)),
                 Err(reason) => Admission::Pass(reason),
             },
         }
@@ -67,7 +72,7 @@ impl Config {
             Kind::Http if !self.keys.is_routed(parts) => return Some("unmatched"),
             _ => {}
         }
-        APART.iter().any(|name| parts.headers.contains_key(name)).then_some("header")
+        has_any(&parts.headers, &APART).then_some("header")
     }
 
     /// How a request takes part; `body`: what is read of it, where that is part of the identity.
@@ -140,7 +145,7 @@ impl Config {
     pub(super) fn hide(&self, parts: &mut Parts, plan: &Plan, keyed_body: bool) {
         self.shown.hide(parts, &self.credentials, plan.kind, &plan.host, keyed_body);
         Conditions::hide(&mut parts.headers);
-        parts.headers.remove("grpc-timeout");
+        parts.headers.remove(TIMEOUT);
         if plan.kind == Kind::Grpc {
             let accepted = accepted(&parts.headers);
             parts.headers.remove("grpc-accept-encoding");

@@ -114,8 +114,10 @@ where
         let (flights, identity) = (self.shared.flights.clone(), identity.finish());
         OfFuture(Box::pin(async move {
             let member = flights.seat(&identity);
-            let callee = Callee::Ready(ready);
-            let callee = if member.leads() { callee } else { callee.rest() };
+            let mut callee = Callee::Ready(ready);
+            if !member.leads() {
+                callee.rest();
+            }
             answer(member, callee, request).await
         }))
     }
@@ -162,9 +164,10 @@ where
         }
         Verdict::Shared(response) => Ok(response),
         Verdict::Again | Verdict::Alone | Verdict::Failed => {
-            let (callee, request) =
+            let (mut callee, request) =
                 call.take().expect("the run of this request panicked in another request's task");
-            callee.rest().ready().await?.call(request).await
+            callee.rest();
+            callee.ready().await?.call(request).await
         }
     }
 }

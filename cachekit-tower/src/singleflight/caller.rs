@@ -45,13 +45,12 @@ impl<S> Callee<S> {
     }
 
     /// Gives a permit back: the wait may be long.
-    pub(super) fn rest(self) -> Self
+    pub(super) fn rest(&mut self)
     where
         S: Clone,
     {
-        match self {
-            Self::Ready(service) => Self::Not(service.clone()),
-            rested => rested,
+        if let Self::Ready(service) = self {
+            *self = Self::Not(service.clone());
         }
     }
 }
@@ -61,7 +60,20 @@ pub(super) struct Caller<S, B> {
     pub(super) config: Arc<Config>,
     pub(super) plan: Arc<Plan>,
     /// None once its run was started.
-    pub(super) call: Option<(Callee<S>, Parts, Body<B>)>,
+    pub(super) call: Option<Box<Call<S, B>>>,
+}
+
+/// What is needed for a run. It is moved often, and so kept in a box.
+pub(super) struct Call<S, B> {
+    pub(super) callee: Callee<S>,
+    pub(super) parts: Parts,
+    pub(super) body: Body<B>,
+}
+
+impl<S, B> Call<S, B> {
+    pub(super) fn new(callee: Callee<S>, parts: Parts, body: Body<B>) -> Box<Self> {
+        Box::new(Self { callee, parts, body })
+    }
 }
 
 impl<S, B, R> Caller<S, B>
@@ -98,21 +110,24 @@ where
     }
 
     fn rest(&mut self) {
-        self.call = self.call.take().map(|(callee, parts, body)| (callee.rest(), parts, body));
+        if let Some(call) = &mut self.call {
+            call.callee.rest();
+        }
     }
 
     /// Makes the run of this request: all that is needed for it goes along.
     fn start(&mut self, handle: Handle<Shared>) -> Run<Shared> {
-        let (callee, mut parts, body) = self.call.take().expect("a request starts a run only once");
+        let mut call = self.call.take().expect("a request starts a run only once");
         let (config, plan) = (self.config.clone(), self.plan.clone());
-        config.hide(&mut parts, &plan, is_keyed(&plan));
-        let scope = parts.extensions.get::<Scope>().cloned();
-        let run = Started { config, plan, callee, parts, body }.run(handle);
-        let run = run.instrument(tracing::Span::current());
+        config.hide(&mut call.parts, &plan, is_keyed(&plan));
+        let scope = call.parts.extensions.get::<Scope>().cloned();
+        let run: Run<Shared> = Box::pin(Started { config, plan, call }.run(handle));
+        let span = tracing::Span::current();
+        // Whoever drives it, it is this request's.
         match scope {
-            // Whoever drives it, it is this request's.
-            Some(scope) => Box::pin(async move { scope.run(run).await }),
-            None => Box::pin(run),
+            Some(scope) => Box::pin(async move { scope.run(run).await }.instrument(span)),
+            None if span.is_none() => run,
+            None => Box::pin(run.instrument(span)),
         }
     }
 
@@ -126,8 +141,10 @@ where
 
     /// Runs the handler with the request as it came, for nobody else.
     async fn alone(mut self) -> Result<Response<Body<R>>, S::Error> {
-        let Some((callee, parts, body)) = self.call.take() else { return Ok(self.reject()) };
-        let mut service = callee.rest().ready().await?;
+        let Some(call) = self.call.take() else { return Ok(self.reject()) };
+        let Call { mut callee, parts, body } = *call;
+        callee.rest();
+        let mut service = callee.ready().await?;
         let response = service.call(Request::from_parts(parts, body)).await?;
         Ok(response.map(Body::through))
     }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, request::Parts, response};
+use http::{Request, Response, response};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
 use super::{
     admit::Plan,
-    caller::Callee,
+    caller::Call,
     config::Config,
     read::{Read, is_complete, is_failure},
     snapshot::Snapshot,
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Body, BoxError, Rejection,
     collect::Whole,
-    flight::{Ended, Handle, Others, Own},
+    flight::{Audience, Ended, Handle, Others, Own},
     time::within,
 };
 
@@ -28,9 +28,7 @@ pub(super) type Shared = Arc<Snapshot>;
 pub(super) struct Started<S, B> {
     pub(super) config: Arc<Config>,
     pub(super) plan: Arc<Plan>,
-    pub(super) callee: Callee<S>,
-    pub(super) parts: Parts,
-    pub(super) body: Body<B>,
+    pub(super) call: Box<Call<S, B>>,
 }
 
 impl<S, B> Started<S, B> {
@@ -42,11 +40,12 @@ impl<S, B> Started<S, B> {
         R: HttpBody<Data = Bytes> + Send + 'static,
         R::Error: Into<BoxError>,
     {
-        let Self { config, plan, callee, parts, body } = self;
+        let Self { config, plan, call } = self;
         let (config, plan) = (&*config, &*plan);
         // The permit of a service that is ready is kept for this one round trip.
         let fence = config.fence(&plan.keys).await;
         let answer = async {
+            let Call { callee, parts, body } = *call;
             let mut service = callee.ready().await?;
             handle.begins();
             let response = service.call(Request::from_parts(parts, body)).await?;
@@ -89,9 +88,13 @@ impl Config {
         if !self.share_failures && is_failure(plan.kind, parts, trailers) {
             return Others::Next { failed: false };
         }
+        let audience = handle.closes();
+        if audience == Audience::Nobody {
+            return Others::Nobody;
+        }
         let snapshot = Arc::new(Snapshot::of(parts, whole.clone()));
         // Those who came before the run began need no verification.
-        let verified = fence.is_none() || !handle.closes() || self.holds(fence).await;
+        let verified = audience == Audience::Early || self.holds(fence).await;
         if verified { Others::All(snapshot) } else { Others::Early(snapshot) }
     }
 }

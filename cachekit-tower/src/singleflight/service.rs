@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use super::{
     admit::Admission,
-    caller::{Callee, Caller},
+    caller::{Call, Callee, Caller},
     config::{Config, NAME},
     future::ResponseFuture,
 };
@@ -67,8 +67,8 @@ where
                 ResponseFuture::through(ready.call(request))
             }
             Admission::Take(plan) => {
-                let call = Some((Callee::Ready(ready), parts, Body::through(body)));
-                let (config, plan) = (self.config.clone(), Arc::new(*plan));
+                let call = Some(Call::new(Callee::Ready(ready), parts, Body::through(body)));
+                let config = self.config.clone();
                 ResponseFuture::flown(Caller { config, plan, call }.answer())
             }
             Admission::Read(kind) => {
@@ -96,7 +96,8 @@ where
     R: HttpBody<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
-    let callee = Callee::Ready(ready).rest();
+    let mut callee = Callee::Ready(ready);
+    callee.rest();
     let length = crate::collect::content_length(&parts.headers);
     let (body, plan) = match collect(body, length, &config.request).await {
         Collected::Not(body, why) => (body, Err(why.as_str())),
@@ -108,7 +109,7 @@ where
     };
     match plan {
         Ok(plan) => {
-            let call = Some((callee, parts, body));
+            let call = Some(Call::new(callee, parts, body));
             Caller { config, plan: Arc::new(plan), call }.answer().await
         }
         Err(reason) => {

@@ -1,7 +1,10 @@
 //! What is said once of a function that caches nothing here.
 
-use super::Ask;
-use crate::{__private::Site, engine::Engine, store::Store};
+use crate::{
+    __private::{Codec, Site},
+    engine::Engine,
+    store::Store,
+};
 
 pub(super) fn of_no_cache(site: &Site) {
     if site.warns() {

@@ -53,7 +53,8 @@ impl Shown {
         if parts.uri.path_and_query() == original_uri(parts).path_and_query() {
             return;
         }
-        let seen = self.plain(&parts.uri);
+        let mut seen = parts.uri.clone();
+        self.make_plain(&mut seen);
         identity.part(Part::Rewritten, seen.path_and_query().map_or("", PathAndQuery::as_str));
     }
 

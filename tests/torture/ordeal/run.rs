@@ -1,6 +1,6 @@
 //! One run, from the start of its servers to the verdict.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use fastrand::Rng;
 use tokio::time::{self, Instant};
@@ -72,7 +72,7 @@ impl<DB: Hosted> World<DB> {
     /// The last second is without faults, so that every run ends with reads of a healthy cache.
     async fn suffer(&mut self, setup: &Setup, end: Instant, rng: &mut Rng) {
         let term = Term { until: end - HEALTHY, calm: setup.calm };
-        let journal = self.dir.path().join(outsider::PROCESS.to_string());
+        let journal = self.outside();
         let around = Surroundings::of::<DB>(setup, &self.dir, &self.redis, &self.server);
         let redis = Redis { server: &mut self.redis, clock: &self.clock, keys: setup.keys };
         let members = Members::<DB> {
@@ -82,7 +82,7 @@ impl<DB: Hosted> World<DB> {
             pool: self.pool.clone(),
             around,
         };
-        let outsider = outsider::write(self.pool.clone(), journal, setup.keys, end, rng.fork());
+        let outsider = outsider::write(self.pool.clone(), &journal, setup.keys, end, rng.fork());
         let (redis, members, outside) =
             tokio::join!(redis.haunt(term, rng.fork()), members.haunt(term, rng.fork()), outsider);
         self.faults.merge(&redis);
@@ -90,7 +90,12 @@ impl<DB: Hosted> World<DB> {
         self.mishaps.add("writes by another program", outside);
     }
 
-    /// Lets no caller begin anew, and waits until the outbox is empty.
+    /// Where the other program notes what it writes.
+    fn outside(&self) -> PathBuf {
+        self.dir.path().join(outsider::PROCESS.to_string())
+    }
+
+    /// Lets no caller begin anew, has another program write the last word, and waits until the outbox is empty.
     async fn rest(&mut self, setup: &Setup, wrong: &mut Wrong) {
         for member in &mut self.members {
             member.worker.say("rest").await;
@@ -100,6 +105,9 @@ impl<DB: Hosted> World<DB> {
             for (kind, count) in MISHAPS.into_iter().zip(counts) {
                 self.mishaps.add(kind, count);
             }
+        }
+        if setup.faults {
+            outsider::write_all(&self.pool, &self.outside(), setup.keys).await;
         }
         if setup.relay {
             let pool = self.pool.clone();

@@ -1,8 +1,9 @@
-//! Runs every mode and the textbook's ways one after the other, and writes what came of them.
+//! Runs every mode on every database and the textbook's ways, and writes what came of them.
 
 use std::{error::Error, fs, time::Duration};
 
 use cachekit_torture::{
+    host::Hosted,
     ordeal::{self, Outcome, Setup, Subject},
     report::markdown,
     settings::tell,
@@ -17,13 +18,12 @@ pub(crate) async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         (args.get("seconds")?, args.get("naive_seconds")?, args.get("seed")?);
     let (calm_ms, callers) = (args.get("calm_ms")?, args.get("callers")?);
     let calm = Duration::from_millis(calm_ms);
-    let mut outcomes = Vec::new();
-    for subject in [Subject::Lease, Subject::Local] {
-        let setup = Setup { calm, callers, ..Setup::of(subject, seconds, seed) };
-        outcomes.push(told(ordeal::run::<Postgres>(&setup).await));
-        outcomes.push(told(ordeal::run::<MySql>(&setup).await));
-        outcomes.push(told(ordeal::run::<Sqlite>(&setup).await));
-    }
+    let setup = |subject| Setup { calm, callers, ..Setup::of(subject, seconds, seed) };
+    let modes = [Subject::Lease, Subject::Local].map(setup);
+    let runs =
+        [both::<Postgres>(&modes).await, both::<MySql>(&modes).await, both::<Sqlite>(&modes).await];
+    let (lease, local): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+    let mut outcomes = [lease, local].concat();
     for subject in Subject::NAIVE {
         outcomes.push(told(ordeal::run::<Postgres>(&Setup::of(subject, naive, seed)).await));
     }
@@ -37,6 +37,12 @@ pub(crate) async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         0 => Ok(()),
         count => Err(format!("{count} runs of cachekit were not right").into()),
     }
+}
+
+/// Both modes at once: each waits most of the time.
+async fn both<DB: Hosted>([lease, local]: &[Setup; 2]) -> (Outcome, Outcome) {
+    let (lease, local) = tokio::join!(ordeal::run::<DB>(lease), ordeal::run::<DB>(local));
+    (told(lease), told(local))
 }
 
 /// The run without its calls, of which there are millions.

@@ -54,7 +54,7 @@ async fn the_textbook_s_ways_serve_stale_reads() {
     }
 }
 
-/// Without relays, what the dead and another program have committed does not reach the caches, and the end shows it.
+/// Without relays, what another program has committed does not reach the caches, and the end shows it.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_relay_the_end_is_not_right() {
     let _machine = machine().await;

@@ -82,6 +82,11 @@ async fn a_count_is_forgotten_only_where_the_clock_has_passed_it() {
         guard.release().await.unwrap();
         assert_eq!(hand.count_left_ms(), -1);
     }
+    hand.call(&["PEXPIRE", &name("fence", 1), "60000"]);
+    for _ in 0..64 {
+        take(&cache).await.release().await.unwrap();
+    }
+    assert_eq!(hand.count_left_ms(), -1, "whoever set an end to it");
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ impl MariadbServer {
         process::on_free_port("mariadbd", |port| {
             let dir = process::folder("mariadb-", account);
             let path = dir.path();
-            template::copy_into(path, "mariadb", &program("mariadbd"), account, install);
+            template::copy_into(path, ("mariadb", "mysql"), &program("mariadbd"), account, install);
             fs::write(path.join("init.sql"), INIT).expect("the start script");
             let mut server = Server::spawn(mariadbd(path, port, account), Signal::KILL);
             if !server.becomes(path, || is_ready(path, port)) {

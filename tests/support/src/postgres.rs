@@ -28,7 +28,13 @@ impl PostgresServer {
         let account = Account::for_server(&["postgres"]);
         process::on_free_port("postgres", |port| {
             let dir = process::folder("postgres-", account);
-            template::copy_into(dir.path(), "postgres", &program("postgres"), account, initdb);
+            template::copy_into(
+                dir.path(),
+                ("postgres", "PG_VERSION"),
+                &program("postgres"),
+                account,
+                initdb,
+            );
             let mut server = Server::spawn(postgres(dir.path(), port, account), Signal::QUIT);
             if !server.becomes(dir.path(), || is_ready(port)) {
                 return Err(process::log(dir.path()));

@@ -14,31 +14,38 @@ use crate::process::{self, Account};
 /// The command that makes `data` in a folder that an account owns.
 type Install = fn(&Path, Option<Account>) -> Command;
 
-/// Puts into `dir` the folder `data` that `install` makes for `server`, the program.
+/// Puts into `dir` the folder `data` that `install` makes for `server`, the program; `sentinel` is in it.
 pub(crate) fn copy_into(
     dir: &Path,
-    name: &str,
+    (name, sentinel): (&str, &str),
     server: &Path,
     account: Option<Account>,
     install: Install,
 ) {
-    let template = made(name, server, account, install);
+    let template = made((name, sentinel), server, account, install);
     let mut copy = Command::new("cp");
     copy.arg("-a").arg(template.join("data")).arg(dir);
     process::run(copy, dir);
 }
 
 /// The folder that holds `data`, made if this machine has none for this version of the program.
-fn made(name: &str, server: &Path, account: Option<Account>, install: Install) -> PathBuf {
+fn made(
+    (name, sentinel): (&str, &str),
+    server: &Path,
+    account: Option<Account>,
+    install: Install,
+) -> PathBuf {
     let place =
         std::env::temp_dir().join(format!("cachekit-{name}-{:016x}", mark(server, account)));
-    if place.exists() {
+    let is_whole = || place.join("data").join(sentinel).exists();
+    if is_whole() {
         return place;
     }
     // One process makes it, the others wait: the lock ends with the file's handle.
     let lock = File::create(place.with_extension("lock")).expect("the template's lock file");
     flock(&lock, FlockOperation::LockExclusive).expect("the template's lock");
-    if !place.exists() {
+    if !is_whole() {
+        let _emptied = fs::remove_dir_all(&place);
         // A machine under load has been seen to fail at it once.
         let dir = try_to_make(name, account, install)
             .or_else(|_| try_to_make(name, account, install))

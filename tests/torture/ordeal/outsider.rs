@@ -40,7 +40,7 @@ pub(super) async fn write<DB: Hosted>(
 pub(super) async fn write_all<DB: Hosted>(pool: &Pool<DB>, journal: &Path, keys: u32) {
     let mut journal = Journal::open(journal).expect("the journal");
     for key in 0..keys {
-        write_one(pool, &mut journal, key).await;
+        assert!(write_one(pool, &mut journal, key).await, "nobody else writes");
     }
 }
 

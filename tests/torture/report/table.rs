@@ -4,10 +4,14 @@ use std::fmt::Write as _;
 
 use crate::ordeal::{Faults, Outcome};
 
+/// What the columns mean.
+const INTRO: &str = include_str!("intro.md");
+
 /// The table of these runs, what was done to them, and how they are repeated.
 #[must_use]
 pub fn markdown(outcomes: &[Outcome], command: &str, date: &str) -> String {
-    let mut text = String::from(
+    let mut text = String::from(INTRO);
+    text.push_str(
         "| what | database | s | reads | writes | faults (kinds) | too old | oldest stale read | longest call | at rest |\n\
          |---|---|--:|--:|--:|--:|--:|--:|--:|---|\n",
     );

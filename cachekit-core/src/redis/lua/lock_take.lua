@@ -10,7 +10,11 @@ local function recount(fence, number, least)
     number = least
     redis.call('SET', fence, string.format('%.0f', number))
   end
-  if number <= now then redis.call('PEXPIRE', fence, 604800000) end
+  if number <= now then
+    redis.call('PEXPIRE', fence, 604800000)
+  else
+    redis.call('PERSIST', fence)
+  end
   return number
 end
 

@@ -57,7 +57,7 @@ pub fn explicit<C: AsRef<Cache> + ?Sized>(cache: &C) -> &Cache {
 pub fn read<R, F, Fut>(
     call: Call<'_>,
     key: &KeyBuf,
-    policy: Policy,
+    policy: &Policy,
     form: Form<R>,
     body: F,
 ) -> Read<R, impl Future<Output = R> + use<R, F, Fut>>
@@ -72,7 +72,7 @@ where
 pub fn read_ahead<R, P, Fut>(
     call: Call<'_>,
     key: &KeyBuf,
-    policy: Policy,
+    policy: &Policy,
     form: Form<R>,
     plan: P,
 ) -> Read<R, impl Future<Output = R> + use<R, P, Fut>>
@@ -80,7 +80,7 @@ where
     P: Plan<R, Load = Fut>,
     Fut: Future<Output = R>,
 {
-    read_by(call, key, policy.in_background(), form, plan)
+    read_by(call, key, &policy.in_background(), form, plan)
 }
 
 /// [`read`] by a plan.
@@ -90,7 +90,7 @@ where
 pub fn read_by<R, P, Fut>(
     call: Call<'_>,
     key: &KeyBuf,
-    policy: Policy,
+    policy: &Policy,
     form: Form<R>,
     plan: P,
 ) -> Read<R, impl Future<Output = R> + use<R, P, Fut>>
@@ -99,7 +99,7 @@ where
     Fut: Future<Output = R>,
 {
     let wants = Wants {
-        policy: &policy,
+        policy,
         codec: form.codec,
         optional: form.absent.is_some(),
         timed: form.fail.is_some(),

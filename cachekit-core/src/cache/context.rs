@@ -251,7 +251,7 @@ mod tests {
             w.value(&id);
         });
         let call = Call::new(&SITE, None);
-        read(call, &key, POLICY, Form::<Result<u64, ()>>::result(), || async move { Ok(id) }).await
+        read(call, &key, &POLICY, Form::<Result<u64, ()>>::result(), || async move { Ok(id) }).await
     }
 
     #[tokio::test]

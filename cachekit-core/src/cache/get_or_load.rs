@@ -31,7 +31,7 @@ impl Cache {
     {
         let call = Call::new(&SITE, Some(self));
         let form = Form::<Result<T, E>>::result();
-        __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
+        __private::read(call, &KeyBuf::from(key), policy, form, move || load()).await
     }
 
     /// [`get_or_load`](Self::get_or_load) for loads that may find nothing. An absence is kept for
@@ -56,7 +56,7 @@ impl Cache {
     {
         let call = Call::new(&SITE, Some(self));
         let form = Form::<Result<Option<T>, E>>::optional();
-        __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
+        __private::read(call, &KeyBuf::from(key), policy, form, move || load()).await
     }
 
     /// [`get_or_load`](Self::get_or_load) for errors that one of the cache's can become: it keeps to
@@ -80,7 +80,7 @@ impl Cache {
     {
         let call = Call::new(&SITE, Some(self));
         let form = Form { fail: Some(|error| Err(error.into())), ..Form::<Result<T, E>>::result() };
-        __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
+        __private::read(call, &KeyBuf::from(key), policy, form, move || load()).await
     }
 
     /// [`try_get_or_load`](Self::try_get_or_load) for loads that may find nothing.
@@ -106,7 +106,7 @@ impl Cache {
         let call = Call::new(&SITE, Some(self));
         let form = Form::<Result<Option<T>, E>>::optional();
         let form = Form { fail: Some(|error| Err(error.into())), ..form };
-        __private::read(call, &KeyBuf::from(key), *policy, form, move || load()).await
+        __private::read(call, &KeyBuf::from(key), policy, form, move || load()).await
     }
 
     /// [`get_or_load`](Self::get_or_load) for loads that can also run in the background: callers are answered at once
@@ -202,5 +202,5 @@ where
         Box::pin(async move { Brought(split(&load.await), None) })
     };
     let plan = Owning::new(load, |load: F| load(), job);
-    __private::read_ahead(call, &KeyBuf::from(key), *policy, form, plan).await
+    __private::read_ahead(call, &KeyBuf::from(key), policy, form, plan).await
 }

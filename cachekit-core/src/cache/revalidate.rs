@@ -102,7 +102,7 @@ impl Cache {
         let plan = Comparing::new(move |old: Option<__private::Shared>| {
             load(old.and_then(|old| old.downcast().ok()).map(Previous))
         });
-        let read = __private::read_by(call, &KeyBuf::from(key), *policy, form::<T, E>(), plan);
+        let read = __private::read_by(call, &KeyBuf::from(key), policy, form::<T, E>(), plan);
         read.await.map(|fresh| Arc::unwrap_or_clone(fresh.0))
     }
 }

@@ -102,7 +102,7 @@ impl Tagged<'_> {
         F: AsyncFnOnce() -> Result<T, E>,
     {
         let form = Form::<Result<T, E>>::result();
-        __private::read(self.call(), &KeyBuf::from(key), *policy, form, move || load()).await
+        __private::read(self.call(), &KeyBuf::from(key), policy, form, move || load()).await
     }
 
     /// [`Cache::get_or_load_optional`] under these tags.
@@ -125,7 +125,7 @@ impl Tagged<'_> {
         F: AsyncFnOnce() -> Result<Option<T>, E>,
     {
         let form = Form::<Result<Option<T>, E>>::optional();
-        __private::read(self.call(), &KeyBuf::from(key), *policy, form, move || load()).await
+        __private::read(self.call(), &KeyBuf::from(key), policy, form, move || load()).await
     }
 
     /// [`Cache::get_or_refresh`] under these tags. What a load in the background brings is void if a tag was invalidated

@@ -39,8 +39,8 @@ pub(super) fn expand(
         #bloom
         #cache
         #asked
-        #policy
         let __ck_read = {
+            #policy
             #key
             #let_tags
             let __ck_call = __ck::Call {
@@ -250,7 +250,7 @@ pub(crate) fn policy(ttl: &Ttl, negative: Option<&Ttl>) -> TokenStream {
     policy_with(ttl, negative, &TokenStream::new(), true)
 }
 
-/// `more` are calls of methods that change it further.
+/// By reference, for a hit needs little of it. `more` are calls of methods that change it further.
 fn policy_with(
     ttl: &Ttl,
     negative: Option<&Ttl>,
@@ -270,10 +270,10 @@ fn policy_with(
     if more_is_constant && constant(ttl) && negative.is_none_or(constant) {
         return quote! {
             const __CK_POLICY: __ck::Policy = #policy;
-            let __ck_policy = __CK_POLICY;
+            let __ck_policy = &__CK_POLICY;
         };
     }
-    quote!(let __ck_policy = #policy;)
+    quote!(let __ck_policy = &#policy;)
 }
 
 fn ttl_value(ttl: &Ttl) -> TokenStream {

@@ -153,7 +153,7 @@ pub(super) fn expand(
             in_transaction: #in_tx,
             filter: ::core::option::Option::None,
         };
-        let mut __ck_read = __ck::ManyRead::begin(__ck_call, __ck_asked, __ck_policy, __ck_form);
+        let mut __ck_read = __ck::ManyRead::begin(__ck_call, __ck_asked, *__ck_policy, __ck_form);
         while let ::core::option::Option::Some(__ck_missing) = __ck_read.next().await {
             let __ck_out = __ck_read.load(async {
                 #missing

@@ -42,7 +42,7 @@ pub(super) fn expand(
             &__CK_SITE,
             #cache_value,
             (__ck_key, #tags),
-            __ck_policy,
+            *__ck_policy,
             __ck_form,
             #load,
         )

@@ -132,7 +132,7 @@ pub(super) async fn shared_error<E: Clone + Send + Sync + 'static>(
         error: Some(|error| error.downcast_ref().cloned().map(Err)),
         ..Form::result()
     };
-    __private::read(call, &KeyBuf::from(key), POLICY, form, move || load()).await
+    __private::read(call, &KeyBuf::from(key), &POLICY, form, move || load()).await
 }
 
 /// Polls `future` a random number of times and drops it, sometimes instead of the poll that it was

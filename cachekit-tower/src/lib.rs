@@ -110,6 +110,7 @@ pub mod bloom;
 mod body;
 mod builder;
 pub mod cache;
+mod caught;
 mod collect;
 mod conditional;
 mod deadline;

@@ -11,8 +11,8 @@ use std::sync::{
 };
 
 use cachekit_core::Cache;
-use cachekit_test_support::RedisServer;
-use replies::{Front, Reply, Site, front, get, send, until, user, users, with};
+use cachekit_test_support::{Proxy, RedisServer, named};
+use replies::{Front, Reply, Site, front, get, request, send, until, user, users, with};
 use tokio::{sync::Semaphore, task::JoinHandle};
 use waiting::Waiting;
 
@@ -181,4 +181,26 @@ async fn corrupt_snapshot_is_miss() {
         assert_eq!(reply.status, 200, "{change}");
         assert!(!reply.is_hit() && reply.text() != stored.text(), "{change}: {reply:?}");
     }
+}
+
+/// Who is told of the panic reads what was written before it, whichever process is asked.
+#[tokio::test]
+async fn a_panic_goes_out_after_the_invalidation() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port());
+    let cache = Cache::builder().namespace("n").redis(&proxy.url()).await.unwrap().build().unwrap();
+    let site = Site::new(|request| async move {
+        assert!(request.method() != "PUT", "after its write");
+        with(&[], "x")
+    });
+    let (writing, reading) =
+        (front(users(&cache), &site), front(users(&over(&server).await), &site));
+    send(&reading, get("/users/1")).await;
+    let held = proxy.hold(named("UNLINK"));
+    let put = tokio::spawn(async move { send(&writing, request("PUT", "/users/1", &[])).await });
+    until("it invalidates", || held.waiting() > 0).await;
+    assert!(!put.is_finished());
+    drop(held);
+    assert!(put.await.unwrap_err().is_panic());
+    assert!(!send(&reading, get("/users/1")).await.is_hit());
 }

@@ -4,13 +4,11 @@ use std::{
     any::Any,
     future::poll_fn,
     marker::PhantomData,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    task::Poll,
 };
 
 use bytes::Bytes;
@@ -28,6 +26,7 @@ use super::{
 };
 use crate::{
     Body, BoxError, Kind,
+    caught::caught,
     collect::{self, Collected, Why},
     time::within,
 };
@@ -186,17 +185,6 @@ where
     // Its permit is free while the body is read.
     drop(service);
     end.take(response).await
-}
-
-/// Runs what is the user's; a panic is kept for the one whose run it is.
-async fn caught<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-        Ok(Poll::Pending) => Poll::Pending,
-        Err(panic) => Poll::Ready(Err(panic)),
-    })
-    .await
 }
 
 impl Wanted {

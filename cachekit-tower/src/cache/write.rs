@@ -39,8 +39,7 @@ where
     let calling = call();
     let cache = shared.settings.cache.clone();
     let write = async move {
-        let result = calling.await;
-        let mut response = owed.finish(Kind::Http, result).await?;
+        let mut response = owed.pay_after(Kind::Http, calling).await?;
         shared.settings.tell(&mut response, CacheStatus::passed(Forward::Method, None), None);
         Ok(response)
     };

@@ -50,10 +50,12 @@ impl<'a, T: Clone + Send + 'static> Driven<'a, T> {
     /// Leaves it with the flight until it calls, which it may have done while it was polled.
     fn park(&mut self, waker: Waker, id: MemberId) {
         let called = waker.clone();
+        // Dropped without locks: it is the caller's executor's.
+        let mut _replaced = None;
         let mut state = self.flight.lock();
         state.run = self.run.take();
         if let Some(seat) = state.seats.get_mut(id) {
-            seat.waker = Some(waker);
+            _replaced = seat.waker.replace(waker);
         }
         let calls = state.calls;
         drop(state);

@@ -111,10 +111,9 @@ impl<T: Clone + Send + 'static> Member<T> {
             match driven.poll(cx, self.id) {
                 Polled::Pending => return Poll::Pending,
                 Polled::Ended(after) => {
+                    let retiring = self.retiring(after.retires);
                     observe::members(self.flights.layer, after.members);
-                    if after.retires {
-                        self.flights.retire(&self.identity, &self.flight);
-                    }
+                    drop(retiring);
                     after.wakers.into_iter().for_each(Waker::wake);
                 }
             }
@@ -258,12 +257,26 @@ impl<T: Clone> Drop for Member<T> {
             state.driver = state.driver.filter(|driver| *driver != self.id);
             wakers = state.call();
         }
-        let retires = state.is_to_retire();
+        let _retiring = self.retiring(state.is_to_retire());
         drop(state);
         drop((seat, run));
         wakers.into_iter().for_each(Waker::wake);
-        if retires {
-            self.flights.retire(&self.identity, &self.flight);
+    }
+}
+
+impl<T: Clone> Member<T> {
+    fn retiring(&self, retires: bool) -> Retiring<'_, T> {
+        Retiring(retires.then_some(self))
+    }
+}
+
+/// Takes a flight out when dropped: whatever is done before runs code of the user's, which may panic.
+struct Retiring<'a, T: Clone>(Option<&'a Member<T>>);
+
+impl<T: Clone> Drop for Retiring<'_, T> {
+    fn drop(&mut self) {
+        if let Some(Member { flights, identity, flight, .. }) = self.0 {
+            flights.retire(identity, flight);
         }
     }
 }

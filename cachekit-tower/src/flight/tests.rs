@@ -158,3 +158,27 @@ async fn members_on_many_threads_all_get_their_verdicts() {
         assert_eq!(flights.len(), 0);
     }
 }
+
+/// Its identity would wait for ever behind it.
+#[tokio::test]
+async fn a_destructor_that_panics_leaves_no_flight_behind() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("planned");
+        }
+    }
+    let flights: Arc<Flights<u8>> = Flights::new("l", Join::Fresh, 1);
+    let mut turn = Box::pin(flights.seat(&identity()).turn(Duration::from_secs(10), |_| {
+        let bomb = Bomb;
+        Box::pin(async move {
+            let _bomb = bomb;
+            std::future::pending::<Ended<u8>>().await
+        })
+    }));
+    assert!(turn.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert_eq!(flights.len(), 1);
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(turn)));
+    assert!(dropped.is_err());
+    assert_eq!(flights.len(), 0);
+}

@@ -93,10 +93,7 @@ impl<S> InvalidateService<S> {
         // Before the handler: a panic in it is one after a write.
         let owed = self.shared.owe(keys, &mut request);
         let answer = self.inner.call(request);
-        Box::pin(async move {
-            let result = answer.await;
-            owed.finish(kind, result).await
-        })
+        Box::pin(owed.pay_after(kind, answer))
     }
 
     /// The readied service; a permit may sit in it.
@@ -139,8 +136,7 @@ impl<S> InvalidateService<S> {
             let mut request = Request::from_parts(parts, body);
             let owed = shared.owe(keys, &mut request);
             begun.set();
-            let result = inner.call(request).await;
-            owed.finish(kind, result).await
+            owed.pay_after(kind, inner.call(request)).await
         }
     }
 }

@@ -1,18 +1,46 @@
 //! The way of a response back through a layer that its request owes an invalidation to.
 
+use std::panic::resume_unwind;
+
 use bytes::Bytes;
 use cachekit_core::{Outcome, Scope};
 use http::{HeaderName, HeaderValue, Response, response};
 use http_body::Body as HttpBody;
 
 use super::{at_end::AtEnd, owed::Owed, verdict::Verdict};
-use crate::{Body, Kind};
+use crate::{Body, Kind, caught::caught};
 
 /// Tells, where that is asked for, that an invalidation is under way still.
 pub(super) const REPORT: HeaderName = HeaderName::from_static("cachekit-invalidation");
 pub(super) const PENDING: HeaderValue = HeaderValue::from_static("pending");
 
 impl Owed {
+    /// Waits for the handler, and gives out what it gave. A handler that panics does so once all is invalidated.
+    ///
+    /// # Errors
+    ///
+    /// The handler's.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped in mid-way, the handler is, and what is owed is handed in.
+    pub(crate) async fn pay_after<R, E>(
+        self,
+        kind: Kind,
+        handler: impl Future<Output = Result<Response<R>, E>>,
+    ) -> Result<Response<Body<R>>, E>
+    where
+        R: HttpBody<Data = Bytes>,
+    {
+        match caught(handler).await {
+            Ok(result) => self.finish(kind, result).await,
+            Err(panic) => {
+                self.settle().await;
+                resume_unwind(panic)
+            }
+        }
+    }
+
     /// What goes out, and when, of what the handler gave.
     ///
     /// # Errors
@@ -22,7 +50,7 @@ impl Owed {
     /// # Cancel safety
     ///
     /// Dropped in mid-way, what is owed is handed in.
-    pub(crate) async fn finish<R, E>(
+    async fn finish<R, E>(
         mut self,
         kind: Kind,
         result: Result<Response<R>, E>,

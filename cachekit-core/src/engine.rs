@@ -59,14 +59,9 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// What the in-process tier has for this key, and what time it is. The whole of a hit: no lock of
-    /// ours, no allocation, one clock read. An entry with an extra may be out of date.
-    #[inline]
+    /// What the in-process tier has for this key, and what time it is. An entry with an extra may be out of date.
     pub(crate) fn local(&self, key: &KeyRef<'_>) -> Option<(Entry, u64)> {
-        let found = self.stored(key)?;
-        // Nobody has said what its tags are.
-        let tagged = found.0.extra().is_some_and(|extra| extra.stamps.is_some());
-        (!tagged).then_some(found)
+        self.local_under(key, &[])
     }
 
     /// Whether reads by this policy may be answered by the in-process tier: copies of the shared tier are not for all.
@@ -75,22 +70,19 @@ impl Engine {
         policy.is_in_process() || self.copies.is_none()
     }
 
-    /// What the in-process tier has for this key, whatever it is stamped with.
+    /// What the in-process tier has for this key, alive or not; the view is to be had before.
     #[inline]
-    pub(crate) fn stored(&self, key: &KeyRef<'_>) -> Option<(Entry, u64)> {
-        self.stored_at(self.view()?, key)
+    pub(crate) fn in_tier(&self, key: &KeyRef<'_>) -> Option<Entry> {
+        self.tier.as_ref()?.get(key)
     }
 
-    #[inline]
-    pub(crate) fn stored_at(&self, view: View, key: &KeyRef<'_>) -> Option<(Entry, u64)> {
-        let tier = self.tier.as_ref()?;
-        let View { now_ms, generation } = view;
-        let entry = tier.get(key)?;
-        if !entry.is_live(now_ms, generation) {
-            tier.forget(key, &entry);
-            return None;
+    /// Drops an entry that is over.
+    pub(crate) fn living(&self, view: View, key: &KeyRef<'_>, entry: Entry) -> Option<Entry> {
+        if entry.is_live(view) {
+            return Some(entry);
         }
-        Some((entry, now_ms))
+        self.tier.as_ref()?.forget(key, &entry);
+        None
     }
 
     /// What a look-up in the in-process tier may use; to be asked for before it.

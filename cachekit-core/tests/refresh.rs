@@ -337,7 +337,7 @@ async fn inner_read(load: impl AsyncFnOnce() -> Result<u64, ()>) -> Result<u64, 
     let call = Call::new(&SITE, None);
     let key = KeyBuf::new("inner", |w| w.literal("inner"));
     let minute = Policy::new(Duration::from_secs(60));
-    read(call, &key, minute, Form::result(), move || load()).await
+    read(call, &key, &minute, Form::result(), move || load()).await
 }
 
 #[derive(Clone, serde::Serialize, serde::Deserialize)]

@@ -13,7 +13,7 @@ use crate::{
     key::{Key, StoredKey, Tag},
     store::StoreError,
     sync,
-    tier::{Bound, Entry, Map},
+    tier::{Bound, Entry, Map, View},
 };
 
 /// What the cache has for a key now.
@@ -287,6 +287,6 @@ impl LastKnown {
 
     fn get(&self, key: &Key, now_ms: u64) -> Option<Answer> {
         let entry = self.map()?.get(&key.as_ref())?;
-        entry.is_live(now_ms, 0).then(|| entry.into_answer())
+        entry.is_live(View { now_ms, generation: 0 }).then(|| entry.into_answer())
     }
 }

@@ -36,15 +36,19 @@ impl Engine {
 
     /// [`local`](Self::local) for a read that names tags: none of them was invalidated since the entry's load began.
     /// Generations are compared and no names: nobody else's is the same.
-    #[inline]
     pub(crate) fn local_under(&self, key: &KeyRef<'_>, tags: &[Tag]) -> Option<(Entry, u64)> {
-        if tags.is_empty() {
-            return self.local(key);
-        }
         let view = self.view()?;
-        let (entry, now_ms) = self.stored_at(view, key)?;
-        let stamps = entry.extra()?.stamps.as_deref()?;
-        self.are_current_at(view, stamps, tags).then_some((entry, now_ms))
+        let entry = self.living(view, key, self.in_tier(key)?)?;
+        self.suits(view, &entry, tags).then_some((entry, view.now_ms))
+    }
+
+    /// Whether an entry was stamped with the generations of these tags, and is for nobody who does not name them.
+    pub(super) fn suits(&self, view: View, entry: &Entry, tags: &[Tag]) -> bool {
+        match entry.extra().and_then(|extra| extra.stamps.as_deref()) {
+            None => tags.is_empty(),
+            Some(_) if tags.is_empty() => false,
+            Some(stamps) => self.are_current_at(view, stamps, tags),
+        }
     }
 
     /// Whether these are the generations of the tags in this process.
@@ -97,7 +101,7 @@ impl Engine {
     }
 
     fn known_generation(&self, view: View, tag: &Tag) -> Option<u64> {
-        match self.stored_at(view, &tag.as_ref())?.0.into_answer() {
+        match self.living(view, &tag.as_ref(), self.in_tier(&tag.as_ref())?)?.into_answer() {
             Answer::Value(generation) => generation.downcast_ref().copied(),
             Answer::Absent => None,
         }

@@ -13,6 +13,7 @@ use crate::{
     engine::Engine,
     flight::Verdict,
     key::{Key, KeyBuf, Tag},
+    tier::{Entry, View},
     ttl::Ttl,
 };
 
@@ -68,30 +69,59 @@ enum Kind {
 impl Start {
     #[inline]
     pub(crate) fn of(call: &Call<'_>, key: &KeyBuf, wants: &Wants<'_>) -> Self {
-        Context::with(|context| {
-            let cache = call.cache.or_else(|| Context::ambient(context));
-            if !call.in_transaction
-                && let Some(engine) = cache.and_then(Cache::engine)
-                && engine.serves_here(wants.policy)
-                && context.is_none_or(|context| context.looks_here(engine, key, call.tags))
-                && let Some((entry, now_ms)) = engine.local_under(&key.as_ref(), call.tags)
-            {
-                if entry.extra().is_none() {
+        // By one reference: a closure that holds three is copied through memory.
+        let read = (call, key, wants);
+        Context::with(|context| Self::within(&read, context))
+    }
+
+    /// The whole of a hit: no lock of ours, no allocation, one clock read.
+    fn within(
+        &(call, key, wants): &(&Call<'_>, &KeyBuf, &Wants<'_>),
+        context: Option<&Context>,
+    ) -> Self {
+        let cache = call.cache.or_else(|| Context::ambient(context));
+        if !call.in_transaction
+            && let Some(engine) = cache.and_then(Cache::engine)
+            && engine.serves_here(wants.policy)
+            && context.is_none_or(|context| context.looks_here(engine, key, call.tags))
+            && let Some(view) = engine.view()
+        {
+            match engine.in_tier(&key.as_ref()) {
+                Some(entry) if call.tags.is_empty() && entry.is_plain() && entry.is_live(view) => {
                     engine.reporter.local_hit();
                     #[cfg(feature = "testing")]
                     engine.reporter.local_hit_of(key.template().as_str());
                     told(context, Status::Hit);
                     return Self::Hit(entry.into_answer());
                 }
-                let ask = wants.ask();
-                if let Some(start) =
-                    Self::aged(engine, key, (&ask, call.tags), (entry, now_ms), context)
-                {
-                    return start;
+                Some(entry) => {
+                    let found = (entry, view);
+                    if let Some(start) =
+                        Self::of_other(engine, key, wants, call.tags, found, context)
+                    {
+                        return start;
+                    }
                 }
+                None => {}
             }
-            Self::Way(Way::find(call, cache, key, wants))
-        })
+        }
+        Self::Way(Way::find(call, cache, key, wants))
+    }
+
+    /// A hit on an entry of which there is more to know, if it is one.
+    fn of_other(
+        engine: &Arc<Engine>,
+        key: &KeyBuf,
+        wants: &Wants<'_>,
+        tags: &[Tag],
+        (entry, view): (Entry, View),
+        context: Option<&Context>,
+    ) -> Option<Self> {
+        let entry = engine.living(view, &key.as_ref(), entry)?;
+        if !engine.suits(view, &entry, tags) {
+            return None;
+        }
+        Self::aged(engine, key, (&wants.ask(), tags), (entry, view.now_ms), context)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::View;
 use crate::{
     cache::Answer,
     entry::{Id, Stamp},
@@ -44,8 +45,14 @@ impl Entry {
     }
 
     #[inline]
-    pub(crate) fn is_live(&self, now_ms: u64, generation: u32) -> bool {
-        now_ms < self.expires_ms && generation == self.generation
+    pub(crate) fn is_live(&self, view: View) -> bool {
+        view.now_ms < self.expires_ms && view.generation == self.generation
+    }
+
+    /// Whether that is all there is to know: good to its end, for whoever names no tags.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.extra.is_none()
     }
 
     #[inline]

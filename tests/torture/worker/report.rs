@@ -16,20 +16,21 @@ use crate::args::Args;
 pub(crate) async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let (seconds, naive, seed) =
         (args.get("seconds")?, args.get("naive_seconds")?, args.get("seed")?);
-    let (calm_ms, callers) = (args.get("calm_ms")?, args.get("callers")?);
+    let (calm_ms, callers, keys) = (args.get("calm_ms")?, args.get("callers")?, args.get("keys")?);
     let calm = Duration::from_millis(calm_ms);
-    let setup = |subject| Setup { calm, callers, ..Setup::of(subject, seconds, seed) };
+    let setup = |subject| Setup { calm, callers, keys, ..Setup::of(subject, seconds, seed) };
     let modes = [Subject::Lease, Subject::Local].map(setup);
+    // All at once: each of them waits most of the time.
     let runs =
-        [both::<Postgres>(&modes).await, both::<MySql>(&modes).await, both::<Sqlite>(&modes).await];
-    let (lease, local): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+        tokio::join!(both::<Postgres>(&modes), both::<MySql>(&modes), both::<Sqlite>(&modes));
+    let (lease, local): (Vec<_>, Vec<_>) = [runs.0, runs.1, runs.2].into_iter().unzip();
     let mut outcomes = [lease, local].concat();
     for subject in Subject::NAIVE {
         outcomes.push(told(ordeal::run::<Postgres>(&Setup::of(subject, naive, seed)).await));
     }
     let command = format!(
         "cargo run --release -p cachekit-torture -- role=report seconds={seconds} naive_seconds={naive} \
-         calm_ms={calm_ms} callers={callers} seed={seed} date=… out=…"
+         calm_ms={calm_ms} callers={callers} keys={keys} seed={seed} date=… out=…"
     );
     fs::write(args.text("out")?, markdown(&outcomes, &command, args.text("date")?))?;
     let broken = |outcome: &&Outcome| outcome.setup.subject.is_ours() && !outcome.is_right();
@@ -39,7 +40,6 @@ pub(crate) async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Both modes at once: each waits most of the time.
 async fn both<DB: Hosted>([lease, local]: &[Setup; 2]) -> (Outcome, Outcome) {
     let (lease, local) = tokio::join!(ordeal::run::<DB>(lease), ordeal::run::<DB>(local));
     (told(lease), told(local))

@@ -15,7 +15,7 @@ pub async fn find_users(
         __ck::Ttl::from_millis(3600000, 0),
         ::core::option::Option::None,
     );
-    let __ck_policy = __CK_POLICY;
+    let __ck_policy = &__CK_POLICY;
     let __ck_asked: ::std::vec::Vec<(i64, __ck::Key)> = (&mut ids)
         .iter()
         .map(|ids| {
@@ -46,7 +46,7 @@ pub async fn find_users(
     let mut __ck_read = __ck::ManyRead::begin(
         __ck_call,
         __ck_asked,
-        __ck_policy,
+        *__ck_policy,
         __ck_form,
     );
     while let ::core::option::Option::Some(__ck_missing) = __ck_read.next().await {

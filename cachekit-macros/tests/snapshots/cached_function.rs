@@ -13,12 +13,12 @@ pub async fn find_user(db: &Pool, id: i64) -> sqlx::Result<Option<User>> {
     let __ck_error = (&&__ck_shape.error()).ck_error();
     let __ck_form = __ck::form(&__ck_shape, &__ck_stored, &__ck_error);
     __ck::can_be_absent(&__ck_shape);
-    const __CK_POLICY: __ck::Policy = __ck::Policy::from_parts(
-        __ck::Ttl::from_millis(1800000, 300000),
-        ::core::option::Option::Some(__ck::Ttl::from_millis(30000, 0)),
-    );
-    let __ck_policy = __CK_POLICY;
     let __ck_read = {
+        const __CK_POLICY: __ck::Policy = __ck::Policy::from_parts(
+            __ck::Ttl::from_millis(1800000, 300000),
+            ::core::option::Option::Some(__ck::Ttl::from_millis(30000, 0)),
+        );
+        let __ck_policy = &__CK_POLICY;
         let mut __ck_key = __ck::KeyBuf::blank("user:<id>");
         __ck_key
             .write(|__ck_w| {

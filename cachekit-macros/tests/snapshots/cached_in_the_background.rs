@@ -11,13 +11,13 @@ impl Repo {
         let __ck_stored = (&&__ck_shape.value()).ck_stored();
         let __ck_error = (&&__ck_shape.error()).ck_error();
         let __ck_form = __ck::form(&__ck_shape, &__ck_stored, &__ck_error);
-        const __CK_POLICY: __ck::Policy = __ck::Policy::from_parts(
-                __ck::Ttl::from_millis(30_000, 0),
-                ::core::option::Option::None,
-            )
-            .refresh_ahead_percent(20u8);
-        let __ck_policy = __CK_POLICY;
         let __ck_read = {
+            const __CK_POLICY: __ck::Policy = __ck::Policy::from_parts(
+                    __ck::Ttl::from_millis(30_000, 0),
+                    ::core::option::Option::None,
+                )
+                .refresh_ahead_percent(20u8);
+            let __ck_policy = &__CK_POLICY;
             let mut __ck_key = __ck::KeyBuf::blank("user:<self.tenant>:<id>");
             __ck_key
                 .write(|__ck_w| {

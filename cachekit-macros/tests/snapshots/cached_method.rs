@@ -13,11 +13,11 @@ impl Repo {
         let __ck_form = __ck::local_form(&__ck_shape, &__ck_stored, &__ck_error);
         let __ck_source = &self.cache;
         let __ck_cache = __ck::explicit(__ck_source);
-        let __ck_policy = __ck::Policy::from_parts(
-            __ck::ttl(self.lifetime),
-            ::core::option::Option::None,
-        );
         let __ck_read = {
+            let __ck_policy = &__ck::Policy::from_parts(
+                __ck::ttl(self.lifetime),
+                ::core::option::Option::None,
+            );
             let __ck_key: __ck::Key = user_key(id);
             let __ck_key = __ck::KeyBuf::from(__ck_key);
             let __ck_call = __ck::Call {

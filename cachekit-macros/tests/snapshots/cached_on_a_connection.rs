@@ -12,12 +12,12 @@ async fn find(db: &mut PgConnection, seen: &mut Seen, id: i64) -> sqlx::Result<U
     let __ck_form = __ck::form(&__ck_shape, &__ck_stored, &__ck_error);
     let __ck_tx_0 = (&&&__ck::TxProbe(&*db)).ck_in_tx();
     let __ck_tx_1 = (&&&__ck::TxProbe(&*seen)).ck_in_tx();
-    const __CK_POLICY: __ck::Policy = __ck::Policy::from_parts(
-        __ck::Ttl::from_millis(3600000, 0),
-        ::core::option::Option::None,
-    );
-    let __ck_policy = __CK_POLICY;
     let __ck_read = {
+        const __CK_POLICY: __ck::Policy = __ck::Policy::from_parts(
+            __ck::Ttl::from_millis(3600000, 0),
+            ::core::option::Option::None,
+        );
+        let __ck_policy = &__CK_POLICY;
         let mut __ck_key = __ck::KeyBuf::blank("user:<id>");
         __ck_key
             .write(|__ck_w| {

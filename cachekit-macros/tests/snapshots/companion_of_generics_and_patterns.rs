@@ -21,12 +21,12 @@ where
     let __ck_stored = (&&__ck_shape.value()).ck_stored();
     let __ck_error = (&&__ck_shape.error()).ck_error();
     let __ck_form = __ck::form(&__ck_shape, &__ck_stored, &__ck_error);
-    const __CK_POLICY: __ck::Policy = __ck::Policy::from_parts(
-        __ck::Ttl::from_millis(3600000, 0),
-        ::core::option::Option::None,
-    );
-    let __ck_policy = __CK_POLICY;
     let __ck_read = {
+        const __CK_POLICY: __ck::Policy = __ck::Policy::from_parts(
+            __ck::Ttl::from_millis(3600000, 0),
+            ::core::option::Option::None,
+        );
+        let __ck_policy = &__CK_POLICY;
         let mut __ck_key = __ck::KeyBuf::blank(
             "row:<T::TABLE>:<N>:<query.text>:<id>:<lang>:<name>",
         );

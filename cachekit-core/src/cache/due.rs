@@ -2,17 +2,33 @@
 
 use std::sync::Arc;
 
-use super::{Age, Ask, Context, Renewal, Start, Status, Use, stamps};
+use super::{Age, Ask, Context, Renewal, Start, Status, Use, Wants, stamps};
 use crate::{
     engine::Engine,
     key::{KeyBuf, Tag},
-    tier::Entry,
+    tier::{Entry, View},
 };
 
 impl Start {
+    /// A hit on an entry of which there is more to know, if it is one.
+    pub(super) fn of_other(
+        engine: &Arc<Engine>,
+        key: &KeyBuf,
+        wants: &Wants<'_>,
+        tags: &[Tag],
+        (entry, view): (Entry, View),
+        context: Option<&Context>,
+    ) -> Option<Self> {
+        let entry = engine.living(view, &key.as_ref(), entry)?;
+        if !engine.suits(view, &entry, tags) {
+            return None;
+        }
+        Self::aged(engine, key, (&wants.ask(), tags), (entry, view.now_ms), context)
+    }
+
     /// A hit on an entry that says how old it is.
     #[cold]
-    pub(super) fn aged(
+    fn aged(
         engine: &Arc<Engine>,
         key: &KeyBuf,
         (ask, tags): (&Ask, &[Tag]),

@@ -13,7 +13,6 @@ use crate::{
     engine::Engine,
     flight::Verdict,
     key::{Key, KeyBuf, Tag},
-    tier::{Entry, View},
     ttl::Ttl,
 };
 
@@ -107,27 +106,11 @@ impl Start {
         }
         Self::Way(Way::find(call, cache, key, wants))
     }
-
-    /// A hit on an entry of which there is more to know, if it is one.
-    fn of_other(
-        engine: &Arc<Engine>,
-        key: &KeyBuf,
-        wants: &Wants<'_>,
-        tags: &[Tag],
-        (entry, view): (Entry, View),
-        context: Option<&Context>,
-    ) -> Option<Self> {
-        let entry = engine.living(view, &key.as_ref(), entry)?;
-        if !engine.suits(view, &entry, tags) {
-            return None;
-        }
-        Self::aged(engine, key, (&wants.ask(), tags), (entry, view.now_ms), context)
-    }
 }
 
 impl Wants<'_> {
     #[cold]
-    fn ask(&self) -> Ask {
+    pub(super) fn ask(&self) -> Ask {
         let Self { policy, codec, optional, timed } = *self;
         let policy = if timed { *policy } else { policy.untimed() };
         Ask { policy, codec, optional, nested: false }

@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
 };
 
-use sqlx::{Acquire, Database, Pool};
+use sqlx::{Acquire, Database, Pool, pool::PoolConnection};
 
 use super::{Savepoint, commit, outbox::Backend, records::Records};
 use crate::{
@@ -111,7 +111,7 @@ impl Cache {
         pool: &Pool<DB>,
     ) -> sqlx::Result<Transaction<'static, DB>> {
         Context::note_write();
-        let inner = pool.begin().await?;
+        let inner = begin_whole(pool.acquire().await?).await?;
         Ok(self.adopt(inner).settling_on(pool))
     }
 
@@ -127,6 +127,15 @@ impl Cache {
     ) -> Transaction<'static, DB> {
         Transaction { inner: tx, records: Records::default(), cache: self.clone(), pool: None }
     }
+}
+
+/// In a task of its own: `sqlx-mysql` 0.9 forgets a BEGIN that is dropped half-way, and gives the connection back with the
+/// transaction open. Whoever is given that next reads what was there then, and commits nothing.
+async fn begin_whole<DB: Database>(
+    conn: PoolConnection<DB>,
+) -> sqlx::Result<sqlx::Transaction<'static, DB>> {
+    let beginning = tokio::spawn(sqlx::Transaction::begin(conn, None));
+    beginning.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
 impl<DB: Database> Transaction<'static, DB> {

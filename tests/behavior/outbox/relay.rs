@@ -273,6 +273,8 @@ async fn events_are_published_and_wake_the_relay() {
     let mut entries = Entries::of(&server);
     let (told, mut looks) = mpsc::unbounded_channel();
     write(&pool, &row("item:later")).await;
+    // A lag of less than a millisecond is none.
+    set(&pool, &format!("created_at = {}", Sqlite::earlier("created_at", 1)), "1 = 1").await;
     let _relay = Relay::new(&cache, &pool)
         .poll_interval(NEVER)
         .lag_threshold(Duration::ZERO)
@@ -317,7 +319,12 @@ async fn rows_that_are_sent_again_wake_the_relay() {
     write(&pool, &row("item:2")).await;
     set(
         &pool,
-        &format!("claimed_until = {} + 100000", Sqlite::earlier("created_at", 0)),
+        // A lag of less than a millisecond is none.
+        &format!(
+            "created_at = {}, claimed_until = {} + 100000",
+            Sqlite::earlier("created_at", 1),
+            Sqlite::earlier("created_at", 0)
+        ),
         "state = 0",
     )
     .await;

@@ -4,6 +4,7 @@ mod attributes;
 mod commit;
 mod cost;
 mod database;
+mod dropped;
 mod handler;
 mod lost_answer;
 mod pending;

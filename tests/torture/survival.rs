@@ -45,7 +45,7 @@ async fn the_textbook_s_ways_serve_stale_reads() {
     let _machine = machine().await;
     let (local, mut runs) = (LocalSet::new(), JoinSet::new());
     for subject in Subject::NAIVE {
-        let setup = Setup::of(subject, seconds(20), seed());
+        let setup = Setup::of(subject, seconds(10), seed());
         runs.spawn_local_on(async move { ordeal::run::<Sqlite>(&setup).await }, &local);
     }
     for outcome in local.run_until(runs.join_all()).await {
@@ -66,7 +66,7 @@ async fn without_a_relay_the_end_is_not_right() {
 
 async fn survive(subject: Subject, run: impl AsyncFnOnce(Setup) -> Outcome) {
     let _machine = machine().await;
-    let outcome = run(Setup::of(subject, seconds(20), seed())).await;
+    let outcome = run(Setup::of(subject, seconds(10), seed())).await;
     tell(outcome.brief());
     outcome.assert_right();
     assert!(outcome.faults.kinds() > 5, "{}", outcome.brief());

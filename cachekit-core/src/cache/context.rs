@@ -8,11 +8,9 @@ use std::sync::{
 #[cfg(feature = "session")]
 use super::session::Pin;
 use super::{Cache, Receipts, Status, collector::Collector};
-#[cfg(feature = "session")]
-use crate::key::KeyRef;
 use crate::{
     engine::Engine,
-    key::{Key, KeyBuf, Tag},
+    key::{Key, KeyRef, Tag},
     sync::task_local,
 };
 
@@ -197,14 +195,25 @@ impl Context {
     }
 
     /// Whether what is in this process may answer a read of this key.
+    #[inline]
+    pub(super) fn looks_here(&self, engine: &Arc<Engine>, key: &KeyRef<'_>, tags: &[Tag]) -> bool {
+        self.mode == Mode::Normal && self.takes_copies(engine, key, tags)
+    }
+
+    /// Whether a copy in this process is an answer to this caller.
     #[cfg_attr(not(feature = "session"), allow(unused_variables))]
     #[inline]
-    pub(super) fn looks_here(&self, engine: &Arc<Engine>, key: &KeyBuf, tags: &[Tag]) -> bool {
+    pub(super) fn takes_copies(
+        &self,
+        engine: &Arc<Engine>,
+        key: &KeyRef<'_>,
+        tags: &[Tag],
+    ) -> bool {
         #[cfg(feature = "session")]
-        if self.is_pinned(&key.as_ref(), tags) {
+        if self.is_pinned(key, tags) {
             return false;
         }
-        self.mode == Mode::Normal && !self.passes_copies(engine)
+        !self.passes_copies(engine)
     }
 
     fn loads(&self) -> impl Iterator<Item = &Loading> {
@@ -222,7 +231,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        __private::{Call, Form, Site, read},
+        __private::{Call, Form, KeyBuf, Site, read},
         cache::{Policy, Status, bypass, with_status},
         ttl::Ttl,
     };

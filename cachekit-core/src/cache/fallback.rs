@@ -217,14 +217,8 @@ impl Way {
         }
     }
 
-    /// Whether a copy in this process is an answer to this caller.
-    #[cfg_attr(not(feature = "session"), allow(unused_variables))]
     fn takes_copies(&self, engine: &Arc<Engine>, key: &Key) -> bool {
-        #[cfg(feature = "session")]
-        if self.context.is_pinned(&key.as_ref(), self.tags()) {
-            return false;
-        }
-        !self.context.passes_copies(engine)
+        self.context.takes_copies(engine, &key.as_ref(), self.tags())
     }
 
     /// Remembers what is to be known later on, and says whether a load failed.

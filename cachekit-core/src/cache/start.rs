@@ -82,7 +82,7 @@ impl Start {
         if !call.in_transaction
             && let Some(engine) = cache.and_then(Cache::engine)
             && engine.serves_here(wants.policy)
-            && context.is_none_or(|context| context.looks_here(engine, key, call.tags))
+            && context.is_none_or(|context| context.looks_here(engine, &key.as_ref(), call.tags))
             && let Some(view) = engine.view()
         {
             match engine.in_tier(&key.as_ref()) {

@@ -34,11 +34,15 @@ mod savepoint;
 mod sqlite;
 #[cfg(feature = "_sqlx")]
 mod transaction;
+#[cfg(feature = "_sqlx")]
+mod whole;
 
 pub use connection::InTransaction;
 #[cfg(feature = "_sqlx")]
 pub(crate) use hub::Hub;
 pub use optimistic::{Conflict, IsConflict, Updated, expect_updated, retry_on_conflict};
+#[cfg(feature = "_sqlx")]
+pub(crate) use whole::whole;
 #[cfg(feature = "_sqlx")]
 pub use {
     pending::{BoxError, OutboxSink, Pending, Written},

@@ -1,16 +1,18 @@
 //! A number that was shown to a database keeps former holders from writing.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use cachekit::{
-    Cache, ErrorKind, IsConflict as _,
+    Cache, ErrorKind, IsConflict as _, SqlLock,
     fencing::{self, Fence},
 };
 use cachekit_tests::{Polls, item};
-use sqlx::{Connection as _, Pool};
+use sqlx::{Connection as _, Pool, pool::PoolOptions};
 use tokio::sync::Barrier;
 
-use super::bank::{Bank, cents, on_all, open, until_blocked};
+use super::bank::{Bank, cents, on_all, open, run, until_blocked};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 fn fence(number: u64) -> Fence {
     Fence::new(item(1), number).namespace("t").holder(number.to_be_bytes())
@@ -235,4 +237,34 @@ async fn number_that_is_shown_by_a_dropped_call_harms_nobody<DB: Bank>(pool: &Po
         }
     }
     unreachable!("it comes to an end")
+}
+
+on_all!(dropped_call_leaves_nothing_for_the_next_statement);
+
+/// On connections that know no statement yet: what is prepared first is what a caller leaves half-way.
+async fn dropped_call_leaves_nothing_for_the_next_statement<DB: Bank>(pool: &Pool<DB>) {
+    open(pool).await;
+    run(pool, "UPDATE account SET cents = 7").await;
+    let locks = SqlLock::new(pool);
+    let mut left = 0;
+    for polls in 0.. {
+        let one = PoolOptions::new().max_connections(1).acquire_timeout(SECOND);
+        let one: Pool<DB> = one.connect_with((*pool.connect_options()).clone()).await.unwrap();
+        let mut tx = one.begin().await.unwrap();
+        let shown = Polls::new(fence(1).show(&mut *tx), polls).await.is_some();
+        tx.rollback().await.unwrap();
+        let mut tx = one.begin().await.unwrap();
+        assert_eq!(cents::<DB>(&mut tx).await, 7, "number not shown after {polls} polls");
+        let entered = Polls::new(locks.enter(&mut tx, &item(2), SECOND), polls).await.is_some();
+        tx.rollback().await.unwrap();
+        let cache = Cache::builder().build().unwrap();
+        let read = Polls::new(cache.fencing_floor(&one, &item(1)), polls).await.is_some();
+        let mut conn = one.acquire().await.unwrap();
+        assert_eq!(cents::<DB>(&mut conn).await, 7, "after {polls} polls");
+        if shown && entered && read {
+            assert!(left > 1, "it is left half-way");
+            return;
+        }
+        left += 1;
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use sqlx::{Error, MySql, MySqlConnection, Pool};
+use sqlx::{AssertSqlSafe, Error, MySql, MySqlConnection, Pool, RawSql, Row as _};
 
 use super::{Holder, LockDatabase, MYSQL_SCHEMA, Row, Times, sealed::Sealed};
+use crate::sql::whole;
 
 /// A lock's name is the server's, not the database's, and has 64 characters at most.
 macro_rules! name {
@@ -24,21 +25,23 @@ impl LockDatabase for MySql {
     const OF_CONNECTION: bool = true;
 
     async fn raise(conn: &mut MySqlConnection, row: Row<'_>, by: Holder<'_>) -> sqlx::Result<bool> {
+        let (namespace, resource) = (text(row.namespace), text(row.resource));
+        let (number, token) = (by.number, bytes(by.token));
         // An insert locks the row alone. To look for a row that is not there would lock the gap, and two who did so
         // could not go on to insert. Assignments are made in this order.
-        let raise = sqlx::query(
-            "INSERT INTO cachekit_fences (namespace, resource, fence, holder) VALUES (?, ?, ?, ?) \
-             ON DUPLICATE KEY UPDATE holder = IF(fence < ?, ?, holder), fence = GREATEST(fence, ?)",
-        );
-        let raise = raise.bind(row.namespace).bind(row.resource).bind(by.number).bind(by.token);
-        let raise = raise.bind(by.number).bind(by.token).bind(by.number);
+        let raise = plain(format!(
+            "INSERT INTO cachekit_fences (namespace, resource, fence, holder) \
+             VALUES ({namespace}, {resource}, {number}, {token}) ON DUPLICATE KEY UPDATE \
+             holder = IF(fence < {number}, {token}, holder), fence = GREATEST(fence, {number})"
+        ));
         raise.execute(&mut *conn).await?;
         // How many rows were touched does not tell; the row is ours, so this is what it says now.
-        let stored = sqlx::query_as(
-            "SELECT fence, holder FROM cachekit_fences WHERE namespace = ? AND resource = ? FOR UPDATE",
-        );
-        let stored = stored.bind(row.namespace).bind(row.resource).fetch_one(conn);
-        let (fence, holder): (i64, Vec<u8>) = stored.await?;
+        let stored = plain(format!(
+            "SELECT fence, holder FROM cachekit_fences \
+             WHERE namespace = {namespace} AND resource = {resource} FOR UPDATE"
+        ));
+        let stored = stored.fetch_one(conn).await?;
+        let (fence, holder): (i64, Vec<u8>) = (stored.try_get(0)?, stored.try_get(1)?);
         Ok(fence == by.number && holder == by.token)
     }
 
@@ -95,8 +98,8 @@ impl LockDatabase for MySql {
     }
 
     async fn enter(conn: &mut MySqlConnection, row: Row<'_>, wait: Duration) -> sqlx::Result<bool> {
-        let before = sqlx::query_scalar("SELECT CAST(@@innodb_lock_wait_timeout AS SIGNED)");
-        let before: i64 = before.fetch_one(&mut *conn).await?;
+        let before = plain("SELECT CAST(@@innodb_lock_wait_timeout AS SIGNED)".to_owned());
+        let before: i64 = before.fetch_one(&mut *conn).await?.try_get(0)?;
         set_lock_wait(conn, rounded_up(wait)).await?;
         let entered = lock_row(conn, row).await;
         set_lock_wait(conn, before).await?;
@@ -107,7 +110,7 @@ impl LockDatabase for MySql {
     }
 
     async fn migrate(pool: &Pool<Self>) -> sqlx::Result<()> {
-        sqlx::raw_sql(MYSQL_SCHEMA).execute(pool).await?;
+        whole(pool, async |conn| sqlx::raw_sql(MYSQL_SCHEMA).execute(conn).await).await?;
         Ok(())
     }
 }
@@ -125,18 +128,35 @@ async fn next(conn: &mut MySqlConnection, row: Row<'_>, token: &[u8]) -> sqlx::R
 }
 
 async fn lock_row(conn: &mut MySqlConnection, row: Row<'_>) -> sqlx::Result<()> {
-    let lock = sqlx::query(
-        "INSERT INTO cachekit_fences (namespace, resource, fence, holder) VALUES (?, ?, 0, '') \
-         ON DUPLICATE KEY UPDATE fence = fence",
-    );
-    lock.bind(row.namespace).bind(row.resource).execute(conn).await?;
+    let (namespace, resource) = (text(row.namespace), text(row.resource));
+    let lock = plain(format!(
+        "INSERT INTO cachekit_fences (namespace, resource, fence, holder) \
+         VALUES ({namespace}, {resource}, 0, '') ON DUPLICATE KEY UPDATE fence = fence"
+    ));
+    lock.execute(conn).await?;
     Ok(())
 }
 
 async fn set_lock_wait(conn: &mut MySqlConnection, seconds: i64) -> sqlx::Result<()> {
-    let set = sqlx::query("SET SESSION innodb_lock_wait_timeout = ?").bind(seconds);
+    let set = plain(format!("SET SESSION innodb_lock_wait_timeout = {seconds}"));
     set.execute(conn).await?;
     Ok(())
+}
+
+/// A statement that is sent with its values in it. On a connection that is the caller's nothing is prepared: `sqlx-mysql`
+/// 0.9 does not remember that a caller who left has not read the answer to that, and takes it for the next one's.
+fn plain(sql: String) -> RawSql {
+    sqlx::raw_sql(AssertSqlSafe(sql))
+}
+
+/// The literal of a text, in which nothing can end it.
+fn text(text: &str) -> String {
+    format!("_utf8mb4 {}", bytes(text.as_bytes()))
+}
+
+fn bytes(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+    format!("X'{digits}'")
 }
 
 fn name(row: Row<'_>) -> String {

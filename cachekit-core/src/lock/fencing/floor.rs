@@ -8,6 +8,7 @@ use crate::{
     error::{Error, ErrorKind},
     key::Key,
     lock::database::Row,
+    sql::whole,
 };
 
 impl Cache {
@@ -50,9 +51,8 @@ impl Cache {
         let failed =
             |error| errors::of_database("read the fencing floor", key.to_template(), error);
         let namespace = self.engine().map_or("", |engine| engine.namespace());
-        let mut conn = pool.acquire().await.map_err(failed)?;
         let row = Row { namespace, resource: key.as_str() };
-        let floor = DB::floor(&mut conn, row).await.map_err(failed)?;
+        let floor = whole(pool, async |conn| DB::floor(conn, row).await).await.map_err(failed)?;
         u64::try_from(floor).map_err(|_| {
             let message = "`cachekit_fences` has a number below zero, which nobody was given";
             Error::new(ErrorKind::Unexpected, "read the fencing floor", message)

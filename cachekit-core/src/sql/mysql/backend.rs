@@ -5,9 +5,12 @@ use std::time::Duration;
 use sqlx::{Connection, MySql, MySqlConnection, Pool, QueryBuilder};
 
 use super::claim;
-use crate::sql::outbox::{
-    Backend, Backlog, Claim, Claimed, MYSQL_SCHEMA, OutboxRow, RowId, Verdict, micros,
-    sealed::Sealed,
+use crate::sql::{
+    outbox::{
+        Backend, Backlog, Claim, Claimed, MYSQL_SCHEMA, OutboxRow, RowId, Verdict, micros,
+        sealed::Sealed,
+    },
+    whole,
 };
 
 /// At the default level a search locks the gaps it passes, in which others want to insert.
@@ -51,7 +54,7 @@ impl Backend for MySql {
     }
 
     async fn claim(pool: &Pool<Self>, claim: &Claim<'_>) -> sqlx::Result<Vec<Claimed>> {
-        claim::claim(pool, claim).await
+        whole(pool, async |conn| claim::claim(conn, claim).await).await
     }
 
     async fn done(pool: &Pool<Self>, ids: &[RowId]) -> sqlx::Result<()> {
@@ -62,7 +65,8 @@ impl Backend for MySql {
                  WHERE state IN (0, 2) AND id IN (",
             );
             push_ids(&mut query, ids);
-            query.build().persistent(false).execute(pool).await?;
+            let query = query.build().persistent(false);
+            whole(pool, async |conn| query.execute(conn).await).await?;
         }
         Ok(())
     }
@@ -80,7 +84,8 @@ impl Backend for MySql {
              WHERE id = ? AND state = 0 AND claimed_by = ?",
         );
         let retry = retry.bind(us(after)).bind(error).bind(&id.as_bytes()[..]);
-        retry.bind(relay).execute(pool).await?;
+        let retry = retry.bind(relay);
+        whole(pool, async |conn| retry.execute(conn).await).await?;
         Ok(())
     }
 
@@ -92,7 +97,8 @@ impl Backend for MySql {
             );
             query.push_bind(relay).push(" AND id IN (");
             push_ids(&mut query, ids);
-            query.build().persistent(false).execute(pool).await?;
+            let query = query.build().persistent(false);
+            whole(pool, async |conn| query.execute(conn).await).await?;
         }
         Ok(())
     }
@@ -102,7 +108,8 @@ impl Backend for MySql {
             "UPDATE cachekit_outbox SET state = 2, last_error = ?, claimed_by = NULL, \
              claimed_until = NULL WHERE id = ? AND state = 0 AND claimed_by = ?",
         );
-        bury.bind(error).bind(&id.as_bytes()[..]).bind(relay).execute(pool).await?;
+        let bury = bury.bind(error).bind(&id.as_bytes()[..]).bind(relay);
+        whole(pool, async |conn| bury.execute(conn).await).await?;
         Ok(())
     }
 
@@ -111,7 +118,8 @@ impl Backend for MySql {
             "UPDATE cachekit_outbox SET state = 0, attempts = 0, available_at = UTC_TIMESTAMP(6) \
              WHERE namespace = ? AND state = 2",
         );
-        Ok(redrive.bind(namespace).execute(pool).await?.rows_affected())
+        let redrive = redrive.bind(namespace);
+        Ok(whole(pool, async |conn| redrive.execute(conn).await).await?.rows_affected())
     }
 
     async fn prune(
@@ -120,7 +128,7 @@ impl Backend for MySql {
         done_for: Duration,
         limit: u32,
     ) -> sqlx::Result<u64> {
-        claim::prune(pool, namespace, done_for, limit).await
+        whole(pool, async |conn| claim::prune(conn, namespace, done_for, limit).await).await
     }
 
     async fn backlog(pool: &Pool<Self>, namespace: &str) -> sqlx::Result<Backlog> {
@@ -129,13 +137,14 @@ impl Backend for MySql {
              TIMESTAMPDIFF(MICROSECOND, MIN(created_at), UTC_TIMESTAMP(6)) \
              FROM cachekit_outbox WHERE namespace = ? AND state = 0",
         );
+        let backlog = backlog.bind(namespace).bind(namespace);
         let (pending, dead, oldest): (i64, i64, Option<i64>) =
-            backlog.bind(namespace).bind(namespace).fetch_one(pool).await?;
+            whole(pool, async |conn| backlog.fetch_one(conn).await).await?;
         Ok(Backlog::new(pending, dead, oldest.map(micros)))
     }
 
     async fn migrate(pool: &Pool<Self>) -> sqlx::Result<()> {
-        sqlx::raw_sql(MYSQL_SCHEMA).execute(pool).await?;
+        whole(pool, async |conn| sqlx::raw_sql(MYSQL_SCHEMA).execute(conn).await).await?;
         Ok(())
     }
 }

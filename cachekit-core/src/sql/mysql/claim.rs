@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{MySql, Pool, QueryBuilder, Row, mysql::MySqlRow};
+use sqlx::{Connection, MySqlConnection, QueryBuilder, Row, mysql::MySqlRow};
 
 use super::backend::{BEGIN, push_ids, us};
 use crate::sql::outbox::{Claim, Claimed, Raw, RowId, list, micros};
@@ -16,7 +16,10 @@ macro_rules! due {
     };
 }
 
-pub(super) async fn claim(pool: &Pool<MySql>, claim: &Claim<'_>) -> sqlx::Result<Vec<Claimed>> {
+pub(super) async fn claim(
+    conn: &mut MySqlConnection,
+    claim: &Claim<'_>,
+) -> sqlx::Result<Vec<Claimed>> {
     const LOOK: &str = concat!("SELECT 1 FROM cachekit_outbox WHERE ", due!(), " LIMIT 1");
     const SELECT: &str = concat!(
         "SELECT id, attempts + 1, TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)), ",
@@ -27,10 +30,10 @@ pub(super) async fn claim(pool: &Pool<MySql>, claim: &Claim<'_>) -> sqlx::Result
     let hurry = claim.hurry.map(us);
     // An idle relay asks this and nothing else.
     let look = sqlx::query(LOOK).bind(claim.namespace).bind(hurry);
-    if look.fetch_optional(pool).await?.is_none() {
+    if look.fetch_optional(&mut *conn).await?.is_none() {
         return Ok(Vec::new());
     }
-    let mut tx = pool.begin_with(BEGIN).await?;
+    let mut tx = conn.begin_with(BEGIN).await?;
     let rows = sqlx::query(SELECT).bind(claim.namespace).bind(hurry).bind(claim.limit);
     let rows = rows.fetch_all(&mut *tx).await?;
     let rows: Vec<_> =
@@ -65,7 +68,7 @@ fn read(row: &MySqlRow, namespace: &str) -> sqlx::Result<Claimed> {
 
 /// Deletes old rows by their ids, so that no row is waited for and no gap locked.
 pub(super) async fn prune(
-    pool: &Pool<MySql>,
+    conn: &mut MySqlConnection,
     namespace: &str,
     done_for: Duration,
     limit: u32,
@@ -76,7 +79,7 @@ pub(super) async fn prune(
         AND (state = 1 AND done_at < UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND \
         OR state = 9 AND created_at < UTC_TIMESTAMP(6) - INTERVAL 1 DAY) \
         ORDER BY created_at LIMIT ? FOR UPDATE SKIP LOCKED";
-    let mut tx = pool.begin_with(BEGIN).await?;
+    let mut tx = conn.begin_with(BEGIN).await?;
     let old = sqlx::query_scalar(OLD).bind(namespace).bind(us(done_for)).bind(us(done_for));
     let ids: Vec<Vec<u8>> = old.bind(limit).fetch_all(&mut *tx).await?;
     if ids.is_empty() {

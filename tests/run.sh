@@ -2,7 +2,7 @@
 # Runs every test but those that take hours. On Debian and Ubuntu it first installs the servers that
 # are missing, which takes root or sudo; elsewhere it says what to install.
 #
-# CACHEKIT_TORTURE_SECONDS is how long each run of readers and writers lasts (5 to 10 by default),
+# CACHEKIT_TORTURE_SECONDS is how long each run of readers and writers lasts (5 to 60 by default),
 # CACHEKIT_TORTURE_KILLS how many processes are killed for each database (at least; 10),
 # CACHEKIT_TORTURE_OUTAGE for how many seconds Redis is away under write load (3),
 # CACHEKIT_TORTURE_SEED what a run that failed said, to make the same choices again.

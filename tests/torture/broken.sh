@@ -8,8 +8,8 @@ export RUSTFLAGS="${RUSTFLAGS:-} --cfg cachekit_mutants" CARGO_TARGET_DIR="${CAR
 export CARGO_PROFILE_DEV_DEBUG=0 CACHEKIT_TORTURE_SECONDS="${CACHEKIT_TORTURE_SECONDS:-40}"
 
 # Which rules are broken, and the test that must fail.
-lease=older_whatever_fails_on_sqlite
-local=behind_whatever_fails_on_sqlite
+lease=older_whatever_fails
+local=behind_whatever_fails
 cases=(
     "none $lease"
     "FillWhateverIsThere $lease"

@@ -18,15 +18,16 @@ pub(crate) async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         (args.get("seconds")?, args.get("naive_seconds")?, args.get("seed")?);
     let (calm_ms, callers, keys) = (args.get("calm_ms")?, args.get("callers")?, args.get("keys")?);
     let calm = Duration::from_millis(calm_ms);
-    let setup = |subject| Setup { calm, callers, keys, ..Setup::of(subject, seconds, seed) };
-    let modes = [Subject::Lease, Subject::Local].map(setup);
+    let setup =
+        |subject, seconds| Setup { calm, callers, keys, ..Setup::of(subject, seconds, seed) };
+    let modes = [Subject::Lease, Subject::Local].map(|subject| setup(subject, seconds));
     // All at once: each of them waits most of the time.
     let runs =
         tokio::join!(both::<Postgres>(&modes), both::<MySql>(&modes), both::<Sqlite>(&modes));
     let (lease, local): (Vec<_>, Vec<_>) = [runs.0, runs.1, runs.2].into_iter().unzip();
     let mut outcomes = [lease, local].concat();
     for subject in Subject::NAIVE {
-        outcomes.push(told(ordeal::run::<Postgres>(&Setup::of(subject, naive, seed)).await));
+        outcomes.push(told(ordeal::run::<Postgres>(&setup(subject, naive)).await));
     }
     let command = format!(
         "cargo run --release -p cachekit-torture -- role=report seconds={seconds} naive_seconds={naive} \

@@ -17,6 +17,9 @@ use crate::BoxError;
 /// A frame, the end of a body, or how it broke.
 pub(crate) type Next = Option<Result<Frame<Bytes>, BoxError>>;
 
+/// In a box: bodies are moved often, and trailers are rare.
+pub(crate) type Trailers = Option<Box<HeaderMap>>;
+
 /// What stays with a body until it has ended or is dropped: a guard, a piece of work to be done before the end.
 pub(crate) trait Extra: Send {
     /// Asked before each frame: ready with an error, it is all that the body still gives.
@@ -43,7 +46,7 @@ pin_project! {
         #[pin]
         inner: Inner<B>,
         // Read from `inner`, and not to be given out yet.
-        held: Option<Next>,
+        held: Option<Box<Next>>,
         extra: Option<Box<dyn Extra>>,
     }
 }
@@ -53,7 +56,7 @@ pin_project! {
     #[project_replace = Old]
     enum Inner<B> {
         Through { #[pin] body: B },
-        Replay { data: Bytes, trailers: Option<HeaderMap>, exact: bool },
+        Replay { data: Bytes, trailers: Trailers, exact: bool },
         // Boxed: it was polled where it stands.
         Resumed { head: VecDeque<Result<Frame<Bytes>, BoxError>>, rest: Option<Pin<Box<B>>> },
     }
@@ -76,7 +79,7 @@ impl<B> Body<B> {
     }
 
     /// A body that was read to its end. `exact`: its length was known before, so that it may be told again.
-    pub(crate) fn replay(data: Bytes, trailers: Option<HeaderMap>, exact: bool) -> Self {
+    pub(crate) fn replay(data: Bytes, trailers: Trailers, exact: bool) -> Self {
         Self::of(Inner::Replay { data, trailers, exact })
     }
 
@@ -118,14 +121,14 @@ where
             return Poll::Ready(Some(Err(error)));
         }
         let mut next = match this.held.take() {
-            Some(next) => next,
+            Some(next) => *next,
             None => ready!(this.inner.as_mut().poll_frame(cx)),
         };
         if let Some(extra) = this.extra.as_mut()
             && is_last(&next, &this.inner)
         {
             if extra.poll_end(&mut next, cx).is_pending() {
-                *this.held = Some(next);
+                *this.held = Some(Box::new(next));
                 return Poll::Pending;
             }
             *this.extra = None;
@@ -141,7 +144,7 @@ where
     }
 
     fn size_hint(&self) -> SizeHint {
-        let held = match &self.held {
+        let held = match self.held.as_deref() {
             Some(Some(Ok(frame))) => frame.data_ref().map_or(0, |data| data.len() as u64),
             _ => 0,
         };
@@ -181,7 +184,7 @@ impl<B: HttpBody<Data = Bytes>> Inner<B> {
                 Poll::Ready(Some(Ok(Frame::data(std::mem::take(data)))))
             }
             Source::Replay { trailers, .. } => {
-                Poll::Ready(trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
+                Poll::Ready(trailers.take().map(|trailers| Ok(Frame::trailers(*trailers))))
             }
             Source::Resumed { head, rest } => match (head.pop_front(), rest) {
                 (Some(frame), _) => Poll::Ready(Some(frame)),
@@ -257,7 +260,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_replayed_body_gives_its_data_then_its_trailers() {
-        let body = Known::replay("ab".into(), Some(trailers()), false);
+        let body = Known::replay("ab".into(), Some(Box::new(trailers())), false);
         assert_eq!((body.size_hint().lower(), body.size_hint().upper()), (2, None));
         assert!(!body.is_end_stream());
         let all = body.collect().await.unwrap();
@@ -309,7 +312,8 @@ mod tests {
 
     #[test]
     fn an_extra_withholds_the_last_frame_and_then_goes() {
-        let (mut body, open, _) = gated(Known::replay("a".into(), Some(trailers()), true));
+        let (mut body, open, _) =
+            gated(Known::replay("a".into(), Some(Box::new(trailers())), true));
         assert!(matches!(poll(&mut body), Poll::Ready(Some(Ok(frame))) if frame.is_data()));
         assert!(poll(&mut body).is_pending());
         assert!(!body.is_end_stream());

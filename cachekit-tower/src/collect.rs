@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 
-use crate::{Body, BoxError, time::within};
+use crate::{Body, BoxError, body::Trailers, time::within};
 
 /// How much of a body is read, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,7 @@ pub(crate) enum Collected<B> {
 #[derive(Clone, Debug)]
 pub(crate) struct Whole {
     pub(crate) data: Bytes,
-    pub(crate) trailers: Option<HeaderMap>,
+    pub(crate) trailers: Trailers,
     /// Its length was known before it was read.
     pub(crate) exact: bool,
 }
@@ -175,7 +175,7 @@ impl Read {
         End::Reached
     }
 
-    fn join(mut self) -> (Bytes, Option<HeaderMap>) {
+    fn join(mut self) -> (Bytes, Trailers) {
         if self.frames.len() <= 1 && self.bytes > 0 {
             let only = self.frames.pop_front().and_then(Result::ok);
             return (only.and_then(|frame| frame.into_data().ok()).unwrap_or_default(), None);
@@ -184,7 +184,7 @@ impl Read {
         for frame in self.frames.into_iter().flatten() {
             match frame.into_data() {
                 Ok(data) => pieces.push(data),
-                Err(frame) => trailers = frame.into_trailers().ok(),
+                Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),
             }
         }
         let data = match pieces.len() {
@@ -254,7 +254,7 @@ mod tests {
         let Collected::Whole(whole) = collect(body, Some(4), &BOUNDS).await else { panic!() };
         assert_eq!(
             (whole.data, whole.trailers, whole.exact),
-            ("abcd".into(), Some(trailers), false)
+            ("abcd".into(), Some(Box::new(trailers)), false)
         );
         let Collected::Whole(whole) = collect(Full::new(Bytes::from("a")), None, &BOUNDS).await
         else {

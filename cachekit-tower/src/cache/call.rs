@@ -134,7 +134,7 @@ fn join(frames: Frames) -> Whole {
     for frame in frames.into_iter().flatten() {
         match frame.into_data() {
             Ok(piece) => data.extend_from_slice(&piece),
-            Err(frame) => trailers = frame.into_trailers().ok(),
+            Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),
         }
     }
     Whole { data: data.freeze(), trailers, exact: false }

@@ -10,6 +10,8 @@ use cachekit_core::{HasLife, Life, Weigh};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::body::Trailers;
+
 /// First of all: which shape the rest has. Other versions are misses.
 const MAGIC: [u8; 4] = *b"ckr\x01";
 /// More header lines than these have no response of ours.
@@ -27,7 +29,7 @@ pub(crate) struct Stored {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    pub(crate) trailers: Option<HeaderMap>,
+    pub(crate) trailers: Trailers,
     /// When it was complete, in milliseconds of Unix time.
     pub(crate) stored_ms: u64,
     /// How old it was when it was received, in seconds.
@@ -100,7 +102,7 @@ impl Stored {
         let lines = |map: &HeaderMap| -> usize {
             map.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum()
         };
-        128 + self.body.len() + lines(&self.headers) + self.trailers.as_ref().map_or(0, lines)
+        128 + self.body.len() + lines(&self.headers) + self.trailers.as_deref().map_or(0, lines)
     }
 }
 
@@ -196,7 +198,7 @@ impl Reader {
         let body = self.bytes()?;
         let trailers = match self.array()? {
             [0] => None,
-            [1] => Some(self.lines()?),
+            [1] => Some(Box::new(self.lines()?)),
             _ => return None,
         };
         let stored =
@@ -254,7 +256,7 @@ mod tests {
             status: StatusCode::OK,
             headers,
             body: Bytes::from_static(b"hello"),
-            trailers: Some(trailers),
+            trailers: Some(Box::new(trailers)),
             stored_ms: 1_700_000_000_123,
             received_age: 3,
             span: Span { fresh_ms: 30_000, revalidate_ms: 1, error_ms: 2, failed: false },

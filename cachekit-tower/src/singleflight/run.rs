@@ -81,7 +81,7 @@ impl Config {
         handle: Handle<Shared>,
         fence: Option<&cachekit_core::Fence>,
     ) -> Others<Shared> {
-        let trailers = whole.trailers.as_ref();
+        let trailers = whole.trailers.as_deref();
         if !is_complete(plan.kind, parts, trailers) {
             return Others::Next { failed: true };
         }

@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 step() {
-    printf '\n== %s\n' "$*"
+    printf '\n== %s (%s)\n' "$*" "$(date +%T)"
 }
 
 # Unit and integration tests of these packages and features.

@@ -129,8 +129,8 @@ impl Cache {
     }
 }
 
-/// In a task of its own: `sqlx-mysql` 0.9 forgets a BEGIN that is dropped half-way, and gives the connection back with the
-/// transaction open. Whoever is given that next reads what was there then, and commits nothing.
+/// In a task of its own: sqlx 0.9 forgets a BEGIN that is dropped half-way, on MySQL and PostgreSQL, and gives the
+/// connection back with the transaction open. Whoever is given that next reads what was there then, and commits nothing.
 async fn begin_whole<DB: Database>(
     conn: PoolConnection<DB>,
 ) -> sqlx::Result<sqlx::Transaction<'static, DB>> {

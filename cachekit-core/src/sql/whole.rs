@@ -2,10 +2,12 @@
 
 use sqlx::{Database, Pool, pool::PoolConnection};
 
-/// Runs `work` on a connection of the pool. Where it is dropped half-way, the connection is closed.
+/// Runs `work` on a connection of the pool. Where it is dropped half-way, the connection is closed; the server may go on
+/// with it.
 ///
-/// `sqlx-mysql` 0.9 does not remember what a dropped statement has left unread: the next one on that connection takes it
-/// for its own answer, and may then wait for ever for the rest.
+/// sqlx 0.9 forgets a BEGIN that is dropped, on MySQL and PostgreSQL: the next one who is given the connection writes what is
+/// never committed. On MySQL it also forgets that the answer to a PREPARE was not read: the next statement takes it for its
+/// own, and may wait for ever for the rest. SQLite has neither, and a database in memory that ends with its connection.
 pub(crate) async fn whole<DB: Database, T>(
     pool: &Pool<DB>,
     work: impl AsyncFnOnce(&mut DB::Connection) -> sqlx::Result<T>,
@@ -19,11 +21,15 @@ pub(crate) async fn whole<DB: Database, T>(
     done
 }
 
+const SQLITE: &str = "SQLite";
+
 struct Whole<DB: Database>(Option<PoolConnection<DB>>);
 
 impl<DB: Database> Drop for Whole<DB> {
     fn drop(&mut self) {
-        if let Some(mut conn) = self.0.take() {
+        if let Some(conn) = &mut self.0
+            && DB::NAME != SQLITE
+        {
             conn.close_on_drop();
         }
     }

@@ -239,6 +239,10 @@ async fn number_that_is_shown_by_a_dropped_call_harms_nobody<DB: Bank>(pool: &Po
     unreachable!("it comes to an end")
 }
 
+async fn patience<DB: Bank>(conn: &mut DB::Connection) -> Vec<i64> {
+    DB::numbers(conn, DB::PATIENCE).await.unwrap()
+}
+
 on_all!(dropped_call_leaves_nothing_for_the_next_statement);
 
 /// On connections that know no statement yet: what is prepared first is what a caller leaves half-way.
@@ -254,8 +258,17 @@ async fn dropped_call_leaves_nothing_for_the_next_statement<DB: Bank>(pool: &Poo
         tx.rollback().await.unwrap();
         let mut tx = one.begin().await.unwrap();
         assert_eq!(cents::<DB>(&mut tx).await, 7, "number not shown after {polls} polls");
+        let before = patience::<DB>(&mut tx).await;
         let entered = Polls::new(locks.enter(&mut tx, &item(2), SECOND), polls).await.is_some();
-        tx.rollback().await.unwrap();
+        // Dropped, not rolled back: an error of what was left would be taken for that of ROLLBACK.
+        drop(tx);
+        let mut conn = one.acquire().await.unwrap();
+        assert_eq!(cents::<DB>(&mut conn).await, 7, "not entered after {polls} polls");
+        // SQLite's says that the connection is to be closed.
+        if DB::LOCKS_ROWS {
+            assert_eq!(patience::<DB>(&mut conn).await, before, "after {polls} polls");
+        }
+        drop(conn);
         let cache = Cache::builder().build().unwrap();
         let read = Polls::new(cache.fencing_floor(&one, &item(1)), polls).await.is_some();
         let mut conn = one.acquire().await.unwrap();

@@ -1,57 +1,86 @@
-//! A caller that leaves while a transaction begins.
+//! A caller that leaves while a transaction begins: sqlx forgets that BEGIN was sent. What the connection's next user reads
+//! would be as old as that, and what it writes would not be committed.
 
-use std::{
-    pin::pin,
-    task::{Context, Waker},
-    time::Duration,
-};
+use std::time::Duration;
 
 use cachekit::{
     Cache,
-    outbox::{self, Backend as _},
+    fencing::{self, LockDatabase},
+    outbox::{self, Backend},
 };
-use cachekit_test_support::MariadbServer;
-use sqlx::{MySql, MySqlPool, mysql::MySqlPoolOptions};
+use cachekit_test_support::{MariadbServer, PostgresServer};
+use cachekit_tests::Polls;
+use sqlx::{MySql, MySqlPool, PgPool, Pool, Postgres, pool::PoolOptions};
 
 /// Of one connection, so that whoever comes next is given the same.
-async fn pool(server: &MariadbServer) -> MySqlPool {
-    MySqlPoolOptions::new().max_connections(1).connect(&server.url()).await.unwrap()
+async fn one<DB: sqlx::Database>(url: &str) -> Pool<DB> {
+    PoolOptions::new().max_connections(1).connect(url).await.unwrap()
 }
 
-/// Drops `call` after so many polls, and looks whether a transaction is open on the connection that it had.
-async fn nothing_stays_open(pool: &MySqlPool, polls: usize, call: impl Future) {
-    {
-        let mut call = pin!(call);
-        for _ in 0..polls {
-            if call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
-                break;
-            }
-            tokio::task::yield_now().await;
+/// Drops a call after each number of polls, until it comes to its end.
+async fn nothing_stays_open(call: impl AsyncFn(usize) -> bool, is_open: impl AsyncFn() -> bool) {
+    for polls in 0.. {
+        let done = call(polls).await;
+        assert!(!is_open().await, "left after {polls} polls");
+        if done {
+            assert!(polls > 1, "it is left half-way");
+            return;
         }
     }
+}
+
+async fn is_open_there(pool: &MySqlPool) -> bool {
     let open = sqlx::query_scalar("SELECT CAST(@@in_transaction AS SIGNED)");
-    let open: i64 = open.fetch_one(pool).await.unwrap();
-    assert_eq!(open, 0, "left after {polls} polls");
+    open.fetch_one(pool).await.unwrap_or(1_i64) != 0
 }
 
-/// sqlx forgets a BEGIN that is dropped half-way: what is read on that connection afterwards would be as old as that.
+/// A transaction's time stands still.
+async fn is_open_here(pool: &PgPool) -> bool {
+    let begun = "SELECT (extract(epoch FROM now()) * 1000000)::bigint";
+    let first: i64 = sqlx::query_scalar(begun).fetch_one(pool).await.unwrap();
+    let second: i64 = sqlx::query_scalar(begun).fetch_one(pool).await.unwrap();
+    first == second
+}
+
 #[tokio::test]
-async fn no_connection_goes_back_to_the_pool_with_a_transaction_open() {
+async fn no_connection_of_mysql_goes_back_with_a_transaction_open() {
     let server = MariadbServer::start();
-    let (pool, cache) = (pool(&server).await, Cache::builder().build().unwrap());
-    for polls in 0..40 {
-        nothing_stays_open(&pool, polls, cache.begin::<MySql>(&pool)).await;
-    }
+    let (pool, cache) = (one::<MySql>(&server.url()).await, Cache::builder().build().unwrap());
+    let begin = async |polls| Polls::new(cache.begin(&pool), polls).await.is_some();
+    nothing_stays_open(begin, async || is_open_there(&pool).await).await;
 }
 
-/// A relay drops what takes it too long. What its connection's next user writes would not be committed.
+#[tokio::test]
+async fn no_connection_of_postgres_goes_back_with_a_transaction_open() {
+    let server = PostgresServer::start();
+    let (pool, cache) = (one::<Postgres>(&server.url()).await, Cache::builder().build().unwrap());
+    let begin = async |polls| Polls::new(cache.begin(&pool), polls).await.is_some();
+    nothing_stays_open(begin, async || is_open_here(&pool).await).await;
+}
+
+/// A relay drops what takes it too long.
 #[tokio::test]
 async fn no_relay_gives_a_connection_back_with_a_transaction_open() {
     let server = MariadbServer::start();
-    let pool = pool(&server).await;
+    let pool = one::<MySql>(&server.url()).await;
     outbox::migrate(&pool).await.unwrap();
-    for polls in 0..40 {
+    let prune = async |polls| {
         let prune = MySql::prune(&pool, "shop", Duration::ZERO, 10);
-        nothing_stays_open(&pool, polls, prune).await;
-    }
+        Polls::new(prune, polls).await.is_some()
+    };
+    nothing_stays_open(prune, async || is_open_there(&pool).await).await;
+}
+
+/// A migration that takes a transaction, and is dropped by whoever waits for it.
+#[tokio::test]
+async fn no_migration_gives_a_connection_back_with_a_transaction_open() {
+    let server = PostgresServer::start();
+    let pool = one::<Postgres>(&server.url()).await;
+    let outbox =
+        async |polls| Polls::new(<Postgres as Backend>::migrate(&pool), polls).await.is_some();
+    nothing_stays_open(outbox, async || is_open_here(&pool).await).await;
+    let fences =
+        async |polls| Polls::new(<Postgres as LockDatabase>::migrate(&pool), polls).await.is_some();
+    nothing_stays_open(fences, async || is_open_here(&pool).await).await;
+    fencing::migrate(&pool).await.unwrap();
 }

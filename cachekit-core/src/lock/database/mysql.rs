@@ -25,21 +25,22 @@ impl LockDatabase for MySql {
     const OF_CONNECTION: bool = true;
 
     async fn raise(conn: &mut MySqlConnection, row: Row<'_>, by: Holder<'_>) -> sqlx::Result<bool> {
-        let (namespace, resource) = (text(row.namespace), text(row.resource));
         let (number, token) = (by.number, bytes(by.token));
+        name_row(conn, row, &token).await?;
         // An insert locks the row alone. To look for a row that is not there would lock the gap, and two who did so
         // could not go on to insert. Assignments are made in this order.
         let raise = plain(format!(
             "INSERT INTO cachekit_fences (namespace, resource, fence, holder) \
-             VALUES ({namespace}, {resource}, {number}, {token}) ON DUPLICATE KEY UPDATE \
-             holder = IF(fence < {number}, {token}, holder), fence = GREATEST(fence, {number})"
+             VALUES (@ck_namespace, @ck_resource, {number}, @ck_holder) ON DUPLICATE KEY UPDATE \
+             holder = IF(fence < {number}, @ck_holder, holder), fence = GREATEST(fence, {number})"
         ));
         raise.execute(&mut *conn).await?;
         // How many rows were touched does not tell; the row is ours, so this is what it says now.
-        let stored = plain(format!(
+        let stored = plain(
             "SELECT fence, holder FROM cachekit_fences \
-             WHERE namespace = {namespace} AND resource = {resource} FOR UPDATE"
-        ));
+             WHERE namespace = @ck_namespace AND resource = @ck_resource FOR UPDATE"
+                .to_owned(),
+        );
         let stored = stored.fetch_one(conn).await?;
         let (fence, holder): (i64, Vec<u8>) = (stored.try_get(0)?, stored.try_get(1)?);
         Ok(fence == by.number && holder == by.token)
@@ -100,12 +101,22 @@ impl LockDatabase for MySql {
     async fn enter(conn: &mut MySqlConnection, row: Row<'_>, wait: Duration) -> sqlx::Result<bool> {
         let before = plain("SELECT CAST(@@innodb_lock_wait_timeout AS SIGNED)".to_owned());
         let before: i64 = before.fetch_one(&mut *conn).await?.try_get(0)?;
-        set_lock_wait(conn, rounded_up(wait)).await?;
-        let entered = lock_row(conn, row).await;
-        set_lock_wait(conn, before).await?;
-        match entered {
-            Err(error) if number(&error) == Some(LOCK_WAIT_TIMEOUT) => Ok(false),
-            entered => entered.map(|()| true),
+        name_row(conn, row, &bytes(&[])).await?;
+        let seconds = rounded_up(wait);
+        // In one, so that the server puts the limit back although nobody waits for it any more.
+        let entered = plain(format!(
+            "SET SESSION innodb_lock_wait_timeout = {seconds}; \
+             INSERT INTO cachekit_fences (namespace, resource, fence, holder) \
+             VALUES (@ck_namespace, @ck_resource, 0, @ck_holder) ON DUPLICATE KEY UPDATE fence = fence; \
+             SET SESSION innodb_lock_wait_timeout = {before}"
+        ));
+        match entered.execute(&mut *conn).await {
+            Ok(_) => Ok(true),
+            // It ends at the first error.
+            Err(error) => {
+                set_lock_wait(conn, before).await?;
+                if number(&error) == Some(LOCK_WAIT_TIMEOUT) { Ok(false) } else { Err(error) }
+            }
         }
     }
 
@@ -127,13 +138,14 @@ async fn next(conn: &mut MySqlConnection, row: Row<'_>, token: &[u8]) -> sqlx::R
     i64::try_from(written).map_err(|error| Error::Decode(error.into()))
 }
 
-async fn lock_row(conn: &mut MySqlConnection, row: Row<'_>) -> sqlx::Result<()> {
+/// Says whose row is meant, for the statements that may have to wait: what is slow is logged, and the key may hold personal
+/// data.
+async fn name_row(conn: &mut MySqlConnection, row: Row<'_>, token: &str) -> sqlx::Result<()> {
     let (namespace, resource) = (text(row.namespace), text(row.resource));
-    let lock = plain(format!(
-        "INSERT INTO cachekit_fences (namespace, resource, fence, holder) \
-         VALUES ({namespace}, {resource}, 0, '') ON DUPLICATE KEY UPDATE fence = fence"
+    let name = plain(format!(
+        "SET @ck_namespace = {namespace}, @ck_resource = {resource}, @ck_holder = {token}"
     ));
-    lock.execute(conn).await?;
+    name.execute(conn).await?;
     Ok(())
 }
 
@@ -143,15 +155,15 @@ async fn set_lock_wait(conn: &mut MySqlConnection, seconds: i64) -> sqlx::Result
     Ok(())
 }
 
-/// A statement that is sent with its values in it. On a connection that is the caller's nothing is prepared: `sqlx-mysql`
-/// 0.9 does not remember that a caller who left has not read the answer to that, and takes it for the next one's.
+/// A statement that is not prepared. On a connection that is the caller's nothing is: `sqlx-mysql` 0.9 does not remember
+/// that a caller who left has not read the answer to a PREPARE, and takes it for the next one's.
 fn plain(sql: String) -> RawSql {
     sqlx::raw_sql(AssertSqlSafe(sql))
 }
 
 /// The literal of a text, in which nothing can end it.
 fn text(text: &str) -> String {
-    format!("_utf8mb4 {}", bytes(text.as_bytes()))
+    format!("_utf8mb4 {} COLLATE utf8mb4_bin", bytes(text.as_bytes()))
 }
 
 fn bytes(bytes: &[u8]) -> String {

@@ -69,7 +69,8 @@ impl LockGuard {
     ///
     /// # Cancel safety
     ///
-    /// Dropped in mid-way the number was shown or not, as with any statement of sqlx: roll back.
+    /// Dropped in mid-way the number was shown or not, as with any statement of sqlx: drop the transaction. A statement that
+    /// is sent in it all the same may be given this one's error.
     ///
     #[cfg_attr(feature = "sqlx-sqlite", doc = "```")]
     #[cfg_attr(not(feature = "sqlx-sqlite"), doc = "```ignore")]

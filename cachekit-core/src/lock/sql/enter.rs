@@ -37,7 +37,8 @@ impl<DB: LockDatabase> SqlLock<DB> {
     ///
     /// # Cancel safety
     ///
-    /// Dropped in mid-way the transaction may have the lock, and other time-outs than before: roll back.
+    /// Dropped in mid-way the transaction may have the lock, and on SQLite another time-out than before: drop it, and on
+    /// SQLite close the connection. A statement that is sent all the same may be given this one's error.
     ///
     #[cfg_attr(feature = "sqlx-sqlite", doc = "```")]
     #[cfg_attr(not(feature = "sqlx-sqlite"), doc = "```ignore")]

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use sqlx::{PgConnection, Pool, Postgres};
+use sqlx::{Connection, PgConnection, Pool, Postgres};
 
 use super::claim;
-use crate::sql::outbox::{
-    Backend, Backlog, Claim, Claimed, OutboxRow, POSTGRES_SCHEMA, RowId, Verdict, micros,
-    sealed::Sealed,
+use crate::sql::{
+    outbox::{
+        Backend, Backlog, Claim, Claimed, OutboxRow, POSTGRES_SCHEMA, RowId, Verdict, micros,
+        sealed::Sealed,
+    },
+    whole,
 };
 
 /// The lock under which tables are made: `IF NOT EXISTS` alone fails when two do so at once.
@@ -28,22 +31,7 @@ impl Backend for Postgres {
     }
 
     async fn verdict(pool: &Pool<Self>, id: RowId, namespace: &str) -> sqlx::Result<Verdict> {
-        // With the stricter levels a row that was committed meanwhile would be an error.
-        const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '1s'";
-        let mut tx = pool.begin_with(BEGIN).await?;
-        let poison = sqlx::query(
-            "INSERT INTO cachekit_outbox (id, namespace, state) VALUES ($1::uuid, $2, 9) \
-             ON CONFLICT (id) DO NOTHING",
-        );
-        let poison = poison.bind(id.to_string()).bind(namespace).execute(&mut *tx).await?;
-        if poison.rows_affected() == 1 {
-            tx.commit().await?;
-            return Ok(Verdict::Aborted);
-        }
-        let state = sqlx::query_scalar("SELECT state FROM cachekit_outbox WHERE id = $1::uuid");
-        let state = state.bind(id.to_string()).fetch_one(&mut *tx).await?;
-        tx.rollback().await?;
-        Ok(Verdict::of_state(state))
+        whole(pool, async |conn| verdict(conn, id, namespace).await).await
     }
 
     async fn claim(pool: &Pool<Self>, claim: &Claim<'_>) -> sqlx::Result<Vec<Claimed>> {
@@ -138,12 +126,35 @@ impl Backend for Postgres {
         if is_complete(pool).await? {
             return Ok(());
         }
-        let mut tx = pool.begin().await?;
-        let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATE_LOCK);
-        lock.execute(&mut *tx).await?;
-        sqlx::raw_sql(POSTGRES_SCHEMA).execute(&mut *tx).await?;
-        tx.commit().await
+        whole(pool, async |conn| create(conn).await).await
     }
+}
+
+async fn verdict(conn: &mut PgConnection, id: RowId, namespace: &str) -> sqlx::Result<Verdict> {
+    // With the stricter levels a row that was committed meanwhile would be an error.
+    const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '1s'";
+    let mut tx = conn.begin_with(BEGIN).await?;
+    let poison = sqlx::query(
+        "INSERT INTO cachekit_outbox (id, namespace, state) VALUES ($1::uuid, $2, 9) \
+         ON CONFLICT (id) DO NOTHING",
+    );
+    let poison = poison.bind(id.to_string()).bind(namespace).execute(&mut *tx).await?;
+    if poison.rows_affected() == 1 {
+        tx.commit().await?;
+        return Ok(Verdict::Aborted);
+    }
+    let state = sqlx::query_scalar("SELECT state FROM cachekit_outbox WHERE id = $1::uuid");
+    let state = state.bind(id.to_string()).fetch_one(&mut *tx).await?;
+    tx.rollback().await?;
+    Ok(Verdict::of_state(state))
+}
+
+async fn create(conn: &mut PgConnection) -> sqlx::Result<()> {
+    let mut tx = conn.begin().await?;
+    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATE_LOCK);
+    lock.execute(&mut *tx).await?;
+    sqlx::raw_sql(POSTGRES_SCHEMA).execute(&mut *tx).await?;
+    tx.commit().await
 }
 
 /// Whether there is nothing to create. `CREATE INDEX` asks for a lock before it looks, and would wait for every

@@ -76,8 +76,8 @@ struct Nemesis {
 }
 
 impl Nemesis {
-    /// Does its worst for `seconds`, less a rest at the end. Some replies are late all the time, so that news overtakes
-    /// them.
+    /// Does its worst for `seconds`, less a rest at the end, and four times at least. Some replies are late all the time,
+    /// so that news overtakes them.
     async fn haunt(&mut self, proxy: &Proxy, seconds: u64) {
         let end = Instant::now() + Duration::from_secs(seconds.saturating_sub(2));
         let reads = |share: u8| {
@@ -88,8 +88,8 @@ impl Nemesis {
         let _late = proxy.delay_replies(Duration::from_millis(3), reads(25));
         let _later = proxy.delay_replies(Duration::from_millis(20), reads(10));
         let mut round = fastrand::u32(..5);
-        while Instant::now() < end {
-            time::sleep(Duration::from_millis(fastrand::u64(100..600))).await;
+        while Instant::now() < end || self.all() < 4 {
+            time::sleep(Duration::from_millis(fastrand::u64(50..200))).await;
             self.strike(proxy, round).await;
             round += 1;
         }

@@ -95,7 +95,7 @@ impl Rows for Sqlite {
 }
 
 fn options<DB: sqlx::Database>() -> PoolOptions<DB> {
-    PoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(20))
+    PoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10))
 }
 
 /// Creates the outbox, the items `0..items` with version 0, and an empty ledger.

@@ -17,9 +17,15 @@ pub(crate) async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let (seconds, naive, seed) =
         (args.get("seconds")?, args.get("naive_seconds")?, args.get("seed")?);
     let (calm_ms, callers, keys) = (args.get("calm_ms")?, args.get("callers")?, args.get("keys")?);
+    let writes = args.get("writes")?;
     let calm = Duration::from_millis(calm_ms);
-    let setup =
-        |subject, seconds| Setup { calm, callers, keys, ..Setup::of(subject, seconds, seed) };
+    let setup = |subject, seconds| Setup {
+        calm,
+        callers,
+        keys,
+        writes,
+        ..Setup::of(subject, seconds, seed)
+    };
     let modes = [Subject::Lease, Subject::Local].map(|subject| setup(subject, seconds));
     // All at once: each of them waits most of the time.
     let runs =
@@ -31,7 +37,7 @@ pub(crate) async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     }
     let command = format!(
         "cargo run --release -p cachekit-torture -- role=report seconds={seconds} naive_seconds={naive} \
-         calm_ms={calm_ms} callers={callers} keys={keys} seed={seed} date=… out=…"
+         calm_ms={calm_ms} callers={callers} keys={keys} writes={writes} seed={seed} date=… out=…"
     );
     fs::write(args.text("out")?, markdown(&outcomes, &command, args.text("date")?))?;
     let broken = |outcome: &&Outcome| outcome.setup.subject.is_ours() && !outcome.is_right();

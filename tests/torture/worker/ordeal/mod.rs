@@ -60,10 +60,10 @@ pub(crate) async fn run<DB: Rows>(args: &Args) -> Result<(), Box<dyn Error>> {
         caller??;
     }
     parent::tell(format_args!("rests {}", process.mishaps))?;
-    hear(&mut words, "look").await?;
-    Caller::of(process.clone(), seeds.fork())?.look().await?;
-    parent::tell("looked")?;
-    hear(&mut words, "end").await?;
+    while words.next_line().await?.as_deref() == Some("look") {
+        Caller::of(process.clone(), seeds.fork())?.look().await?;
+        parent::tell("looked")?;
+    }
     if let Some(relay) = relay {
         relay.shutdown().await?;
     }

@@ -18,6 +18,7 @@ mod foreign;
 mod formats;
 mod harmless;
 mod health;
+mod isolation;
 mod joining;
 mod leases;
 mod local_tier;

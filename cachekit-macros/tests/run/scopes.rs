@@ -29,15 +29,6 @@ async fn parallel_tests_do_not_share() {
     assert_eq!(runs.so_far(), 2);
 }
 
-#[sqlx::test]
-#[isolated]
-async fn isolated_under_sqlx_test() {
-    let runs = Runs::default();
-    scoped(&runs, 1).await;
-    scoped(&runs, 1).await;
-    assert_eq!(runs.so_far(), 1);
-}
-
 #[isolated]
 #[tokio::test(flavor = "multi_thread")]
 async fn isolated_above_a_test_attribute() {

@@ -4,7 +4,8 @@ use std::{str::FromStr, time::Duration};
 
 use cachekit::outbox::{self, Backend};
 use sqlx::{
-    AssertSqlSafe, MySql, MySqlConnection, PgConnection, Pool, Postgres, Sqlite, SqliteConnection,
+    AssertSqlSafe, MySql, MySqlConnection, PgConnection, Pool, Postgres, Row as _, Sqlite,
+    SqliteConnection,
     pool::PoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
@@ -45,7 +46,9 @@ macro_rules! statements {
         }
 
         async fn numbers(conn: &mut $connection, sql: String) -> sqlx::Result<Vec<i64>> {
-            sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_all(conn).await
+            // Nothing is prepared: callers leave, and sqlx-mysql forgets a PREPARE whose answer nobody read.
+            let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(conn).await?;
+            rows.iter().map(|row| row.try_get(0)).collect()
         }
     };
 }

@@ -60,8 +60,14 @@ pub(crate) async fn run<DB: Rows>(args: &Args) -> Result<(), Box<dyn Error>> {
         caller??;
     }
     parent::tell(format_args!("rests {}", process.mishaps))?;
-    while words.next_line().await?.as_deref() == Some("look") {
-        Caller::of(process.clone(), seeds.fork())?.look().await?;
+    loop {
+        match words.next_line().await?.as_deref() {
+            Some("look") => Caller::of(process.clone(), seeds.fork())?.look().await?,
+            Some("end") => break,
+            heard => {
+                return Err(format!("expected `look` or `end`, the parent said {heard:?}").into());
+            }
+        }
         parent::tell("looked")?;
     }
     if let Some(relay) = relay {

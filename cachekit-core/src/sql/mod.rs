@@ -41,6 +41,8 @@ pub use connection::InTransaction;
 #[cfg(feature = "_sqlx")]
 pub(crate) use hub::Hub;
 pub use optimistic::{Conflict, IsConflict, Updated, expect_updated, retry_on_conflict};
+#[cfg(feature = "sqlx-postgres")]
+pub(crate) use postgres::make_tables;
 #[cfg(feature = "_sqlx")]
 pub(crate) use whole::whole;
 #[cfg(feature = "_sqlx")]

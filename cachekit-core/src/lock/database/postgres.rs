@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection, PgConnection, Pool, Postgres};
+use sqlx::{PgConnection, Pool, Postgres};
 
 use super::{
     Holder, LockDatabase, POSTGRES_SCHEMA, Row, Times, ms, sealed::Sealed, waited_in_vain,
 };
-use crate::sql::whole;
-
-/// The lock under which tables are made: `IF NOT EXISTS` alone fails when two do so at once.
-const MIGRATE_LOCK: i64 = i64::from_be_bytes(*b"cachekit");
+use crate::sql::make_tables;
 
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
@@ -103,16 +100,8 @@ impl LockDatabase for Postgres {
         if look.fetch_one(pool).await? {
             return Ok(());
         }
-        whole(pool, async |conn| create(conn).await).await
+        make_tables(pool, POSTGRES_SCHEMA).await
     }
-}
-
-async fn create(conn: &mut PgConnection) -> sqlx::Result<()> {
-    let mut tx = conn.begin().await?;
-    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATE_LOCK);
-    lock.execute(&mut *tx).await?;
-    sqlx::raw_sql(POSTGRES_SCHEMA).execute(&mut *tx).await?;
-    tx.commit().await
 }
 
 async fn take(conn: &mut PgConnection, row: Row<'_>, wait: Duration) -> sqlx::Result<bool> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection, Pool, Postgres};
 
-use super::claim;
+use super::{claim, tables::make_tables};
 use crate::sql::{
     outbox::{
         Backend, Backlog, Claim, Claimed, OutboxRow, POSTGRES_SCHEMA, RowId, Verdict, micros,
@@ -12,9 +12,6 @@ use crate::sql::{
     },
     whole,
 };
-
-/// The lock under which tables are made: `IF NOT EXISTS` alone fails when two do so at once.
-const MIGRATE_LOCK: i64 = i64::from_be_bytes(*b"cachekit");
 
 impl Sealed for Postgres {}
 
@@ -126,7 +123,7 @@ impl Backend for Postgres {
         if is_complete(pool).await? {
             return Ok(());
         }
-        whole(pool, async |conn| create(conn).await).await
+        make_tables(pool, POSTGRES_SCHEMA).await
     }
 }
 
@@ -147,14 +144,6 @@ async fn verdict(conn: &mut PgConnection, id: RowId, namespace: &str) -> sqlx::R
     let state = state.bind(id.to_string()).fetch_one(&mut *tx).await?;
     tx.rollback().await?;
     Ok(Verdict::of_state(state))
-}
-
-async fn create(conn: &mut PgConnection) -> sqlx::Result<()> {
-    let mut tx = conn.begin().await?;
-    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATE_LOCK);
-    lock.execute(&mut *tx).await?;
-    sqlx::raw_sql(POSTGRES_SCHEMA).execute(&mut *tx).await?;
-    tx.commit().await
 }
 
 /// Whether there is nothing to create. `CREATE INDEX` asks for a lock before it looks, and would wait for every

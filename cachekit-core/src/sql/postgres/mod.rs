@@ -2,3 +2,6 @@
 
 mod backend;
 mod claim;
+mod tables;
+
+pub(crate) use tables::make_tables;

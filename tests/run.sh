@@ -13,12 +13,14 @@ step() {
     printf '\n== %s (%s)\n' "$*" "$(date +%T)"
 }
 
-# Unit and integration tests of these packages and features.
+# Unit and integration tests in this profile, of these packages and features.
 run_tests() {
+    local profile=$1
+    shift
     if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run --locked --no-fail-fast "$@"
+        cargo nextest run --locked --no-fail-fast --cargo-profile "$profile" "$@"
     else
-        cargo test --locked --no-fail-fast --tests "$@"
+        cargo test --locked --no-fail-fast --profile "$profile" --tests "$@"
     fi
 }
 
@@ -26,16 +28,14 @@ step servers
 tests/servers.sh
 
 step "tests, no features"
-run_tests --package cachekit-core
+run_tests dev --package cachekit-core
 
 step "tests, all features"
-run_tests --workspace --all-features
+run_tests dev --workspace --all-features
 
 step "examples in the documentation"
 cargo test --locked --no-fail-fast --workspace --all-features --doc
 
 step "schedules of the flights"
-# Optimised a little: schedules are many, and seven times slower without.
 RUSTFLAGS="${RUSTFLAGS:-} --cfg shuttle" CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/shuttle" \
-    CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=0 \
-    run_tests --package cachekit-core --lib schedules
+    run_tests schedules --package cachekit-core --lib schedules

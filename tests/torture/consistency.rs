@@ -122,7 +122,7 @@ impl Run {
             "keys left stale, seed {}: {}",
             self.seed, self.summary
         );
-        let longest = self.summary.longest;
+        let longest = self.summary.longest();
         assert!(longest < Duration::from_secs(15), "a call took {longest:?}, seed {}", self.seed);
     }
 

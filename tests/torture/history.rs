@@ -4,6 +4,7 @@ use std::{
     fmt, fs, io,
     path::Path,
     str::{FromStr, SplitWhitespace},
+    time::Duration,
 };
 
 /// One call, from its beginning to its end.
@@ -19,6 +20,14 @@ pub struct Event {
     pub returned: u64,
     /// What it did.
     pub call: Call,
+}
+
+impl Event {
+    /// How long the call took.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        Duration::from_nanos(self.returned - self.invoked)
+    }
 }
 
 /// What a call did.

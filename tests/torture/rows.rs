@@ -10,6 +10,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
+/// How long a call waits for a connection, and how long for SQLite's lock, of which no two writers are given turns. It
+/// counts the naps that it takes meanwhile and not their time, and so waits longer where the machine is busy.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// A database, and the few statements that the tests need of it.
 pub trait Rows: Backend {
     /// By which the parent names it to its workers.
@@ -82,7 +86,7 @@ impl Rows for Sqlite {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Off)
-            .busy_timeout(Duration::from_secs(10));
+            .busy_timeout(PATIENCE);
         options().connect_with(file).await
     }
 
@@ -98,7 +102,7 @@ impl Rows for Sqlite {
 }
 
 fn options<DB: sqlx::Database>() -> PoolOptions<DB> {
-    PoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10))
+    PoolOptions::new().max_connections(8).acquire_timeout(PATIENCE)
 }
 
 /// Creates the outbox, the items `0..items` with version 0, and an empty ledger.

@@ -24,8 +24,8 @@ pub struct Summary {
     pub ages: StaleAges,
     /// Reads older than an earlier read.
     pub inversions: usize,
-    /// The longest call.
-    pub longest: Duration,
+    /// The call that took longest.
+    pub longest: Option<Event>,
 }
 
 impl Summary {
@@ -59,7 +59,15 @@ impl Summary {
             Call::Write { applied: false, .. } => self.pending += 1,
             Call::LostWrite => self.lost_writes += 1,
         }
-        self.longest = self.longest.max(Duration::from_nanos(event.returned - event.invoked));
+        if event.duration() > self.longest() {
+            self.longest = Some(event.clone());
+        }
+    }
+
+    /// How long the longest call took.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.longest.as_ref().map_or(Duration::ZERO, Event::duration)
     }
 
     /// How many reads returned.
@@ -82,9 +90,11 @@ impl fmt::Display for Summary {
             write!(f, "{count} {source}, ")?;
         }
         write!(f, "{} lost), ", self.lost_reads)?;
-        let Summary { applied, pending, lost_writes, inversions, longest, .. } = self;
+        let Summary { applied, pending, lost_writes, inversions, .. } = self;
         write!(f, "{applied} writes applied, {pending} pending, {lost_writes} lost; ")?;
         write!(f, "ages of stale reads: {}; ", self.ages)?;
-        write!(f, "{inversions} reads older than an earlier read; longest call {longest:?}")
+        write!(f, "{inversions} reads older than an earlier read; ")?;
+        write!(f, "longest call {:?}", self.longest())?;
+        self.longest.iter().try_for_each(|call| write!(f, " ({call})"))
     }
 }

@@ -44,7 +44,7 @@ fn row(outcome: &Outcome) -> String {
         grouped(summary.read_count() as u64),
         grouped((summary.applied + summary.pending) as u64),
         grouped(summary.violations.len() as u64),
-        summary.longest.as_secs_f64(),
+        summary.longest().as_secs_f64(),
     )
 }
 

@@ -67,10 +67,69 @@ impl LockHandle {
     /// Runs `work` while the lock is held: when that is lost `work` is dropped at its next await.
     pub(crate) async fn run<F: Future>(&self, work: F) -> Result<F::Output, Error> {
         let (mut lost, mut work) = (pin!(self.lost()), pin!(work));
-        poll_fn(|cx| match lost.as_mut().poll(cx) {
-            Poll::Ready(error) => Poll::Ready(Err(error)),
-            Poll::Pending => work.as_mut().poll(cx).map(Ok),
+        poll_fn(|cx| {
+            if let Poll::Ready(error) = lost.as_mut().poll(cx) {
+                return Poll::Ready(Err(error));
+            }
+            // Timers stand still while the machine sleeps, and are late where the runtime was blocked.
+            self.check()?;
+            work.as_mut().poll(cx).map(Ok)
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::Pin,
+        sync::atomic::{AtomicU64, Ordering},
+        task::{Context, Waker},
+    };
+
+    use super::*;
+    use crate::{
+        clock::{Clock, ManualClock},
+        error::ErrorKind,
+        key::Template,
+        lock::hold::safe_until,
+    };
+
+    const LEASE: Duration = Duration::from_secs(60);
+
+    fn held() -> (LockHandle, Arc<ManualClock>) {
+        let manual = Arc::new(ManualClock::new());
+        let clock = Clock::manual(manual.clone());
+        let until = safe_until(clock.now_ms(), LEASE);
+        let hold = Hold::new(Template::Static("order:<id>"), 7, clock, until, Duration::MAX);
+        (LockHandle::of([Arc::new(hold)]), manual)
+    }
+
+    fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_does_not_go_on_where_the_clock_has_and_timers_have_not() {
+        let (handle, manual) = held();
+        let steps = AtomicU64::new(0);
+        let mut run = pin!(handle.run(poll_fn(|_| {
+            steps.fetch_add(1, Ordering::Relaxed);
+            Poll::<()>::Pending
+        })));
+        assert!(poll(run.as_mut()).is_pending());
+        manual.advance(LEASE);
+        let Poll::Ready(Err(error)) = poll(run.as_mut()) else { panic!("it goes on") };
+        assert_eq!((error.kind(), steps.load(Ordering::Relaxed)), (ErrorKind::LockLost, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loss_by_the_clock_alone_is_noticed_within_a_second() {
+        let (handle, manual) = held();
+        let mut lost = pin!(handle.lost());
+        assert!(poll(lost.as_mut()).is_pending());
+        manual.advance(LEASE);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(poll(lost.as_mut()).is_ready());
     }
 }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Locks that one cache can hold; they are all renewed by one task.
-const MOST_HELD: usize = 1 << 16;
+pub(super) const MOST_HELD: usize = 1 << 16;
 
 /// All held locks of a cache. No lock has a task or a timer of its own.
 #[derive(Debug, Default)]

@@ -47,6 +47,9 @@ impl Loss {
     }
 }
 
+/// How long a timer may go before the clock is asked again: the clock goes on while the machine sleeps, timers do not.
+const GLANCE: Duration = Duration::from_secs(1);
+
 /// How it stands with a lock. What it became after `Held` it stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
@@ -214,7 +217,7 @@ impl Hold {
             let left = Duration::from_millis(ends_ms.saturating_sub(self.clock.now_ms()));
             tokio::select! {
                 _ = standing.changed() => {}
-                () = sleep(left), if ends_ms < u64::MAX => {}
+                () = sleep(left.min(GLANCE)), if ends_ms < u64::MAX => {}
             }
         }
         self.error()

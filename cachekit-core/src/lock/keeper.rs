@@ -2,10 +2,13 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 
 use super::{
-    held::{Due, Held},
+    held::{Due, Held, MOST_HELD},
     hold::Loss,
     lease::Claim,
     queue::Turn,
@@ -17,8 +20,9 @@ use crate::{
     sync::{Instant, Mutex, lock, now, sleep},
 };
 
-/// Releases that wait to be sent; one more is dropped, and its lock runs out by itself.
-const QUEUE: usize = 4096;
+/// Releases that wait to be sent: of all that can be held, and of as many more that were being asked for. One more is
+/// dropped, and its lock runs out by itself.
+const QUEUE: usize = 2 * MOST_HELD;
 
 /// Locks that are released in one write.
 const BATCH: usize = 256;
@@ -78,8 +82,10 @@ impl Keeper {
         let now = now();
         // It was renewed before now, if ever.
         let over = now + claim.lease;
-        let _ =
-            self.queue.try_send(Work::Release(Release { claim, turn, tries: 0, again: now, over }));
+        let release = Release { claim, turn, tries: 0, again: now, over };
+        if let Err(TrySendError::Full(_)) = self.queue.try_send(Work::Release(release)) {
+            tracing::warn!("too many locks are to be released; one runs out by itself");
+        }
     }
 
     /// Leaves the line some time soon.

@@ -43,6 +43,25 @@ async fn former_holder_is_refused<DB: Bank>(pool: &Pool<DB>) {
     assert_eq!(shown(pool, &fence(1).namespace("other")).await, None, "another namespace");
 }
 
+on_all!(job_that_was_told_all_of_it_writes_for_the_holder);
+
+async fn job_that_was_told_all_of_it_writes_for_the_holder<DB: Bank>(pool: &Pool<DB>) {
+    open(pool).await;
+    let guard = SqlLock::new(pool).namespace("t").lock(item(1)).acquire().await.unwrap();
+    let told = guard.handle().fences().remove(0);
+    let (key, number) = (told.key().clone(), told.number());
+    assert_eq!(number, guard.fencing_token());
+    let of_job = Fence::new(key.clone(), number).namespace("t").holder(told.holder_name());
+    let unnamed = Fence::new(key, number).namespace("t");
+    let mut conn = pool.acquire().await.unwrap();
+    guard.fence(&mut *conn).await.unwrap();
+    drop(conn);
+    assert_eq!(shown(pool, &of_job).await, None);
+    assert_eq!(shown(pool, &unnamed).await, Some(ErrorKind::Fenced), "it may be anybody's");
+    guard.fence(&mut *pool.acquire().await.unwrap()).await.unwrap();
+    guard.release().await.unwrap();
+}
+
 on_all!(number_of_a_transaction_that_was_rolled_back_is_forgotten);
 
 async fn number_of_a_transaction_that_was_rolled_back_is_forgotten<DB: Bank>(pool: &Pool<DB>) {

@@ -183,6 +183,23 @@ async fn acquisition_that_is_dropped_leaves_nothing_locked<DB: Bank>(pool: &Pool
     until_async("nothing is locked", async || locks(pool).await == 0).await;
 }
 
+on_all!(waiters_that_go_away_leave_no_connection_behind);
+
+/// A server that waits for a lock does not read from its client, and so does not hear that it is gone.
+async fn waiters_that_go_away_leave_no_connection_behind<DB: Bank>(pool: &Pool<DB>) {
+    open(pool).await;
+    let (one, other) = (process(pool), process(pool));
+    let guard = one.lock(item(1)).acquire().await.unwrap();
+    for _ in 0..3 {
+        let waiting = tokio::spawn(other.lock(item(1)).wait(60 * SECOND).acquire());
+        until_async("it waits", async || DB::WAITERS == 0 || waiters(pool).await >= 1).await;
+        waiting.abort();
+        assert!(waiting.await.unwrap_err().is_cancelled());
+    }
+    until_async("nobody waits", async || waiters(pool).await == 0).await;
+    guard.release().await.unwrap();
+}
+
 on_all!(waiter_that_goes_away_is_given_nothing);
 
 /// The database does not hear of it at once, and may give it the lock: over a connection that nobody else may have.

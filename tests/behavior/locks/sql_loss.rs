@@ -37,6 +37,29 @@ async fn holder_is_told_when_the_database_ends_its_lock<DB: Bank>(pool: &Pool<DB
     soon(one.lock(item(1)).acquire()).await.unwrap().release().await.unwrap();
 }
 
+on_all!(lock_that_came_too_late_is_not_given);
+
+/// The file is somebody else's for longer than the lease lasts: the row was written, and is as good as over.
+async fn lock_that_came_too_late_is_not_given<DB: Bank>(pool: &Pool<DB>) {
+    open(pool).await;
+    let lease = Duration::from_millis(200);
+    let locks = SqlLock::new(pool).namespace("t");
+    let mut writer = pool.begin().await.unwrap();
+    DB::run(&mut writer, "UPDATE account SET cents = 1".to_owned()).await.unwrap();
+    let taking = tokio::spawn(locks.lock(item(1)).lease(lease).acquire());
+    // For that long it is kept waiting where one transaction excludes all others.
+    tokio::time::sleep(lease * 3).await;
+    writer.rollback().await.unwrap();
+    match soon(taking).await.unwrap() {
+        Ok(guard) => {
+            guard.check().unwrap();
+            guard.release().await.unwrap();
+        }
+        Err(error) => assert_eq!(error.kind(), ErrorKind::Timeout),
+    }
+    soon(locks.lock(item(1)).acquire()).await.unwrap().release().await.unwrap();
+}
+
 on_all!(held_lock_outlives_its_lease_and_a_left_one_does_not);
 
 async fn held_lock_outlives_its_lease_and_a_left_one_does_not<DB: Bank>(pool: &Pool<DB>) {

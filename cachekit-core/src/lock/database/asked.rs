@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sqlx::{Database, Pool};
 
+use crate::sync::{Instant, now};
+
 /// A database that knows fencing numbers and locks: PostgreSQL, MySQL or MariaDB, SQLite.
 ///
 /// Implemented for the databases of sqlx by the features `sqlx-postgres`, `sqlx-mysql`, `sqlx-sqlite`; it cannot be
@@ -64,6 +66,12 @@ pub trait LockDatabase: Database + sealed::Sealed {
         wait: Duration,
     ) -> impl Future<Output = sqlx::Result<bool>> + Send;
 
+    /// What a new connection of a [`SqlLock`](crate::SqlLock) is told.
+    #[doc(hidden)]
+    fn greet(_conn: &mut Self::Connection) -> impl Future<Output = sqlx::Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Creates the table that is missing.
     #[doc(hidden)]
     fn migrate(pool: &Pool<Self>) -> impl Future<Output = sqlx::Result<()>> + Send;
@@ -99,6 +107,15 @@ pub struct Holder<'a> {
 pub struct Times {
     pub(crate) wait: Duration,
     pub(crate) lease: Duration,
+}
+
+impl Times {
+    /// What is left of the wait, if so much of it is over that it makes a difference.
+    #[allow(dead_code, reason = "not every database waits")]
+    pub(super) fn left_after(&self, began: Instant) -> Option<Duration> {
+        let waited = now().saturating_duration_since(began);
+        (waited >= Duration::from_millis(100)).then(|| self.wait.saturating_sub(waited))
+    }
 }
 
 /// Whether the error says that somebody else had a lock for longer than was waited for.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Error, MySql, MySqlConnection, Pool, RawSql, Row as _};
 
 use super::{Holder, LockDatabase, MYSQL_SCHEMA, Row, Times, sealed::Sealed};
-use crate::sql::whole;
+use crate::{sql::whole, sync::now};
 
 /// A lock's name is the server's, not the database's, and has 64 characters at most.
 macro_rules! name {
@@ -60,6 +60,7 @@ impl LockDatabase for MySql {
         token: &[u8],
         times: Times,
     ) -> sqlx::Result<Option<i64>> {
+        let began = now();
         set_lock_wait(conn, rounded_up(times.wait)).await?;
         let get = sqlx::query_scalar(concat!("SELECT GET_LOCK(", name!(), ", ?)"));
         // It counts in whole seconds. What is left of the last one its caller spends on asking again.
@@ -70,6 +71,9 @@ impl LockDatabase for MySql {
             Some(1) => {}
             Some(_) => return Ok(None),
             None => return Err(Error::Protocol("GET_LOCK was interrupted".to_owned())),
+        }
+        if let Some(left) = times.left_after(began) {
+            set_lock_wait(conn, rounded_up(left)).await?;
         }
         match next(conn, row, token).await {
             // A former holder's transaction has the row: it may still commit, so its time is not over.

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Pool, Postgres};
 use super::{
     Holder, LockDatabase, POSTGRES_SCHEMA, Row, Times, ms, sealed::Sealed, waited_in_vain,
 };
-use crate::sql::make_tables;
+use crate::{sql::make_tables, sync::now};
 
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
@@ -43,9 +43,13 @@ impl LockDatabase for Postgres {
         token: &[u8],
         times: Times,
     ) -> sqlx::Result<Option<i64>> {
+        let began = now();
         set_lock_timeout(conn, times.wait, false).await?;
         if !take(conn, row, times.wait).await? {
             return Ok(None);
+        }
+        if let Some(left) = times.left_after(began) {
+            set_lock_timeout(conn, left, false).await?;
         }
         match next(conn, row, token).await {
             // A former holder's transaction has the row: it may still commit, so its time is not over.
@@ -93,6 +97,17 @@ impl LockDatabase for Postgres {
         let restore = sqlx::query("SELECT set_config('lock_timeout', $1, true)").bind(before);
         restore.execute(conn).await?;
         Ok(true)
+    }
+
+    /// The server looks whether its client is still there, or one that waits for a lock would stay until it has it.
+    async fn greet(conn: &mut PgConnection) -> sqlx::Result<()> {
+        const LOOKS: &str = "SELECT set_config('client_connection_check_interval', '1s', false) \
+                             WHERE current_setting('server_version_num')::int >= 140000";
+        match sqlx::raw_sql(LOOKS).execute(conn).await {
+            // Not every system that PostgreSQL runs on can tell.
+            Ok(_) | Err(sqlx::Error::Database(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn migrate(pool: &Pool<Self>) -> sqlx::Result<()> {

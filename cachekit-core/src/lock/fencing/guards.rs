@@ -24,6 +24,13 @@ impl Hold {
 }
 
 impl LockHandle {
+    /// The lock's fencing number as others need it who write on its behalf, one for each key: a service that is called, a
+    /// job that is started. What they show counts as this holder's.
+    #[must_use]
+    pub fn fences(&self) -> Vec<Fence> {
+        self.holds().iter().filter_map(|hold| hold.shown.get().cloned()).collect()
+    }
+
     /// Shows the lock's fencing number to the database, inside the transaction that is open on `conn`; see
     /// [`LockGuard::fence`].
     ///

@@ -14,7 +14,9 @@ use crate::{
 /// One holder's fencing number for one resource.
 ///
 /// [`LockGuard::fence`](crate::LockGuard::fence) shows a guard's own. This is for those who were only told of the
-/// number: a service that is called by the holder, or a job that it started.
+/// number: a service that is called by the holder, or a job that it started. They need all of what
+/// [`LockHandle::fences`](crate::LockHandle::fences) gives, the holder's name included: the same number of somebody else
+/// is refused.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Fence {
     namespace: String,
@@ -49,6 +51,18 @@ impl Fence {
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// What it is the number for.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// What [`holder`](Self::holder) was given.
+    #[must_use]
+    pub fn holder_name(&self) -> &[u8] {
+        &self.holder
     }
 
     /// Shows the number to the database, in the transaction that is open on `conn`: from here on no holder with a lower

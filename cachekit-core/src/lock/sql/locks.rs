@@ -113,7 +113,10 @@ impl<DB: LockDatabase> SqlLock<DB> {
     #[must_use]
     pub fn with_connections(pool: &Pool<DB>, most: u32) -> SqlLock<DB> {
         let options = (*pool.connect_options()).clone();
-        let own = PoolOptions::new().max_connections(most.max(1)).acquire_timeout(ANSWER);
+        let own = PoolOptions::new()
+            .max_connections(most.max(1))
+            .acquire_timeout(ANSWER)
+            .after_connect(|conn, _| Box::pin(DB::greet(conn)));
         let inner = Inner {
             pool: own.connect_lazy_with(options),
             namespace: Arc::default(),

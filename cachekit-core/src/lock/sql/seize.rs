@@ -36,7 +36,12 @@ pub(super) async fn seize<DB: LockDatabase>(
         if let Some(number) = attempt(&mut session, asked).await? {
             // A row lasts from when it was written; a connection was alive when its answer came.
             let since_ms = if DB::OF_CONNECTION { clock.now_ms() } else { sent_ms };
-            return Ok((session, number, safe_until(since_ms, lease)));
+            let until_ms = safe_until(since_ms, lease);
+            // It is released as it is dropped.
+            return match clock.now_ms() < until_ms {
+                true => Ok((session, number, until_ms)),
+                false => Err(session.unanswered(ACQUIRE)),
+            };
         }
         let left = asked.patience.left();
         if left.is_zero() {

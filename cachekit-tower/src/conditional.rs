@@ -14,14 +14,15 @@ pub(crate) struct Conditions {
 /// What is compared.
 const NAMES: [HeaderName; 2] = [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
 
-/// What of a response a 304 repeats (RFC 9110 §15.4.5).
-const REPEATED: [HeaderName; 8] = [
+/// What of a response a 304 repeats (RFC 9110 §15.4.5), and what does not describe it but is for the client.
+const REPEATED: [HeaderName; 9] = [
     header::AGE,
     header::CACHE_CONTROL,
     header::CONTENT_LOCATION,
     header::DATE,
     header::ETAG,
     header::EXPIRES,
+    header::SET_COOKIE,
     header::VARY,
     HeaderName::from_static("cache-status"),
 ];
@@ -177,11 +178,16 @@ mod tests {
             (header::VARY, "origin"),
             (header::CONTENT_TYPE, "text/plain"),
             (header::CONTENT_LENGTH, "5"),
+            (header::SET_COOKIE, "session=1"),
             (header::ETAG, "\"a\""),
         ]);
         not_modified(&mut head);
-        let expected =
-            headers(&[(header::VARY, "accept"), (header::VARY, "origin"), (header::ETAG, "\"a\"")]);
+        let expected = headers(&[
+            (header::VARY, "accept"),
+            (header::VARY, "origin"),
+            (header::SET_COOKIE, "session=1"),
+            (header::ETAG, "\"a\""),
+        ]);
         assert_eq!(head, expected);
     }
 }

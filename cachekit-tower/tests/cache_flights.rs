@@ -184,6 +184,35 @@ async fn failures_are_one_call_for_all_who_wait() {
 }
 
 #[tokio::test]
+async fn a_failure_that_may_not_be_shared_holds_nobody_up() {
+    let (site, gate) =
+        gated(|number| answer(503, &[("cache-control", "no-store")], number.to_string()));
+    let front = front(users(&cache()), &site);
+    let all = {
+        let front = front.clone();
+        tokio::spawn(async move { at_once(&front, 20, || get("/users/1")).await })
+    };
+    until("one runs", || site.calls() == 1).await;
+    settle().await;
+    gate.add_permits(1);
+    until("all others run at once", || site.calls() == 20).await;
+    gate.add_permits(19);
+    let mut texts: Vec<_> =
+        all.await.unwrap().iter().map(|reply| reply.text().to_owned()).collect();
+    texts.sort_by_key(|text| text.parse::<u32>().unwrap());
+    assert_eq!(texts, (0..20).map(|number| number.to_string()).collect::<Vec<_>>());
+    // Its next answer may be another: one runs for all again.
+    let next = spawn(&front);
+    until("one runs", || site.calls() == 21).await;
+    let other = spawn(&front);
+    settle().await;
+    assert_eq!(site.calls(), 21);
+    gate.add_permits(2);
+    next.await.unwrap();
+    other.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_failure_from_before_a_write_is_not_shared_with_who_came_after_it() {
     for stale_if_error in ["0s", "1h"] {
         let cache = cache();

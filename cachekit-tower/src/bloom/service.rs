@@ -97,7 +97,7 @@ where
     let verdict = answer.await;
     if verdict == Verdict::Absent {
         drop(readied);
-        return Ok(absent(&shared, request));
+        return Ok(absent(&shared, kind, request));
     }
     let response = readied.call(request).await?;
     Ok(watched(shared, verdict, kind, response))
@@ -129,17 +129,17 @@ where
         None => Verdict::Unknown,
     };
     if verdict == Verdict::Absent {
-        return Ok(absent(&shared, request));
+        return Ok(absent(&shared, Kind::Grpc, request));
     }
     ready(&mut service).await?;
     let response = service.call(request).await?;
     Ok(watched(shared, verdict, Kind::Grpc, response))
 }
 
-fn absent<B, R>(shared: &Shared, request: Request<B>) -> Response<Body<R>> {
+fn absent<B, R>(shared: &Shared, kind: Kind, request: Request<B>) -> Response<Body<R>> {
     shared.note_refused();
     let (parts, _) = request.into_parts();
-    shared.rejecter.response(&Rejection::Absent, &parts)
+    shared.rejecter.response_of(kind, &Rejection::Absent, &parts)
 }
 
 /// The response as it is, looked at for an id that passed and was not found.

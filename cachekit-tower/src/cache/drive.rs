@@ -190,7 +190,7 @@ impl Drive {
 
     fn reject<R>(&self, rejection: &Rejection, parts: &Parts) -> Response<Body<R>> {
         observe::request(&self.shared.settings.name, Outcome::Bypass, "rejected");
-        self.shared.settings.rejecter.response(rejection, parts)
+        self.shared.settings.rejecter.response_of(self.wanted.kind, rejection, parts)
     }
 
     /// What a look comes to.

@@ -123,12 +123,14 @@ impl Driving {
     pub(crate) fn go_on(self: &Arc<Self>) {
         let Some(mut looking) = self.lock().looking.take() else { return };
         let own = self.clone();
+        let unfinished = Unfinished(Some(self.clone()));
         let work = async move {
             let looked = tokio::select! {
                 biased;
                 looked = &mut looking => Some(looked),
                 () = own.seat.alone() => None,
             };
+            unfinished.end();
             let mut state = own.lock();
             let waker = state.waker.take();
             let mut rest = None;
@@ -148,6 +150,28 @@ impl Driving {
             Some(scope) => self.cache.track(async move { scope.run(work).await }.instrument(span)),
             None => self.cache.track(work.instrument(span)),
         };
+    }
+}
+
+/// A look in the hands of a task. Dropped with that before it came to its end, it lets its caller go on alone.
+struct Unfinished(Option<Arc<Driving>>);
+
+impl Unfinished {
+    fn end(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let Some(driving) = &self.0 else { return };
+        let mut state = driving.lock();
+        let waker = state.waker.take();
+        state.looked = Some((Err(Failure::Own), Status::Bypassed));
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 }
 

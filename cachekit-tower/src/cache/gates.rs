@@ -171,6 +171,11 @@ impl Seat {
     /// What a run brought is its reader's alone: nobody waits any more, nor will for a while.
     pub(crate) fn release_all(&self) {
         self.gates.mark(self.digest);
+        self.release_waiting();
+    }
+
+    /// Nobody who waits now waits any longer.
+    pub(crate) fn release_waiting(&self) {
         self.gate.released.send_modify(|times| *times += 1);
     }
 

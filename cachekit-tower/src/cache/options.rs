@@ -97,6 +97,20 @@ impl CacheLayerBuilder {
         self
     }
 
+    /// Requests of which this says so have a credential. For what a server puts into the extensions of every request, and
+    /// that is one with some of them only: of tonic with certificates of clients,
+    /// `parts.extensions.get::<TlsConnectInfo<TcpConnectInfo>>().is_some_and(|info| info.peer_certs().is_some())`.
+    ///
+    /// Such a request takes part only `per_principal`, or under `share_across_users`, where the handler sees that of
+    /// whoever came first.
+    pub fn credential_when(
+        mut self,
+        has_one: impl Fn(&Parts) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.credentials.add_when(has_one);
+        self
+    }
+
     /// What hashes of principals and credentials are keyed with; at least 16 bytes, and the same in all processes that
     /// share a Redis.
     pub fn identity_secret(mut self, secret: impl AsRef<[u8]>) -> Self {

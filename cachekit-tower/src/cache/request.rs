@@ -248,7 +248,7 @@ fn class(method: &Method) -> &str {
 fn write_body(parts: &Parts, kind: Kind, body: &Bytes, identity: &mut IdentityWriter) {
     let names: &[&str] = match kind {
         Kind::Http => &["content-type", "content-encoding"],
-        Kind::Grpc => &["content-type", "grpc-encoding"],
+        Kind::Grpc => &["content-type", "content-encoding", "grpc-encoding"],
     };
     for name in names {
         for line in parts.headers.get_all(*name) {

@@ -219,6 +219,13 @@ impl<R, E> End<R, E> {
         }
     }
 
+    /// The source failed, and what it said is its own caller's alone: nobody waits for another answer like it.
+    fn failed_apart(&self, response: Response<Body<R>>, reason: &'static str) -> Failure {
+        self.own.put(Brought::Failed(response, reason));
+        self.seat.release_waiting();
+        Failure::Own
+    }
+
     /// There is an answer, and it is the caller's alone: nobody waits for another one like it.
     fn private(&self, response: Response<Body<R>>, reason: &'static str) -> Failure {
         self.own.put(Brought::Response(response, reason));
@@ -253,7 +260,7 @@ where
             let is_failure = is_failure(parts.status);
             let response = Response::from_parts(parts, Body::through(body));
             return Err(match is_failure {
-                true => self.failed(Brought::Failed(response, reason)),
+                true => self.failed_apart(response, reason),
                 false => self.private(response, reason),
             });
         }

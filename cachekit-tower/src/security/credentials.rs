@@ -31,6 +31,9 @@ impl fmt::Debug for Principal {
 }
 
 /// The certificate of a client, for servers that have one to put into a request's extensions. It is a credential.
+///
+/// What a server puts there by itself, such as tonic's `TlsConnectInfo`, is not known to be one: say so by
+/// `credential_when`, or put this there.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PeerCertificate(Arc<[u8]>);
 
@@ -58,6 +61,16 @@ const HEADERS: [HeaderName; 6] = [
     HeaderName::from_static("x-amz-security-token"),
 ];
 
+/// Tells whether a request has a credential that only the application knows of.
+#[derive(Clone)]
+pub(super) struct When(Arc<dyn Fn(&Parts) -> bool + Send + Sync>);
+
+impl fmt::Debug for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("When(..)")
+    }
+}
+
 /// Tells who a request is from.
 type WhoIs = dyn Fn(&Parts) -> Option<Principal> + Send + Sync;
 
@@ -80,6 +93,7 @@ pub(crate) enum Sharing {
 pub(crate) struct Credentials {
     pub(super) headers: Vec<HeaderName>,
     pub(super) extensions: Vec<Extension>,
+    pub(super) whens: Vec<When>,
     pub(crate) sharing: Sharing,
     /// What hashes of secrets are keyed with.
     pub(crate) secret: [u8; 32],
@@ -97,8 +111,13 @@ pub(crate) struct NotAdmitted;
 
 impl Default for Credentials {
     fn default() -> Self {
-        let (headers, extensions) = (HEADERS.to_vec(), Vec::new());
-        Self { headers, extensions, sharing: Sharing::default(), secret: fresh_secret() }
+        Self {
+            headers: HEADERS.to_vec(),
+            extensions: Vec::new(),
+            whens: Vec::new(),
+            sharing: Sharing::default(),
+            secret: fresh_secret(),
+        }
     }
 }
 
@@ -111,6 +130,10 @@ impl Credentials {
         let is_in = |extensions: &Extensions| extensions.get::<T>().is_some();
         let remove = |extensions: &mut Extensions| drop(extensions.remove::<T>());
         self.extensions.push(Extension { is_in, remove });
+    }
+
+    pub(crate) fn add_when(&mut self, has_one: impl Fn(&Parts) -> bool + Send + Sync + 'static) {
+        self.whens.push(When(Arc::new(has_one)));
     }
 
     pub(crate) fn is_one(&self, name: &HeaderName) -> bool {
@@ -127,6 +150,7 @@ impl Credentials {
     /// Whether the user's own kind of credential is there, which nothing here can tell apart.
     fn has_foreign(&self, parts: &Parts) -> bool {
         self.extensions.iter().any(|extension| (extension.is_in)(&parts.extensions))
+            || self.whens.iter().any(|When(has_one)| has_one(parts))
     }
 
     /// Lets a request in by what the builder says, and writes whose it is into its identity.
@@ -255,6 +279,16 @@ mod tests {
             assert_eq!(admit(&credentials, parts), Err(NotAdmitted));
         }
         assert!(admit(&credentials, &parts(&[("accept", "a")])).is_ok());
+    }
+
+    #[test]
+    fn a_credential_may_be_what_only_the_application_knows_of() {
+        let mut credentials = Credentials::default();
+        credentials.add_when(|parts| parts.extensions.get::<u8>() == Some(&1));
+        assert_eq!(admit(&credentials, &with(1_u8)), Err(NotAdmitted));
+        assert!(admit(&credentials, &with(0_u8)).is_ok());
+        credentials.sharing = Sharing::PerCredential;
+        assert_eq!(admit(&credentials, &with(1_u8)), Err(NotAdmitted), "it cannot be told apart");
     }
 
     #[test]

@@ -92,6 +92,8 @@ impl Config {
             }
             _ => self.keys.of(parts).map_err(|_| "key_missing")?,
         };
+        // A key may be made of what nothing else of the identity has, such as an extension.
+        keys.iter().for_each(|key| writer.part(Part::Group, key.as_str()));
         self.write(parts, kind, &host, body, &mut writer);
         let identity = writer.finish();
         if self.marks.is_marked(&identity) {
@@ -128,14 +130,10 @@ impl Config {
         self.shown.write(&parts.headers, writer);
         let Some(body) = body else { return };
         for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING] {
-            for line in parts.headers.get_all(name) {
-                writer.part(Part::ContentType, line.as_bytes());
-            }
+            write_lines(&parts.headers, name.as_str(), writer);
         }
         if kind == Kind::Grpc {
-            if let Some(encoding) = parts.headers.get("grpc-encoding") {
-                writer.part(Part::HeaderValue, encoding.as_bytes());
-            }
+            write_lines(&parts.headers, "grpc-encoding", writer);
             writer.part(Part::HeaderValue, accepted(&parts.headers));
         }
         writer.part(Part::Body, body);
@@ -155,6 +153,14 @@ impl Config {
                 parts.headers.insert("grpc-accept-encoding", value);
             }
         }
+    }
+}
+
+/// Writes each line of a header beside its name.
+fn write_lines(headers: &HeaderMap, name: &str, writer: &mut IdentityWriter) {
+    for line in headers.get_all(name) {
+        writer.part(Part::HeaderName, name);
+        writer.part(Part::HeaderValue, line.as_bytes());
     }
 }
 

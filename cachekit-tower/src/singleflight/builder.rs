@@ -180,6 +180,20 @@ impl SingleflightBuilder {
         self
     }
 
+    /// Requests of which this says so have a credential. For what a server puts into the extensions of every request, and
+    /// that is one with some of them only: of tonic with certificates of clients,
+    /// `parts.extensions.get::<TlsConnectInfo<TcpConnectInfo>>().is_some_and(|info| info.peer_certs().is_some())`.
+    ///
+    /// Such a request takes part only `per_principal`, or under `share_across_users`, where the handler sees that of
+    /// whoever came first.
+    pub fn credential_when(
+        mut self,
+        has_one: impl Fn(&Parts) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.credentials.add_when(has_one);
+        self
+    }
+
     /// Takes requests, each with those of the same principal. Those without one are passed on, **whether they have
     /// credentials or not**: give anonymous requests a principal that no user has if they are to run together. The
     /// handler sees no credentials: it knows the principal by an extension.

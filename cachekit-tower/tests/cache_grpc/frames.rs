@@ -265,6 +265,8 @@ async fn grpc_compression_variants() {
         frame(b"0"),
         "unknown ones are hidden"
     );
+    let coded = call_of(GET_USER, "7", &[("content-encoding", "gzip")]);
+    assert_eq!(send(&front, coded).await.body, frame(b"3"), "what the handler sees tells apart");
     let seen = site.seen.lock().unwrap()[0].clone();
     assert_eq!(seen.headers["grpc-accept-encoding"], "gzip,identity");
 }

@@ -82,6 +82,9 @@ async fn only_if_cached_is_honoured() {
     let ask = || request("GET", "/users/1", &[("cache-control", "only-if-cached")]);
     let refused = send(&front, ask()).await;
     assert_eq!((refused.status.as_u16(), site.calls()), (504, 0));
+    let lines = [("cache-control", "only-if-cached"), ("content-type", "application/grpc")];
+    let refused = send(&front, request("GET", "/users/1", &lines)).await;
+    assert_eq!((refused.status.as_u16(), site.calls()), (504, 0), "it is no call of gRPC's");
     send(&front, get("/users/1")).await;
     assert!(send(&front, ask()).await.is_hit());
 }

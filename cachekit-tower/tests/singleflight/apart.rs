@@ -60,6 +60,59 @@ async fn requests_that_are_alike_share_and_others_do_not() {
     assert!(!shares(missing, [get("/1"), get("/1")]).await);
 }
 
+#[tokio::test]
+async fn what_describes_a_body_is_told_apart_by_its_name() {
+    let query = |lines: &[(&'static str, &'static str)]| {
+        let mut request = Request::builder().method("QUERY").uri("/1").header("host", "h");
+        for (name, value) in lines {
+            request = request.header(*name, *value);
+        }
+        request.body(Whole::from("body")).unwrap()
+    };
+    let layer = || {
+        let method = http::Method::from_bytes(b"QUERY").unwrap();
+        SingleflightLayer::running().any_path().methods([method]).build().unwrap()
+    };
+    let (kind, coding) = (("content-type", "gzip"), ("content-encoding", "gzip"));
+    assert!(shares(layer(), [query(&[kind]), query(&[kind])]).await);
+    assert!(!shares(layer(), [query(&[kind]), query(&[coding])]).await);
+    assert!(!shares(layer(), [query(&[kind, kind]), query(&[kind, coding])]).await);
+}
+
+#[tokio::test]
+async fn requests_of_different_keys_do_not_share_whatever_the_keys_are_made_of() {
+    let layer = || {
+        let of_tenant = |parts: &http::request::Parts| {
+            let tenant =
+                parts.extensions.get::<&'static str>().ok_or(cachekit_tower::KeyMissing)?;
+            Ok(super::item(tenant))
+        };
+        SingleflightLayer::running().any_path().key_with(of_tenant).build().unwrap()
+    };
+    let of = |tenant: &'static str| {
+        let mut request = get("/1");
+        request.extensions_mut().insert(tenant);
+        request
+    };
+    assert!(shares(layer(), [of("a"), of("a")]).await);
+    assert!(!shares(layer(), [of("a"), of("b")]).await);
+}
+
+#[tokio::test]
+async fn a_credential_that_the_application_knows_of_takes_no_part() {
+    let layer = || {
+        let has_one = |parts: &http::request::Parts| parts.extensions.get::<u8>() == Some(&1);
+        SingleflightLayer::running().any_path().credential_when(has_one).build().unwrap()
+    };
+    let with = |byte: u8| {
+        let mut request = get("/1");
+        request.extensions_mut().insert(byte);
+        request
+    };
+    assert!(shares(layer(), [with(0), with(0)]).await);
+    assert!(!shares(layer(), [with(1), with(1)]).await);
+}
+
 #[cfg(feature = "axum")]
 #[tokio::test(start_paused = true)]
 async fn a_uri_that_was_rewritten_outside_is_in_the_identity() {

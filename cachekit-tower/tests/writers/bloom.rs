@@ -80,6 +80,14 @@ async fn never_issued_is_404_without_load() {
     assert!(!absent.headers().contains_key("x-own"));
     assert_eq!((calls.load(SeqCst), layer.refused()), (0, 1));
     assert_eq!(ask(Method::HEAD, "/users/-1").await.status(), 404);
+    // Who says that it speaks gRPC is answered in what its method and path speak.
+    let mut claims = request(Method::GET, "/users/-1");
+    claims.headers_mut().insert(header::CONTENT_TYPE, "application/grpc".parse().unwrap());
+    let absent = service.clone().oneshot(claims).await.unwrap();
+    assert_eq!(
+        (absent.status().as_u16(), &absent.headers()[header::CACHE_CONTROL]),
+        (404, &"no-store".parse().unwrap())
+    );
     assert_eq!(calls.load(SeqCst), 0);
     // What exists, however it is written; what is no id; another method; another path.
     for (method, path, status) in [

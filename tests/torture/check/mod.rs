@@ -26,7 +26,7 @@ mod tests;
 pub use ages::StaleAges;
 use overtaken::Overtaken;
 pub use settled::unsettled;
-pub use summary::Summary;
+pub use summary::{Summary, longest};
 pub use visibility::Visibility;
 
 /// A read that a regular register would not have answered so.

@@ -43,6 +43,7 @@ impl Summary {
             violations: violations_within(bound, history),
             ages: StaleAges::of(&violations(history)),
             inversions: inversions(history),
+            longest: longest(history),
             ..Summary::default()
         };
         for event in history {
@@ -58,9 +59,6 @@ impl Summary {
             Call::Write { applied: true, .. } => self.applied += 1,
             Call::Write { applied: false, .. } => self.pending += 1,
             Call::LostWrite => self.lost_writes += 1,
-        }
-        if event.duration() > self.longest() {
-            self.longest = Some(event.clone());
         }
     }
 
@@ -81,6 +79,11 @@ impl Summary {
     pub fn read_from(&self, source: Source) -> usize {
         self.reads.get(&source).copied().unwrap_or(0)
     }
+}
+
+/// The call that took longest.
+pub fn longest<'a>(history: impl IntoIterator<Item = &'a Event>) -> Option<Event> {
+    history.into_iter().max_by_key(|event| event.duration()).cloned()
 }
 
 impl fmt::Display for Summary {

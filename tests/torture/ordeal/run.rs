@@ -14,7 +14,7 @@ use super::{
     world::World,
 };
 use crate::{
-    check::{Summary, unsettled},
+    check::{Summary, longest, unsettled},
     clock,
     host::Hosted,
     journal, rows,
@@ -52,7 +52,9 @@ pub async fn run<DB: Hosted>(setup: &Setup) -> Outcome {
     wrong.leases = world.leases(setup).await;
     let history = world.end().await;
     wrong.unsettled = unsettled(&history, rest, &truth).len();
-    let summary = Summary::within(setup.bound, &history);
+    let mut summary = Summary::within(setup.bound, &history);
+    // How long another program waits for its database is not this library's doing.
+    summary.longest = longest(history.iter().filter(|event| event.process != outsider::PROCESS));
     let World { faults, mishaps, .. } = world;
     let setup = setup.clone();
     Outcome { setup, database: DB::KIND, faults, mishaps, summary, wrong, history }

@@ -7,11 +7,12 @@ use sqlx::{
     AssertSqlSafe, MySql, MySqlConnection, PgConnection, Pool, Postgres, Row as _, Sqlite,
     SqliteConnection,
     pool::PoolOptions,
+    postgres::PgConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-/// How long a call waits for a connection, and how long for SQLite's lock, of which no two writers are given turns. It
-/// counts the naps that it takes meanwhile and not their time, and so waits longer where the machine is busy.
+/// How long a call waits for a connection, and how long a statement for a lock. SQLite counts the naps that it takes
+/// meanwhile and not their time, and so waits longer where the machine is busy.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A database, and the few statements that the tests need of it.
@@ -61,7 +62,8 @@ impl Rows for Postgres {
     const KIND: &'static str = "postgres";
 
     async fn open(url: &str) -> sqlx::Result<Pool<Postgres>> {
-        options().connect(url).await
+        let server = PgConnectOptions::from_str(url)?.options([("lock_timeout", "5s")]);
+        options().connect_with(server).await
     }
 
     statements!(PgConnection);
@@ -71,7 +73,10 @@ impl Rows for MySql {
     const KIND: &'static str = "mariadb";
 
     async fn open(url: &str) -> sqlx::Result<Pool<MySql>> {
-        options().connect(url).await
+        let limited = options().after_connect(|conn, _| {
+            Box::pin(MySql::run(conn, "SET SESSION innodb_lock_wait_timeout = 5".to_owned()))
+        });
+        limited.connect(url).await
     }
 
     statements!(MySqlConnection);

@@ -7,6 +7,7 @@ use std::{
 };
 
 use foldhash::quality::RandomState;
+use http::HeaderMap;
 
 use crate::Kind;
 
@@ -87,6 +88,14 @@ impl IdentityWriter {
         self.0.push(part as u8);
         self.0.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
         self.0.extend_from_slice(bytes);
+    }
+
+    /// Writes each line of a header that says what a body's bytes mean, beside its name.
+    pub(crate) fn lines(&mut self, headers: &HeaderMap, name: &str) {
+        for line in headers.get_all(name) {
+            self.part(Part::HeaderName, name);
+            self.part(Part::ContentType, line.as_bytes());
+        }
     }
 
     /// Writes the keyed hash of a secret.

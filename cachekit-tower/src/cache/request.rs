@@ -251,10 +251,7 @@ fn write_body(parts: &Parts, kind: Kind, body: &Bytes, identity: &mut IdentityWr
         Kind::Grpc => &["content-type", "content-encoding", "grpc-encoding"],
     };
     for name in names {
-        for line in parts.headers.get_all(*name) {
-            identity.part(Part::HeaderName, name);
-            identity.part(Part::ContentType, line.as_bytes());
-        }
+        identity.lines(&parts.headers, name);
     }
     if kind == Kind::Grpc {
         identity.part(Part::HeaderName, "grpc-accept-encoding");

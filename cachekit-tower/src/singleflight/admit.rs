@@ -130,10 +130,10 @@ impl Config {
         self.shown.write(&parts.headers, writer);
         let Some(body) = body else { return };
         for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING] {
-            write_lines(&parts.headers, name.as_str(), writer);
+            writer.lines(&parts.headers, name.as_str());
         }
         if kind == Kind::Grpc {
-            write_lines(&parts.headers, "grpc-encoding", writer);
+            writer.lines(&parts.headers, "grpc-encoding");
             writer.part(Part::HeaderValue, accepted(&parts.headers));
         }
         writer.part(Part::Body, body);
@@ -153,14 +153,6 @@ impl Config {
                 parts.headers.insert("grpc-accept-encoding", value);
             }
         }
-    }
-}
-
-/// Writes each line of a header beside its name.
-fn write_lines(headers: &HeaderMap, name: &str, writer: &mut IdentityWriter) {
-    for line in headers.get_all(name) {
-        writer.part(Part::HeaderName, name);
-        writer.part(Part::HeaderValue, line.as_bytes());
     }
 }
 

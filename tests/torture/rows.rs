@@ -62,8 +62,9 @@ impl Rows for Postgres {
     const KIND: &'static str = "postgres";
 
     async fn open(url: &str) -> sqlx::Result<Pool<Postgres>> {
-        let server = PgConnectOptions::from_str(url)?.options([("lock_timeout", "5s")]);
-        options().connect_with(server).await
+        let patience = format!("{}s", PATIENCE.as_secs());
+        let server = PgConnectOptions::from_str(url)?.options([("lock_timeout", patience)]);
+        reached(options().connect_lazy_with(server)).await
     }
 
     statements!(PgConnection);
@@ -74,9 +75,11 @@ impl Rows for MySql {
 
     async fn open(url: &str) -> sqlx::Result<Pool<MySql>> {
         let limited = options().after_connect(|conn, _| {
-            Box::pin(MySql::run(conn, "SET SESSION innodb_lock_wait_timeout = 5".to_owned()))
+            let patience = PATIENCE.as_secs();
+            let limit = format!("SET SESSION innodb_lock_wait_timeout = {patience}");
+            Box::pin(MySql::run(conn, limit))
         });
-        limited.connect(url).await
+        reached(limited.connect_lazy(url)?).await
     }
 
     statements!(MySqlConnection);
@@ -92,7 +95,7 @@ impl Rows for Sqlite {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Off)
             .busy_timeout(PATIENCE);
-        options().connect_with(file).await
+        reached(options().connect_lazy_with(file)).await
     }
 
     statements!(SqliteConnection);
@@ -108,6 +111,18 @@ impl Rows for Sqlite {
 
 fn options<DB: sqlx::Database>() -> PoolOptions<DB> {
     PoolOptions::new().max_connections(8).acquire_timeout(PATIENCE)
+}
+
+/// The pool, once its database has answered: a process that begins while that is being restarted waits longer than a call
+/// does.
+async fn reached<DB: sqlx::Database>(pool: Pool<DB>) -> sqlx::Result<Pool<DB>> {
+    for _ in 0..5 {
+        match pool.acquire().await {
+            Err(sqlx::Error::PoolTimedOut) => {}
+            answer => return answer.map(|_| pool),
+        }
+    }
+    Err(sqlx::Error::PoolTimedOut)
 }
 
 /// Creates the outbox, the items `0..items` with version 0, and an empty ledger.

@@ -3,12 +3,12 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::{errors, queue::Turn};
 use crate::{
@@ -20,9 +20,10 @@ use crate::{
 
 /// Why a lock is not held any more, though its holder did not release it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum Loss {
     /// No renewal got through in time.
-    Expired,
+    Expired = 1,
     /// It is gone from the server: deleted by hand, or the server lost its data.
     Deleted,
     /// Somebody else has it.
@@ -30,11 +31,13 @@ pub(crate) enum Loss {
     /// It was held for as long as it may be.
     MaxHold,
     /// The connection that held it is gone.
-    #[cfg_attr(not(feature = "_sqlx"), allow(dead_code))]
     Disconnected,
 }
 
 impl Loss {
+    const ALL: [Self; 5] =
+        [Self::Expired, Self::Deleted, Self::Taken, Self::MaxHold, Self::Disconnected];
+
     /// One word for metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -50,14 +53,11 @@ impl Loss {
 /// How long a timer may go before the clock is asked again: the clock goes on while the machine sleeps, timers do not.
 const GLANCE: Duration = Duration::from_secs(1);
 
-/// How it stands with a lock. What it became after `Held` it stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    Held,
-    Lost(Loss),
-    /// Released, or on its way to be.
-    Ended,
-}
+/// How it stands with a lock that is held. What it becomes after that it stays: [`ENDED`], or the number of a [`Loss`].
+const HELD: u8 = 0;
+
+/// Released, or on its way to be.
+const ENDED: u8 = u8::MAX;
 
 /// One lock from its acquisition to its release or loss. The deadline is on this machine's clock, so whether the
 /// lock is held can be told without asking anybody.
@@ -71,7 +71,9 @@ pub(crate) struct Hold {
     until_ms: AtomicU64,
     /// It is never held beyond this.
     most_ms: u64,
-    standing: watch::Sender<Standing>,
+    standing: AtomicU8,
+    /// It is held no more.
+    over: Notify,
     /// Given back when it is lost, so that nobody waits for a holder that never comes back.
     turn: Mutex<Option<Turn>>,
     /// What a database is shown of it.
@@ -103,7 +105,6 @@ impl Hold {
     ) -> Hold {
         let since_ms = clock.now_ms();
         let most_ms = since_ms.saturating_add(millis(max_hold));
-        let standing = watch::Sender::new(Standing::Held);
         let until_ms = AtomicU64::new(until_ms);
         Hold {
             template,
@@ -112,7 +113,8 @@ impl Hold {
             since_ms,
             until_ms,
             most_ms,
-            standing,
+            standing: AtomicU8::new(HELD),
+            over: Notify::new(),
             turn: Mutex::default(),
             #[cfg(feature = "_sqlx")]
             shown: std::sync::OnceLock::new(),
@@ -162,11 +164,11 @@ impl Hold {
 
     /// Notes that it is lost, gives the turn back and tells all who wait for the loss. `true` for the first to do so.
     pub(crate) fn lose(&self, loss: Loss) -> bool {
-        let first = self.settle(Standing::Lost(loss));
+        let first = self.settle(loss as u8);
         if first {
             // Who is told of the loss may ask for the lock at once.
             drop(self.take_turn());
-            self.tell();
+            self.over.notify_waiters();
         }
         first
     }
@@ -174,16 +176,16 @@ impl Hold {
     /// Notes that its holder lets go of it. `true` if it was held till now.
     pub(crate) fn end(&self) -> bool {
         // A deadline that passed unnoticed is a loss.
-        let first = self.is_held() && self.settle(Standing::Ended);
+        let first = self.is_held() && self.settle(ENDED);
         if first {
-            self.tell();
+            self.over.notify_waiters();
         }
         first
     }
 
     /// Whether it is held now, by the clock alone.
     pub(crate) fn is_held(&self) -> bool {
-        if *self.standing.borrow() != Standing::Held {
+        if self.standing.load(Ordering::Acquire) != HELD {
             return false;
         }
         let now_ms = self.clock.now_ms();
@@ -198,10 +200,8 @@ impl Hold {
 
     /// Why it was lost, if it was.
     pub(crate) fn loss(&self) -> Option<Loss> {
-        match *self.standing.borrow() {
-            Standing::Lost(loss) => Some(loss),
-            _ => None,
-        }
+        let standing = self.standing.load(Ordering::Acquire);
+        Loss::ALL.into_iter().find(|loss| *loss as u8 == standing)
     }
 
     /// An error unless it is held now.
@@ -211,16 +211,19 @@ impl Hold {
 
     /// Resolves when it is held no more, whoever notices: this waits for the deadline by itself.
     pub(crate) async fn lost(&self) -> Error {
-        let mut standing = self.standing.subscribe();
-        while self.is_held() {
+        loop {
+            // Before the look: what comes after that is not missed.
+            let over = self.over.notified();
+            if !self.is_held() {
+                return self.error();
+            }
             let ends_ms = self.ends_ms();
             let left = Duration::from_millis(ends_ms.saturating_sub(self.clock.now_ms()));
             tokio::select! {
-                _ = standing.changed() => {}
+                () = over => {}
                 () = sleep(left.min(GLANCE)), if ends_ms < u64::MAX => {}
             }
         }
-        self.error()
     }
 
     /// When it ends by the clock, unless it is renewed.
@@ -228,21 +231,9 @@ impl Hold {
         self.until_ms.load(Ordering::Acquire).min(self.most_ms)
     }
 
-    /// Changes how it stands, and tells nobody yet.
-    fn settle(&self, to: Standing) -> bool {
-        let mut first = false;
-        self.standing.send_if_modified(|standing| {
-            first = *standing == Standing::Held;
-            if first {
-                *standing = to;
-            }
-            false
-        });
-        first
-    }
-
-    fn tell(&self) {
-        self.standing.send_modify(|_| {});
+    /// Changes how it stands, and tells nobody yet. `true` for the first to do so.
+    fn settle(&self, to: u8) -> bool {
+        self.standing.compare_exchange(HELD, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     fn error(&self) -> Error {

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use super::hold::Hold;
 use crate::sync::{Mutex, lock};
@@ -24,41 +24,48 @@ const MOST_STREAK: u32 = 4;
 /// The queues of all keys that somebody wants now.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    lines: Mutex<HashMap<Arc<str>, Line>>,
+    lines: Mutex<HashMap<Arc<str>, Callers>>,
+}
+
+/// Those of one key.
+#[derive(Debug, Default)]
+struct Callers {
+    count: usize,
+    line: Arc<Line>,
 }
 
 /// The queue of one key.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Line {
-    callers: usize,
-    turn: Arc<Semaphore>,
+    turn: Semaphore,
     /// Whoever is next: the one who looks whether the holder still holds, for all behind.
-    front: Arc<Semaphore>,
+    front: Semaphore,
     /// What the one whose turn it is has got by it.
-    holder: Arc<watch::Sender<Weak<Hold>>>,
+    holder: Mutex<Weak<Hold>>,
+    /// There is a holder now.
+    held: Notify,
     /// How often the lock was released while others waited, and not yielded to them.
-    streak: Arc<AtomicU32>,
+    streak: AtomicU32,
 }
 
 impl Queue {
     /// A place in the queue of the key; `None`: too many are there.
     pub(super) fn enter(self: &Arc<Self>, key: &str) -> Option<Place> {
         let mut lines = lock(&self.lines);
-        let (key, line) = match lines.get_key_value(key) {
-            Some((key, line)) if line.callers < MOST_CALLERS => (key.clone(), line.clone()),
-            Some(_) => return None,
-            None => (key.into(), Line::new()),
-        };
-        let entry = lines.entry(key.clone()).or_insert_with(|| line.clone());
-        entry.callers += 1;
-        Some(Place { queue: self.clone(), key, line })
+        let key = lines.get_key_value(key).map_or_else(|| key.into(), |(key, _)| key.clone());
+        let callers = lines.entry(key.clone()).or_default();
+        if callers.count >= MOST_CALLERS {
+            return None;
+        }
+        callers.count += 1;
+        Some(Place { queue: self.clone(), key, line: callers.line.clone() })
     }
 
     fn leave(&self, key: &Arc<str>) {
         let mut lines = lock(&self.lines);
-        if let Some(line) = lines.get_mut(key) {
-            line.callers -= 1;
-            if line.callers == 0 {
+        if let Some(callers) = lines.get_mut(key) {
+            callers.count -= 1;
+            if callers.count == 0 {
                 lines.remove(key);
             }
         }
@@ -70,31 +77,40 @@ impl Queue {
     }
 }
 
+impl Default for Line {
+    fn default() -> Line {
+        Line {
+            turn: Semaphore::new(1),
+            front: Semaphore::new(1),
+            holder: Mutex::default(),
+            held: Notify::new(),
+            streak: AtomicU32::new(0),
+        }
+    }
+}
+
 impl Line {
-    fn new() -> Line {
-        let one = || Arc::new(Semaphore::new(1));
-        let holder = Arc::new(watch::Sender::new(Weak::new()));
-        Line { callers: 0, turn: one(), front: one(), holder, streak: Arc::default() }
+    /// What is held, if anything is.
+    fn hold(&self) -> Option<Arc<Hold>> {
+        lock(&self.holder).upgrade()
     }
 
     /// Whether the holder has lost the lock, by the clock if nobody has noticed yet. Noticing gives its turn back.
     fn is_stale(&self) -> bool {
-        // Not while the watch is locked: the turn that comes back writes to it.
-        let holder = self.holder.borrow().clone();
-        holder.upgrade().is_some_and(|hold| !hold.is_held())
+        self.hold().is_some_and(|hold| !hold.is_held())
     }
 
     /// Resolves when the one whose turn it is holds the lock no more.
     async fn stale(&self) {
-        let mut holder = self.holder.subscribe();
         loop {
-            let hold = holder.borrow_and_update().upgrade();
-            if let Some(hold) = hold {
-                hold.lost().await;
-                return;
-            }
-            if holder.changed().await.is_err() {
-                return;
+            // Before the look: what comes after that is not missed.
+            let held = self.held.notified();
+            match self.hold() {
+                Some(hold) => {
+                    hold.lost().await;
+                    return;
+                }
+                None => held.await,
             }
         }
     }
@@ -104,24 +120,22 @@ impl Line {
 pub(super) struct Place {
     queue: Arc<Queue>,
     key: Arc<str>,
-    line: Line,
+    line: Arc<Line>,
 }
 
 impl Place {
     /// The turn, if nobody has it or waits for it.
     pub(super) fn turn_now(self) -> Result<Turn, Place> {
-        match self.permit_now() {
-            Some(permit) => Ok(Turn { _permit: Some(permit), place: self }),
-            None => Err(self),
-        }
+        let taken = self.permit_now().map(SemaphorePermit::forget).is_some();
+        if taken { Ok(Turn { place: self }) } else { Err(self) }
     }
 
-    fn permit_now(&self) -> Option<OwnedSemaphorePermit> {
-        let Line { front, turn, .. } = &self.line;
+    fn permit_now(&self) -> Option<SemaphorePermit<'_>> {
+        let Line { front, turn, .. } = &*self.line;
         let _front = front.try_acquire().ok()?;
-        let permit = turn.clone().try_acquire_owned();
+        let permit = turn.try_acquire();
         match permit {
-            Err(_) if self.line.is_stale() => turn.clone().try_acquire_owned().ok(),
+            Err(_) if self.line.is_stale() => turn.try_acquire().ok(),
             permit => permit.ok(),
         }
     }
@@ -129,16 +143,21 @@ impl Place {
     /// The turn, after all who came before, and when its holder has lost the lock at the latest. Dropped in mid-way
     /// the place is given up.
     pub(super) async fn turn(self) -> Turn {
-        // Nobody closes them.
-        let front = self.line.front.clone().acquire_owned().await.ok();
-        let mut taken = pin!(self.line.turn.clone().acquire_owned());
+        self.permit().await.forget();
+        Turn { place: self }
+    }
+
+    async fn permit(&self) -> SemaphorePermit<'_> {
+        const OPEN: &str = "nobody closes it";
+        let Line { front, turn, .. } = &*self.line;
+        let _front = front.acquire().await.expect(OPEN);
+        let mut taken = pin!(turn.acquire());
         let permit = tokio::select! {
             biased;
             permit = &mut taken => permit,
             () = self.line.stale() => taken.await,
         };
-        drop(front);
-        Turn { _permit: permit.ok(), place: self }
+        permit.expect(OPEN)
     }
 }
 
@@ -158,22 +177,23 @@ impl fmt::Debug for Place {
 /// The turn of a key; dropping it lets the next caller have it.
 #[derive(Debug)]
 pub(super) struct Turn {
-    // Before the place: while somebody waits the line must stay.
-    _permit: Option<OwnedSemaphorePermit>,
+    /// While somebody waits the line must stay.
     place: Place,
 }
 
 impl Turn {
     /// Lets the next caller see when this one's lock is over.
     pub(super) fn held_by(&self, hold: &Arc<Hold>) {
-        self.place.line.holder.send_replace(Arc::downgrade(hold));
+        *lock(&self.place.line.holder) = Arc::downgrade(hold);
+        self.place.line.held.notify_waiters();
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        // Before the permit: whoever has the turn next is not taken for this holder.
-        self.place.line.holder.send_replace(Weak::new());
+        // Before the turn: whoever has it next is not taken for this holder.
+        *lock(&self.place.line.holder) = Weak::new();
+        self.place.line.turn.add_permits(1);
     }
 }
 

@@ -27,13 +27,8 @@ static EXTEND: LazyLock<Script> = lock_script!("extend");
 /// Commands in one write.
 const BATCH: usize = 256;
 
-/// The names of one lock's keys.
-pub(crate) struct LockKeys {
-    lock: Box<str>,
-    fence: Box<str>,
-    line: Box<str>,
-    beats: Box<str>,
-}
+/// The keys of one lock: what their names end with, the namespace and the text.
+pub(crate) struct LockKeys(Box<str>);
 
 impl fmt::Debug for LockKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,11 +80,26 @@ pub(crate) struct LockDue<'a> {
     pub(crate) lease: Duration,
 }
 
+/// What the names of the channels begin with that the waiters of this namespace are woken on.
+#[derive(Debug)]
+pub(super) struct WakeChannels<'a>(&'a str);
+
+impl fmt::Display for WakeChannels<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ck~wake:{}:", self.0)
+    }
+}
+
+/// What the names of a script's keys begin with.
+type Prefixes = &'static [&'static str];
+
+const OF_WAITERS: Prefixes = &["ck~lock", "ck~line", "ck~beats"];
+const ALL: Prefixes = &["ck~lock", "ck~fence", "ck~line", "ck~beats"];
+
 impl RedisStore {
     /// The keys of the lock with this text.
     pub(crate) fn lock_keys(&self, text: &str) -> LockKeys {
-        let of = |kind: &str| format!("ck~{kind}:{}:{{{text}}}", self.lock_namespace()).into();
-        LockKeys { lock: of("lock"), fence: of("fence"), line: of("line"), beats: of("beats") }
+        LockKeys(format!("{}:{{{text}}}", self.lock_namespace()).into())
     }
 
     /// Takes the lock if it is free.
@@ -98,11 +108,12 @@ impl RedisStore {
         keys: &LockKeys,
         ask: LockAsk<'_>,
     ) -> Result<LockTaken, StoreError> {
-        let names: [&str; 4] = [&keys.lock, &keys.fence, &keys.line, &keys.beats];
-        let (script, names) =
-            if ask.fair { (&ACQUIRE_FAIR, &names[..]) } else { (&ACQUIRE, &names[..2]) };
-        let (lease, floor) = (millis(ask.lease), ask.floor.to_string());
-        taken(run(self.link(), script, names, &[ask.token, &lease, &floor]).await?)
+        let (script, prefixes) = match ask.fair {
+            true => (&ACQUIRE_FAIR, ALL),
+            false => (&ACQUIRE, &ALL[..2]),
+        };
+        let args: [Arg<'_>; 3] = [&ask.token, &ask.lease.as_millis(), &ask.floor];
+        taken(run(self.link(), script, keys, prefixes, &args).await?)
     }
 
     /// Stands in line as `waiter`, which comes back within `beat`, and takes the lock if it may.
@@ -113,11 +124,9 @@ impl RedisStore {
         waiter: &str,
         beat: Duration,
     ) -> Result<LockTaken, StoreError> {
-        let names: [&str; 4] = [&keys.lock, &keys.fence, &keys.line, &keys.beats];
-        let (lease, floor, beat) = (millis(ask.lease), ask.floor.to_string(), millis(beat));
-        let fair = if ask.fair { "1" } else { "0" };
-        let args = [ask.token, &lease, &floor, waiter, &beat, fair];
-        taken(run(self.link(), &WAIT, &names, &args).await?)
+        let (lease, beat, fair) = (ask.lease.as_millis(), beat.as_millis(), u8::from(ask.fair));
+        let args: [Arg<'_>; 6] = [&ask.token, &lease, &ask.floor, &waiter, &beat, &fair];
+        taken(run(self.link(), &WAIT, keys, ALL, &args).await?)
     }
 
     /// Removes the lock if it has this token, and wakes who is first in line.
@@ -126,9 +135,8 @@ impl RedisStore {
         keys: &LockKeys,
         token: &str,
     ) -> Result<LockFound, StoreError> {
-        let names: [&str; 3] = [&keys.lock, &keys.line, &keys.beats];
-        let args = [token, &self.wake_channels()];
-        found(run(self.link(), &RELEASE, &names, &args).await?)
+        let args: [Arg<'_>; 2] = [&token, &self.wake_channels()];
+        found(run(self.link(), &RELEASE, keys, OF_WAITERS, &args).await?)
     }
 
     /// [`lock_release`](Self::lock_release) of many in one write; each has its own outcome.
@@ -138,8 +146,7 @@ impl RedisStore {
     ) -> Vec<Result<LockFound, StoreError>> {
         let channels = self.wake_channels();
         run_all(self.link(), locks, |(keys, token), in_full| {
-            let names: [&str; 3] = [&keys.lock, &keys.line, &keys.beats];
-            command(&RELEASE, in_full, &names, &[token, &channels])
+            command(&RELEASE, in_full, keys, OF_WAITERS, &[token, &channels])
         })
         .await
     }
@@ -149,8 +156,7 @@ impl RedisStore {
         let channels = self.wake_channels();
         for batch in waiters.chunks(BATCH) {
             let _ = run_batch(self.link(), batch, |(keys, waiter), in_full| {
-                let names: [&str; 3] = [&keys.lock, &keys.line, &keys.beats];
-                command(&LEAVE, in_full, &names, &[waiter, &channels])
+                command(&LEAVE, in_full, keys, OF_WAITERS, &[waiter, &channels])
             })
             .await;
         }
@@ -162,15 +168,15 @@ impl RedisStore {
         due: &[LockDue<'_>],
     ) -> Vec<Result<LockFound, StoreError>> {
         run_all(self.link(), due, |due, in_full| {
-            let (keys, lease): ([&str; 1], _) = ([&due.keys.lock], millis(due.lease));
-            command(&EXTEND, in_full, &keys, &[due.token, &lease])
+            let args: [Arg<'_>; 2] = [&due.token, &due.lease.as_millis()];
+            command(&EXTEND, in_full, due.keys, &ALL[..1], &args)
         })
         .await
     }
 
     /// What the names of the channels begin with that waiters are woken on.
-    pub(super) fn wake_channels(&self) -> String {
-        format!("ck~wake:{}:", self.lock_namespace())
+    pub(super) fn wake_channels(&self) -> WakeChannels<'_> {
+        WakeChannels(self.lock_namespace())
     }
 }
 
@@ -207,35 +213,57 @@ async fn run_batch<T>(
     Ok(replies)
 }
 
+/// What a script is given beside its keys.
+type Arg<'a> = &'a (dyn fmt::Display + Sync);
+
 async fn run(
     link: &Link,
     script: &Script,
-    keys: &[&str],
-    args: &[&str],
+    keys: &LockKeys,
+    prefixes: Prefixes,
+    args: &[Arg<'_>],
 ) -> Result<Reply, StoreError> {
-    let reply = link.send(command(script, false, keys, args)).await?;
+    let by_hash = |command: &mut Cmd| write(command, script, false, keys, prefixes, args);
+    let reply = link.send_short(by_hash).await?;
     if reply::is_unknown_script(&reply) {
-        return link.send(command(script, true, keys, args)).await;
+        return link.send(command(script, true, keys, prefixes, args)).await;
     }
     Ok(reply)
 }
 
-fn command(script: &Script, in_full: bool, keys: &[&str], args: &[&str]) -> Cmd {
+fn command(
+    script: &Script,
+    in_full: bool,
+    keys: &LockKeys,
+    prefixes: Prefixes,
+    args: &[Arg<'_>],
+) -> Cmd {
+    let mut command = Cmd::new();
+    write(&mut command, script, in_full, keys, prefixes, args);
+    command
+}
+
+fn write(
+    command: &mut Cmd,
+    script: &Script,
+    in_full: bool,
+    keys: &LockKeys,
+    prefixes: Prefixes,
+    args: &[Arg<'_>],
+) {
     let (verb, body) = match in_full {
         true => ("EVAL", script.source()),
         false => ("EVALSHA", script.hash()),
     };
-    let size = keys.iter().chain(args).map(|part| part.len()).sum::<usize>();
-    let mut command = Cmd::with_capacity(3 + keys.len() + args.len(), 16 + body.len() + size);
-    let count = keys.len().to_string();
-    for part in [verb, body, &count].iter().chain(keys).chain(args) {
-        command.write_arg(part.as_bytes());
+    command.write_arg(verb.as_bytes());
+    command.write_arg(body.as_bytes());
+    command.write_arg_fmt(prefixes.len());
+    for prefix in prefixes {
+        command.write_arg_fmt(format_args!("{prefix}:{}", keys.0));
     }
-    command
-}
-
-fn millis(time: Duration) -> String {
-    time.as_millis().to_string()
+    for arg in args {
+        command.write_arg_fmt(arg);
+    }
 }
 
 /// An integer if it was taken, one or two in an array if not. Any other shape leaves the outcome unknown.

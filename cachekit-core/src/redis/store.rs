@@ -268,7 +268,7 @@ impl RedisStore {
 
     /// What wakes those who wait for locks; it connects when the first does.
     pub(crate) fn wakes(&self) -> super::Wakes {
-        super::Wakes::new(Arc::clone(&self.inner.connector), &self.wake_channels())
+        super::Wakes::new(Arc::clone(&self.inner.connector), &self.wake_channels().to_string())
     }
 
     /// Counts every change between up and down.

@@ -1,7 +1,5 @@
 //! How long a caller waits, and how many loads run at once, through the public API.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     future::pending,
     sync::{
@@ -21,13 +19,7 @@ use tokio::{
     time::Instant,
 };
 
-fn key(id: u32) -> Key {
-    KeyBuf::new("item:<id>", |w| {
-        w.literal("item:");
-        w.segment(|w| id.write(w));
-    })
-    .into_key()
-}
+use super::key;
 
 fn other(id: u32) -> Key {
     KeyBuf::new("other:<id>", |w| {

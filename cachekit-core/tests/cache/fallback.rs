@@ -1,7 +1,5 @@
 //! Old values in the place of loads that fail or take their time, through the public API.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     future::pending,
     sync::{
@@ -12,8 +10,8 @@ use std::{
 };
 
 use cachekit_core::{
-    __private::KeyBuf, Cache, Error, ErrorKind, Freshness, Key, ManualClock, Policy, Segment as _,
-    Status, Ttl, testing, with_freshness, with_status,
+    Cache, Error, ErrorKind, Freshness, ManualClock, Policy, Status, Ttl, testing, with_freshness,
+    with_status,
 };
 use tokio::{
     sync::{Notify, oneshot},
@@ -21,13 +19,7 @@ use tokio::{
     time::Instant,
 };
 
-fn key(id: u32) -> Key {
-    KeyBuf::new("item:<id>", |w| {
-        w.literal("item:");
-        w.segment(|w| id.write(w));
-    })
-    .into_key()
-}
+use super::key;
 
 const TTL: Duration = Duration::from_secs(10);
 const POLICY: Policy = Policy::from_parts(Ttl::from_millis(10_000, 0), None)

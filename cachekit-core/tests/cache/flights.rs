@@ -1,7 +1,5 @@
 //! Strict singleflight in one process, through the public API.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     future::pending,
     sync::{
@@ -11,18 +9,10 @@ use std::{
     time::Duration,
 };
 
-use cachekit_core::{
-    __private::KeyBuf, Cache, Key, Outcome, Peek, Policy, Segment as _, Status, Ttl, with_status,
-};
+use cachekit_core::{Cache, Outcome, Peek, Policy, Status, Ttl, with_status};
 use tokio::sync::{Barrier, Notify, oneshot};
 
-fn key(id: u32) -> Key {
-    KeyBuf::new("item:<id>", |w| {
-        w.literal("item:");
-        w.segment(|w| id.write(w));
-    })
-    .into_key()
-}
+use super::key;
 
 const POLICY: Policy = Policy::from_parts(Ttl::from_millis(60_000, 0), None);
 

@@ -1,7 +1,5 @@
 //! Loading anew what is still there, in one process, through the public API.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     pin::pin,
     sync::{
@@ -12,18 +10,12 @@ use std::{
 };
 
 use cachekit_core::{
-    __private::KeyBuf, Cache, CacheBuilder, Fresh, HasTtl, Key, ManualClock, Outcome, Peek, Policy,
-    Previous, Segment as _, Status, Ttl, testing, with_status,
+    __private::KeyBuf, Cache, CacheBuilder, Fresh, HasTtl, ManualClock, Outcome, Peek, Policy,
+    Previous, Status, Ttl, testing, with_status,
 };
 use tokio::sync::{Notify, Semaphore, oneshot};
 
-fn key(id: u32) -> Key {
-    KeyBuf::new("item:<id>", |w| {
-        w.literal("item:");
-        w.segment(|w| id.write(w));
-    })
-    .into_key()
-}
+use super::key;
 
 const TEN: Policy = Policy::from_parts(Ttl::from_millis(10_000, 0), None);
 /// Good for 10 s, answered for a minute more.

@@ -1,13 +1,18 @@
 //! Reading a body to its end, within limits.
 
-use std::{collections::VecDeque, pin::Pin, time::Duration};
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::BodyExt as _;
+use tokio::time::Sleep;
 
-use crate::{Body, BoxError, body::Trailers, time::within};
+use crate::{Body, BoxError, body::Trailers};
 
 /// How much of a body is read, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -111,68 +116,110 @@ fn is_media_type(value: &HeaderValue, wanted: &str) -> bool {
 /// # Cancel safety
 ///
 /// Dropped, it drops the body.
-pub(crate) async fn collect<B>(body: B, length: Option<u64>, bounds: &Bounds) -> Collected<B>
+pub(crate) fn collect<B>(body: B, length: Option<u64>, bounds: &Bounds) -> Collecting<B>
+where
+    B: HttpBody<Data = Bytes>,
+{
+    let exact = body.size_hint().exact().is_some();
+    let is_empty = body.is_end_stream() && length.is_none_or(|length| length == 0);
+    let body = (!is_empty).then(|| Box::pin(body));
+    Collecting { body, length, exact, bounds: *bounds, read: Read::default(), sleep: None }
+}
+
+/// A body that is read; see [`collect`].
+#[derive(Debug)]
+pub(crate) struct Collecting<B> {
+    /// None if there is nothing to read.
+    body: Option<Pin<Box<B>>>,
+    length: Option<u64>,
+    exact: bool,
+    bounds: Bounds,
+    read: Read,
+    /// Only where it has to be waited for.
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl<B> Future for Collecting<B>
 where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    let exact = body.size_hint().exact().is_some();
-    if body.is_end_stream() && length.is_none_or(|length| length == 0) {
-        return Collected::Whole(Whole { data: Bytes::new(), trailers: None, exact });
-    }
-    let mut body = Box::pin(body);
-    let mut read = Read::default();
-    let end = within(bounds.within, read.on(body.as_mut(), bounds.bytes)).await;
-    match end {
-        Some(End::Reached) if length.is_none_or(|length| length == read.bytes as u64) => {
-            let (data, trailers) = read.join();
-            Collected::Whole(Whole { data, trailers, exact })
+    type Output = Collected<B>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Collected<B>> {
+        let this = &mut *self;
+        let Some(body) = &mut this.body else { return Poll::Ready(this.end(End::Reached)) };
+        if let Poll::Ready(end) = this.read.poll(body.as_mut(), this.bounds.bytes, cx) {
+            return Poll::Ready(this.end(end));
         }
-        Some(End::Reached) => Collected::Not(Body::resumed(read.frames, None), Why::WrongLength),
-        Some(End::Broken(error)) => {
-            read.frames.push_back(Err(error));
-            Collected::Not(Body::resumed(read.frames, None), Why::Broken)
-        }
-        Some(End::TooLong) => Collected::Not(Body::resumed(read.frames, Some(body)), Why::TooLong),
-        None => Collected::Not(Body::resumed(read.frames, Some(body)), Why::TooSlow),
+        let within = this.bounds.within;
+        let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(within)));
+        sleep.as_mut().poll(cx).map(|()| this.end(End::TooLate))
     }
 }
 
-#[derive(Default)]
+impl<B> Collecting<B>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    fn end(&mut self, end: End) -> Collected<B> {
+        let (mut read, body) = (std::mem::take(&mut self.read), self.body.take());
+        let (why, rest) = match end {
+            End::Reached if self.length.is_none_or(|length| length == read.bytes as u64) => {
+                let (data, trailers) = read.join();
+                return Collected::Whole(Whole { data, trailers, exact: self.exact });
+            }
+            End::Reached => (Why::WrongLength, None),
+            End::Broken(error) => {
+                read.frames.push_back(Err(error));
+                (Why::Broken, None)
+            }
+            End::TooLong => (Why::TooLong, body),
+            End::TooLate => (Why::TooSlow, body),
+        };
+        Collected::Not(Body::resumed(read.frames, rest), why)
+    }
+}
+
+#[derive(Debug, Default)]
 struct Read {
     frames: VecDeque<Result<Frame<Bytes>, BoxError>>,
+    /// Of data.
     bytes: usize,
+    /// Frames that came, those that said nothing included.
+    came: usize,
 }
 
 enum End {
     Reached,
     Broken(BoxError),
     TooLong,
+    TooLate,
 }
 
 impl Read {
-    async fn on<B>(&mut self, mut body: Pin<&mut B>, most: usize) -> End
+    fn poll<B>(&mut self, mut body: Pin<&mut B>, most: usize, cx: &mut Context<'_>) -> Poll<End>
     where
         B: HttpBody<Data = Bytes>,
         B::Error: Into<BoxError>,
     {
-        let mut frames = 0;
         while !body.is_end_stream() {
-            match body.frame().await {
+            match ready!(body.as_mut().poll_frame(cx)) {
                 None => break,
-                Some(Err(error)) => return End::Broken(error.into()),
+                Some(Err(error)) => return Poll::Ready(End::Broken(error.into())),
                 Some(Ok(frame)) if is_empty(&frame) => {}
                 Some(Ok(frame)) => {
                     self.bytes += frame.data_ref().map_or(0, Bytes::len);
                     self.frames.push_back(Ok(frame));
                 }
             }
-            frames += 1;
-            if self.bytes > most || frames > most_frames(most) {
-                return End::TooLong;
+            self.came += 1;
+            if self.bytes > most || self.came > most_frames(most) {
+                return Poll::Ready(End::TooLong);
             }
         }
-        End::Reached
+        Poll::Ready(End::Reached)
     }
 
     fn join(mut self) -> (Bytes, Trailers) {
@@ -202,9 +249,7 @@ impl Read {
 
 #[cfg(test)]
 mod tests {
-    use std::task::{Context, Poll};
-
-    use http_body_util::Full;
+    use http_body_util::{BodyExt as _, Full};
 
     use super::*;
 
@@ -287,11 +332,46 @@ mod tests {
         }
     }
 
+    /// Gives nothing between two frames, and is woken at once.
+    struct Halting(Script, bool);
+
+    impl HttpBody for Halting {
+        type Data = Bytes;
+        type Error = &'static str;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+            self.1 = !self.1;
+            if self.1 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Pin::new(&mut self.0).poll_frame(cx)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_read_counts_however_often_it_has_to_be_waited_for() {
+        let halting = |pieces: &[_]| Halting(script(pieces, Last::End), false);
+        let Collected::Whole(whole) = collect(halting(&["ab", "cd"]), None, &BOUNDS).await else {
+            panic!()
+        };
+        assert_eq!(whole.data, "abcd");
+        let long = collect(halting(&["abc", "de"]), None, &BOUNDS).await;
+        assert!(matches!(long, Collected::Not(_, Why::TooLong)));
+        let bounds = Bounds { bytes: 640, ..BOUNDS };
+        let many = collect(halting(&["a"; 80]), None, &bounds).await;
+        assert!(matches!(many, Collected::Not(_, Why::TooLong)));
+    }
+
     #[tokio::test]
     async fn what_says_nothing_is_not_kept() {
         let mut read = Read::default();
         let mut body = Box::pin(script(&["", "a", "", "", "b", ""], Last::End));
-        assert!(matches!(read.on(body.as_mut(), 4).await, End::Reached));
+        let end = std::future::poll_fn(|cx| read.poll(body.as_mut(), 4, cx)).await;
+        assert!(matches!(end, End::Reached));
         assert_eq!((read.frames.len(), read.bytes), (2, 2));
     }
 

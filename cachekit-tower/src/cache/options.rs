@@ -58,30 +58,21 @@ impl CacheLayerBuilder {
     where
         F: Fn(&Parts) -> Option<Principal> + Send + Sync + 'static,
     {
-        self.share(Sharing::PerPrincipal(Arc::new(who)));
+        self.credentials.share(Sharing::PerPrincipal(Arc::new(who)), &mut self.mistakes);
         self
     }
 
     /// A request with credentials takes part with those that have the very same ones.
     pub fn per_credential(mut self) -> Self {
-        self.share(Sharing::PerCredential);
+        self.credentials.share(Sharing::PerCredential, &mut self.mistakes);
         self
     }
 
     /// Credentials are taken away from requests, and all users share what is the same for all. Responses must say that
     /// they are, by `public` or `s-maxage`, or by a [`Freshness`](super::Freshness).
     pub fn share_across_users(mut self) -> Self {
-        self.share(Sharing::AcrossUsers);
+        self.credentials.share(Sharing::AcrossUsers, &mut self.mistakes);
         self
-    }
-
-    fn share(&mut self, sharing: Sharing) {
-        if !matches!(self.credentials.sharing, Sharing::Bypass) {
-            self.mistakes.add(
-                "`per_principal`, `per_credential` and `share_across_users` exclude one another",
-            );
-        }
-        self.credentials.sharing = sharing;
     }
 
     /// More headers that are credentials.

@@ -128,7 +128,7 @@ impl Shared {
         if asked.no_store {
             return Err(Passed { kind, why: Forward::Request, reason: "no-store" });
         }
-        let host = key::host(parts).ok_or(Passed::bypass(kind, "host"))?;
+        let host = key::host(parts).ok_or(Passed::bypass(kind, "host"))?.into_owned();
         let groups = match kind {
             Kind::Http => self.groups(parts).ok_or(Passed::bypass(kind, "key_missing"))?,
             Kind::Grpc => self.groups_of_call(parts, body)?,
@@ -160,7 +160,7 @@ impl Shared {
         }
         let digest = identity.finish().digest(&settings.digest_key);
         Conditions::hide(&mut seen.headers);
-        settings.shown.hide(&mut seen, &settings.credentials, kind, &host, body.is_some());
+        settings.shown.hide(&mut seen, &settings.credentials, kind, Some(&host), body.is_some());
         // The client's own deadline is not that of a run which serves others too.
         seen.headers.remove("grpc-timeout");
         let across = matches!(settings.credentials.sharing, Sharing::AcrossUsers)

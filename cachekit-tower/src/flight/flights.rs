@@ -9,7 +9,7 @@ use std::{
 use foldhash::quality::RandomState;
 use hashbrown::{HashMap, hash_map::Entry};
 
-use super::{Member, seats::MemberId, state::Flight};
+use super::{Lead, Member, seats::MemberId, state::Flight};
 use crate::identity::Identity;
 
 const SHARDS: usize = 32;
@@ -46,6 +46,8 @@ pub(super) struct Place<T> {
 type Shard<T> = Mutex<HashMap<Identity, Slot<T>, RandomState>>;
 
 struct Slot<T> {
+    /// Runs that nobody can join, and which need no flight.
+    lone: usize,
     /// One that runs: it alone needs no allocation.
     first: Option<Arc<Flight<T>>>,
     /// The others that run.
@@ -61,6 +63,19 @@ impl<T: Clone + Send + 'static> Flights<T> {
         Arc::new(Self { layer, shards, hashing: RandomState::default(), join, parallel })
     }
 
+    /// Lets a caller run by itself whom nobody could join, since it begins at once: those who come meanwhile wait for its
+    /// end. `None`: it may have to wait for others, or others may join it.
+    pub(crate) fn lead(self: &Arc<Self>, identity: &Identity) -> Option<Lead<T>> {
+        if self.join != Join::Fresh {
+            return None;
+        }
+        let leads = match self.shard(identity).entry(identity.clone()) {
+            Entry::Occupied(mut entry) => entry.get_mut().lead(self.parallel),
+            Entry::Vacant(entry) => entry.insert(Slot::default()).lead(self.parallel),
+        };
+        leads.then(|| Lead::new(self.clone(), identity.clone()))
+    }
+
     /// Seats a caller in the flight that it may share, or in one that is to begin.
     pub(crate) fn seat(self: &Arc<Self>, identity: &Identity) -> Member<T> {
         let place = match self.shard(identity).entry(identity.clone()) {
@@ -69,17 +84,33 @@ impl<T: Clone + Send + 'static> Flights<T> {
         };
         Member::new(self.clone(), identity.clone(), place)
     }
+
+    /// Lets everybody go who waits for others to end.
+    pub(super) fn release(&self, identity: &Identity) {
+        let next = self.shard(identity).get_mut(identity).and_then(|slot| slot.next.take());
+        let wakers = next.map(|flight| flight.lock().release()).unwrap_or_default();
+        wakers.into_iter().for_each(Waker::wake);
+    }
 }
 
 impl<T> Flights<T> {
     /// Takes a flight out that is over, and starts the one that waited for it.
     pub(super) fn retire(&self, identity: &Identity, flight: &Arc<Flight<T>>) {
+        self.leave(identity, |slot| {
+            slot.remove(flight);
+            slot.next.take_if(|next| Arc::ptr_eq(next, flight));
+        });
+    }
+
+    /// Takes a run out that had no flight, and starts the flight that waited for it.
+    pub(super) fn retire_lone(&self, identity: &Identity) {
+        self.leave(identity, |slot| slot.lone -= 1);
+    }
+
+    fn leave(&self, identity: &Identity, take_out: impl FnOnce(&mut Slot<T>)) {
         let mut shard = self.shard(identity);
         let Some(slot) = shard.get_mut(identity) else { return };
-        slot.remove(flight);
-        if slot.next.as_ref().is_some_and(|next| Arc::ptr_eq(next, flight)) {
-            slot.next = None;
-        }
+        take_out(slot);
         let mut wakers = Vec::new();
         if slot.running() < self.parallel
             && let Some(next) = slot.next.take()
@@ -128,8 +159,15 @@ impl<T> Slot<T> {
         Place { flight, id, leads }
     }
 
+    /// Whether one more may run that nobody can join: there is no flight that it could share.
+    fn lead(&mut self, parallel: usize) -> bool {
+        let leads = self.lone < parallel && self.lone == self.running() && self.next.is_none();
+        self.lone += usize::from(leads);
+        leads
+    }
+
     fn running(&self) -> usize {
-        usize::from(self.first.is_some()) + self.others.len()
+        self.lone + usize::from(self.first.is_some()) + self.others.len()
     }
 
     fn add(&mut self, flight: Arc<Flight<T>>) {
@@ -150,7 +188,7 @@ impl<T> Slot<T> {
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self { first: None, others: Vec::new(), next: None }
+        Self { lone: 0, first: None, others: Vec::new(), next: None }
     }
 }
 

@@ -112,6 +112,9 @@ impl<T: Clone + Send + 'static> Member<T> {
                 Polled::Pending => return Poll::Pending,
                 Polled::Ended(after) => {
                     let retiring = self.retiring(after.retires);
+                    if after.releases {
+                        self.flights.release(&self.identity);
+                    }
                     observe::members(self.flights.layer, after.members);
                     drop(retiring);
                     after.wakers.into_iter().for_each(Waker::wake);

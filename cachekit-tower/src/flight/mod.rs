@@ -5,9 +5,12 @@
 //! one when that is gone, or when it was woken for the run and is not polled for 50 ms.
 //!
 //! What becomes of the members is the run's to say: see [`Others`].
+//!
+//! A run that nobody can join, for it begins at once, needs none of this: its caller has a [`Lead`].
 
 mod drive;
 mod flights;
+mod lead;
 mod marks;
 mod member;
 mod seats;
@@ -17,6 +20,7 @@ mod state;
 mod tests;
 
 pub(crate) use flights::{Flights, Join};
+pub(crate) use lead::Lead;
 pub(crate) use marks::Marks;
 pub(crate) use member::Member;
 pub(crate) use settle::{Ended, Others, Own, Verdict};

@@ -23,8 +23,11 @@ pub(crate) enum Others<T> {
     All(T),
     /// This, if they joined before the run began. The rest forms the next flight: the run was refused.
     Early(T),
-    /// Nothing: it is for the starter alone. Each of them is on its own, at once.
+    /// Nothing: there are none.
     Nobody,
+    /// Nothing: it is for the starter alone. Each of them is on its own, at once, and so is each of those who wait for the
+    /// end of the flight.
+    Apart,
     /// Nothing: one after the other runs. `failed`: not for ever.
     Next { failed: bool },
 }
@@ -62,6 +65,8 @@ pub(super) struct After {
     pub(super) members: usize,
     /// Whether the flight is to be taken out.
     pub(super) retires: bool,
+    /// Whether those are to be let go who wait for its end.
+    pub(super) releases: bool,
     /// An answer whose starter is gone.
     pub(super) _own: Option<Box<dyn Any + Send>>,
 }
@@ -77,16 +82,23 @@ impl<T: Clone> State<T> {
         if let Some(seat) = starter.and_then(|id| self.seats.get_mut(id)) {
             seat.serve(own.take().map(Verdict::Own), &mut wakers);
         }
+        let releases = matches!(ended.others, Others::Apart);
         wakers.extend(match ended.others {
             Others::All(shared) => self.finish(|_| Verdict::Shared(shared.clone())),
             Others::Early(shared) => self.finish(|id| match id < covered {
                 true => Verdict::Shared(shared.clone()),
                 false => Verdict::Again,
             }),
-            Others::Nobody => self.finish(|_| Verdict::Alone),
+            Others::Nobody | Others::Apart => self.finish(|_| Verdict::Alone),
             Others::Next { failed } => self.next(failed),
         });
-        After { wakers, members, retires: self.is_to_retire(), _own: own }
+        After { wakers, members, retires: self.is_to_retire(), releases, _own: own }
+    }
+
+    /// There will be no run: everybody is on its own.
+    pub(super) fn release(&mut self) -> Vec<Waker> {
+        self.retired = true;
+        self.finish(|_| Verdict::Alone)
     }
 
     /// The run broke down in its driver's hands.

@@ -71,7 +71,7 @@ fn run(steps: Steps, handle: Handle<u8>, end: u8) -> Run<u8> {
         let others = match end {
             0 | 1 => Others::All(7),
             2 => Others::Early(7),
-            3 => Others::Nobody,
+            3 => Others::Apart,
             4 => Others::Next { failed: false },
             _ => Others::Next { failed: true },
         };
@@ -83,6 +83,12 @@ impl Polled {
     fn new(flights: &Arc<Flights<u8>>, steps: &Steps, end: u8) -> Self {
         let (flights, steps) = (flights.clone(), steps.clone());
         let turn = Box::pin(async move {
+            if let Some(lead) = flights.lead(&identity()) {
+                steps.take().await;
+                steps.take().await;
+                lead.end(end == 3);
+                return Verdict::Alone;
+            }
             let member = flights.seat(&identity());
             member.turn(Duration::from_secs(10), |handle| run(steps, handle, end)).await
         });
@@ -135,20 +141,29 @@ async fn no_wake_is_lost_and_nothing_is_left() {
 /// On several threads, as it is used.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn members_on_many_threads_all_get_their_verdicts() {
-    for _ in 0..200 {
-        let flights: Arc<Flights<u8>> = Flights::new("l", Join::Fenced, 1);
+    for round in 0..400 {
+        let join = [Join::Fenced, Join::Fresh][round % 2];
+        let flights: Arc<Flights<u8>> = Flights::new("l", join, 1);
         let steps = Steps::default();
         let mut tasks = Vec::new();
         for number in 0..16_u8 {
             let (flights, steps) = (flights.clone(), steps.clone());
             tasks.push(tokio::spawn(async move {
-                let member = flights.seat(&identity());
-                let turn = member.turn(Duration::from_secs(30), |handle| run(steps, handle, 2));
+                let end = number % 5;
+                let turn = async {
+                    if let Some(lead) = flights.lead(&identity()) {
+                        steps.take().await;
+                        return lead.end(end == 3);
+                    }
+                    let member = flights.seat(&identity());
+                    let run = |handle| run(steps.clone(), handle, end);
+                    drop(member.turn(Duration::from_secs(30), run).await);
+                };
                 if number % 4 == 3 {
                     return drop(tokio::time::timeout(Duration::ZERO, turn).await);
                 }
-                let verdict = tokio::time::timeout(Duration::from_secs(20), turn).await;
-                assert!(verdict.is_ok(), "it waits for ever");
+                let ended = tokio::time::timeout(Duration::from_secs(20), turn).await;
+                assert!(ended.is_ok(), "it waits for ever");
             }));
         }
         steps.allow(1_000);

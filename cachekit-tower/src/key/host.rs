@@ -1,31 +1,33 @@
 //! The host that a request is for.
 
+use std::borrow::Cow;
+
 use http::{header, request::Parts, uri::Authority};
 
 /// The authority in lower case, without the default port. A `Host` line that is not alone, or none at all: `None`. The
 /// authority of the request's own URI wins.
-pub(crate) fn host(parts: &Parts) -> Option<String> {
+pub(crate) fn host(parts: &Parts) -> Option<Cow<'_, str>> {
     let scheme = parts.uri.scheme_str().unwrap_or("http");
     if let Some(authority) = parts.uri.authority() {
-        let as_it_is = plain(authority.as_str().as_bytes());
-        return Some(as_it_is.unwrap_or_else(|| normal(authority, scheme)));
+        let as_it_is = plain(authority.as_str().as_bytes()).map(Cow::Borrowed);
+        return Some(as_it_is.unwrap_or_else(|| normal(authority, scheme).into()));
     }
     let mut lines = parts.headers.get_all(header::HOST).iter();
     let (line, None) = (lines.next()?, lines.next()) else { return None };
     if let Some(as_it_is) = plain(line.as_bytes()) {
-        return Some(as_it_is);
+        return Some(as_it_is.into());
     }
     let authority = Authority::try_from(line.as_bytes()).ok()?;
-    Some(normal(&authority, scheme))
+    Some(normal(&authority, scheme).into())
 }
 
 /// A name in lower case without a port, as most are: nothing need be read of it.
-fn plain(authority: &[u8]) -> Option<String> {
+fn plain(authority: &[u8]) -> Option<&str> {
     let is_plain = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
     if authority.is_empty() || !authority.iter().all(is_plain) {
         return None;
     }
-    String::from_utf8(authority.to_vec()).ok()
+    std::str::from_utf8(authority).ok()
 }
 
 fn normal(authority: &Authority, scheme: &str) -> String {
@@ -48,7 +50,7 @@ mod tests {
         for line in lines {
             request = request.header("host", *line);
         }
-        host(&request.body(()).unwrap().into_parts().0)
+        host(&request.body(()).unwrap().into_parts().0).map(Cow::into_owned)
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Piece {
             },
             Self::Query(name) => query::single(parts.uri.query(), name),
             Self::Header(name) => header(parts, name).map(Cow::Borrowed),
-            Self::Host => host(parts).map(Cow::Owned),
+            Self::Host => host(parts),
         }
     }
 }

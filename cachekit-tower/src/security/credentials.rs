@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use http::{Extensions, HeaderName, header, request::Parts};
 
 use crate::{
+    builder::Mistakes,
     headers::has_any,
     identity::{IdentityWriter, Part},
 };
@@ -134,6 +135,16 @@ impl Credentials {
 
     pub(crate) fn add_when(&mut self, has_one: impl Fn(&Parts) -> bool + Send + Sync + 'static) {
         self.whens.push(When(Arc::new(has_one)));
+    }
+
+    /// Says how requests with credentials take part. That is said once.
+    pub(crate) fn share(&mut self, sharing: Sharing, mistakes: &mut Mistakes) {
+        if !matches!(self.sharing, Sharing::Bypass) {
+            mistakes.add(
+                "`per_principal`, `per_credential` and `share_across_users` exclude one another",
+            );
+        }
+        self.sharing = sharing;
     }
 
     pub(crate) fn is_one(&self, name: &HeaderName) -> bool {

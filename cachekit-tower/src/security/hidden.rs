@@ -58,13 +58,14 @@ impl Shown {
         identity.part(Part::Rewritten, seen.path_and_query().map_or("", PathAndQuery::as_str));
     }
 
-    /// Takes away what the identity does not have. `host`: as the identity has it; `body`: it is in the identity.
+    /// Takes away what the identity does not have. `host`: as the identity has it, where the request may have another
+    /// one; `body`: it is in the identity.
     pub(crate) fn hide(
         &self,
         parts: &mut Parts,
         credentials: &Credentials,
         kind: Kind,
-        host: &str,
+        host: Option<&str>,
         body: bool,
     ) {
         if !self.all {
@@ -72,7 +73,8 @@ impl Shown {
         } else if !credentials.are_shown() {
             // Credentials are not unkeyed by an oversight.
             let names: Vec<_> = parts.headers.keys().cloned().collect();
-            for name in names.into_iter().filter(|name| credentials.is_one(name)) {
+            let is_hidden = |name: &HeaderName| credentials.is_one(name) && *name != header::HOST;
+            for name in names.into_iter().filter(is_hidden) {
                 parts.headers.remove(name);
             }
         }
@@ -81,7 +83,7 @@ impl Shown {
                 parts.headers.insert(name.clone(), value);
             }
         }
-        if !has_host(&parts.headers, host)
+        if let Some(host) = host.filter(|host| !has_host(&parts.headers, host))
             && let Ok(host) = HeaderValue::from_str(host)
         {
             parts.headers.insert(header::HOST, host);
@@ -134,7 +136,7 @@ impl Shown {
 }
 
 /// Whether this is the one `Host`.
-fn has_host(headers: &HeaderMap, host: &str) -> bool {
+pub(crate) fn has_host(headers: &HeaderMap, host: &str) -> bool {
     let mut lines = headers.get_all(header::HOST).iter();
     lines.next().is_some_and(|line| line == host) && lines.next().is_none()
 }
@@ -168,7 +170,7 @@ mod tests {
         let credentials = Credentials { sharing, ..Credentials::default() };
         let mut parts = request(lines);
         parts.extensions.insert(Principal::new("a"));
-        shown.hide(&mut parts, &credentials, Kind::Http, "h.com", false);
+        shown.hide(&mut parts, &credentials, Kind::Http, Some("h.com"), false);
         let mut seen: Vec<_> = parts.headers.iter().map(|(n, v)| format!("{n}={v:?}")).collect();
         seen.sort();
         seen.push(parts.uri.to_string());

@@ -8,4 +8,4 @@ mod hidden;
 
 pub(crate) use credentials::{Credentials, Sharing};
 pub use credentials::{PeerCertificate, Principal};
-pub(crate) use hidden::Shown;
+pub(crate) use hidden::{Shown, has_host};

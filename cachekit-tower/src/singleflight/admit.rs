@@ -1,7 +1,5 @@
 //! Which requests take part, and as what.
 
-use std::sync::Arc;
-
 use cachekit_core::{Key, Scope};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
 
@@ -12,6 +10,7 @@ use crate::{
     headers::has_any,
     identity::{Identity, IdentityWriter, Part},
     key::{host, original_uri},
+    security::has_host,
 };
 
 /// A request that takes part.
@@ -21,7 +20,8 @@ pub(super) struct Plan {
     pub(super) method: Method,
     pub(super) identity: Identity,
     pub(super) keys: Vec<Key>,
-    pub(super) host: String,
+    /// As the identity has it, where the request does not have it in one `Host` line of its own.
+    pub(super) host: Option<String>,
     pub(super) conditions: Conditions,
 }
 
@@ -32,7 +32,7 @@ pub(super) enum Admission {
     Pass(&'static str),
     /// Its body is read first: it is part of the identity.
     Read(Kind),
-    Take(Arc<Plan>),
+    Take(Plan),
 }
 
 /// Headers of requests whose answers are not for others.
@@ -50,13 +50,11 @@ impl Config {
         if let Some(reason) = self.excluded(kind, parts) {
             return Admission::Pass(reason);
         }
-        let body_is_keyed =
-            kind == Kind::Grpc || !matches!(parts.method, Method::GET | Method::HEAD);
-        match (body_is_keyed, has_body) {
+        match (is_keyed(kind, &parts.method), has_body) {
             (false, true) => Admission::Pass("body"),
             (true, _) => Admission::Read(kind),
             (false, false) => match self.plan(parts, Kind::Http, None) {
-                Ok(plan) => Admission::Take(Arc::new(plan)),
+                Ok(plan) => Admission::Take(plan),
                 Err(reason) => Admission::Pass(reason),
             },
         }
@@ -83,6 +81,7 @@ impl Config {
         body: Option<&[u8]>,
     ) -> Result<Plan, &'static str> {
         let host = host(parts).ok_or("host")?;
+        let host = (!has_host(&parts.headers, &host)).then(|| host.into_owned());
         let mut writer = IdentityWriter::new(NAME, kind);
         self.credentials.admit(parts, &mut writer).map_err(|_| "credentials")?;
         let keys = match (kind, body) {
@@ -94,7 +93,7 @@ impl Config {
         };
         // A key may be made of what nothing else of the identity has, such as an extension.
         keys.iter().for_each(|key| writer.part(Part::Group, key.as_str()));
-        self.write(parts, kind, &host, body, &mut writer);
+        self.write(parts, kind, host.as_deref(), body, &mut writer);
         let identity = writer.finish();
         if self.marks.is_marked(&identity) {
             return Err("uncacheable");
@@ -114,12 +113,13 @@ impl Config {
         &self,
         parts: &Parts,
         kind: Kind,
-        host: &str,
+        host: Option<&str>,
         body: Option<&[u8]>,
         writer: &mut IdentityWriter,
     ) {
         writer.part(Part::Method, parts.method.as_str());
-        writer.part(Part::Authority, host);
+        let own = || parts.headers.get(header::HOST).map_or(&[][..], HeaderValue::as_bytes);
+        writer.part(Part::Authority, host.map_or_else(own, str::as_bytes));
         let uri = original_uri(parts);
         writer.part(Part::Path, uri.path());
         let rewritten = self.shown.query.rewritten(uri);
@@ -140,8 +140,9 @@ impl Config {
     }
 
     /// Takes from a request what its run may not see.
-    pub(super) fn hide(&self, parts: &mut Parts, plan: &Plan, keyed_body: bool) {
-        self.shown.hide(parts, &self.credentials, plan.kind, &plan.host, keyed_body);
+    pub(super) fn hide(&self, parts: &mut Parts, plan: &Plan) {
+        let keyed_body = is_keyed(plan.kind, &plan.method);
+        self.shown.hide(parts, &self.credentials, plan.kind, plan.host.as_deref(), keyed_body);
         Conditions::hide(&mut parts.headers);
         parts.headers.remove(TIMEOUT);
         if plan.kind == Kind::Grpc {
@@ -154,6 +155,11 @@ impl Config {
             }
         }
     }
+}
+
+/// Whether the body is part of the identity.
+fn is_keyed(kind: Kind, method: &Method) -> bool {
+    kind == Kind::Grpc || !matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// Whether the client's session wrote what the run of another request may not see: from a copy, or from a replica.

@@ -201,19 +201,20 @@ impl SingleflightBuilder {
         mut self,
         who_is: impl Fn(&Parts) -> Option<Principal> + Send + Sync + 'static,
     ) -> Self {
-        self.credentials.sharing = Sharing::PerPrincipal(Arc::new(who_is));
+        let sharing = Sharing::PerPrincipal(Arc::new(who_is));
+        self.credentials.share(sharing, &mut self.mistakes);
         self
     }
 
     /// Takes requests with credentials, each with those that have the same ones.
     pub fn per_credential(mut self) -> Self {
-        self.credentials.sharing = Sharing::PerCredential;
+        self.credentials.share(Sharing::PerCredential, &mut self.mistakes);
         self
     }
 
     /// Takes requests with credentials, takes these away, and gives all users the same.
     pub fn share_across_users(mut self) -> Self {
-        self.credentials.sharing = Sharing::AcrossUsers;
+        self.credentials.share(Sharing::AcrossUsers, &mut self.mistakes);
         self
     }
 

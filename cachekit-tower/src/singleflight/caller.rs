@@ -98,7 +98,7 @@ where
                 Verdict::Own(own) => return self.take_own(own),
                 Verdict::Shared(snapshot) => {
                     observe::flight(NAME, "joined");
-                    return Ok(self.conditional(snapshot.response()));
+                    return Ok(self.plan.conditional(snapshot.response()));
                 }
                 Verdict::Failed => return Ok(self.reject()),
                 Verdict::Alone => break,
@@ -119,7 +119,7 @@ where
     fn start(&mut self, handle: Handle<Shared>) -> Run<Shared> {
         let mut call = self.call.take().expect("a request starts a run only once");
         let (config, plan) = (self.config.clone(), self.plan.clone());
-        config.hide(&mut call.parts, &plan, is_keyed(&plan));
+        config.hide(&mut call.parts, &plan);
         let scope = call.parts.extensions.get::<Scope>().cloned();
         let run: Run<Shared> = Box::pin(Started { config, plan, call }.run(handle));
         let span = tracing::Span::current();
@@ -136,7 +136,7 @@ where
         observe::flight(NAME, "led");
         let own = own.downcast::<Result<Response<Body<R>>, S::Error>>();
         let own = own.expect("a run's own answer goes to whoever started it");
-        (*own).map(|response| self.conditional(response))
+        (*own).map(|response| self.plan.conditional(response))
     }
 
     /// Runs the handler with the request as it came, for nobody else.
@@ -149,8 +149,15 @@ where
         Ok(response.map(Body::through))
     }
 
-    fn conditional(&self, response: Response<Body<R>>) -> Response<Body<R>> {
-        if !self.plan.conditions.hold_for(response.status(), response.headers()) {
+    fn reject(&self) -> Response<Body<R>> {
+        self.config.rejection(&self.plan, Rejection::FlightFailed)
+    }
+}
+
+impl Plan {
+    /// What the client gets of a response that it may have already.
+    pub(super) fn conditional<R>(&self, response: Response<Body<R>>) -> Response<Body<R>> {
+        if !self.conditions.hold_for(response.status(), response.headers()) {
             return response;
         }
         let mut response = response.map(|_| Body::empty());
@@ -158,15 +165,6 @@ where
         conditional::not_modified(response.headers_mut());
         response
     }
-
-    fn reject(&self) -> Response<Body<R>> {
-        self.config.rejection(&self.plan, Rejection::FlightFailed)
-    }
-}
-
-/// Whether the body is part of the identity.
-fn is_keyed(plan: &Plan) -> bool {
-    plan.kind == Kind::Grpc || !matches!(plan.method, http::Method::GET | http::Method::HEAD)
 }
 
 impl Config {

@@ -3,63 +3,138 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use http::Response;
+use bytes::Bytes;
+use http::{Request, Response, request::Parts};
+use http_body::Body as HttpBody;
 use pin_project_lite::pin_project;
+use tower_service::Service;
 
-use crate::Body;
+use super::{
+    admit::Plan,
+    caller::{Call, Callee, Caller},
+    config::Config,
+    led::Led,
+};
+use crate::{Body, BoxError};
 
 type Flown<R, E> = Pin<Box<dyn Future<Output = Result<Response<Body<R>>, E>> + Send>>;
 
 pin_project! {
     /// A response on its way: the handler's own, or one that a flight brings.
     ///
-    /// Dropped, it leaves the flight; others in it go on.
-    pub struct ResponseFuture<F, R, E> {
+    /// Dropped, it leaves the flight; others in it go on. It joins none before it is polled.
+    pub struct ResponseFuture<S, B, R>
+    where
+        S: Service<Request<Body<B>>>,
+    {
         #[pin]
-        inner: Inner<F, R, E>,
+        inner: Inner<S, B, R>,
     }
 }
 
 pin_project! {
     #[project = Way]
-    enum Inner<F, R, E> {
-        Through { #[pin] future: F },
-        Flown { future: Flown<R, E> },
+    enum Inner<S, B, R>
+    where
+        S: Service<Request<Body<B>>>,
+    {
+        Through { #[pin] future: S::Future },
+        Asked { asked: Option<Asked<S, B>> },
+        Led { #[pin] led: Led<S::Future, R> },
+        Flown { future: Flown<R, S::Error> },
     }
 }
 
-impl<F, R, E> ResponseFuture<F, R, E> {
-    pub(super) fn through(future: F) -> Self {
+/// A request that takes part, and the service that was readied for it.
+pub(super) struct Asked<S, B> {
+    pub(super) config: Arc<Config>,
+    pub(super) plan: Plan,
+    pub(super) ready: S,
+    pub(super) parts: Parts,
+    pub(super) body: Body<B>,
+}
+
+impl<S, B, R> ResponseFuture<S, B, R>
+where
+    S: Service<Request<Body<B>>>,
+{
+    pub(super) fn through(future: S::Future) -> Self {
         Self { inner: Inner::Through { future } }
     }
 
+    pub(super) fn asked(asked: Asked<S, B>) -> Self {
+        Self { inner: Inner::Asked { asked: Some(asked) } }
+    }
+
     pub(super) fn flown(
-        future: impl Future<Output = Result<Response<Body<R>>, E>> + Send + 'static,
+        future: impl Future<Output = Result<Response<Body<R>>, S::Error>> + Send + 'static,
     ) -> Self {
         Self { inner: Inner::Flown { future: Box::pin(future) } }
     }
 }
 
-impl<F, R, E> Future for ResponseFuture<F, R, E>
+impl<S, B, R> Future for ResponseFuture<S, B, R>
 where
-    F: Future<Output = Result<Response<R>, E>>,
+    S: Service<Request<Body<B>>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    R: HttpBody<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
 {
-    type Output = Result<Response<Body<R>>, E>;
+    type Output = Result<Response<Body<R>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().inner.project() {
-            Way::Through { future } => {
-                future.poll(cx).map(|answer| answer.map(|response| response.map(Body::through)))
-            }
-            Way::Flown { future } => future.as_mut().poll(cx),
+        let mut inner = self.project().inner;
+        loop {
+            let asked = match inner.as_mut().project() {
+                Way::Through { future } => {
+                    let answer = future.poll(cx);
+                    return answer.map(|answer| Ok(answer?.map(Body::through)));
+                }
+                Way::Led { led } => return led.poll(cx),
+                Way::Flown { future } => return future.as_mut().poll(cx),
+                Way::Asked { asked } => asked.take(),
+            };
+            let asked = asked.expect("a request that panicked is not polled again");
+            inner.set(asked.begin());
         }
     }
 }
 
-impl<F, R, E> fmt::Debug for ResponseFuture<F, R, E> {
+impl<S, B> Asked<S, B> {
+    /// Runs it at once where nobody else is under way, and has it join the others otherwise.
+    fn begin<R>(self) -> Inner<S, B, R>
+    where
+        S: Service<Request<Body<B>>, Response = Response<R>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Send + 'static,
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+        R: HttpBody<Data = Bytes> + Send + 'static,
+        R::Error: Into<BoxError>,
+    {
+        let Self { config, plan, mut ready, mut parts, body } = self;
+        if let Some(lead) = config.flights.lead(&plan.identity) {
+            config.hide(&mut parts, &plan);
+            let led = Led::begin(config, plan, lead, &mut ready, Request::from_parts(parts, body));
+            return Inner::Led { led };
+        }
+        let call = Some(Call::new(Callee::Ready(ready), parts, body));
+        let caller = Caller { config, plan: Arc::new(plan), call };
+        Inner::Flown { future: Box::pin(caller.answer()) }
+    }
+}
+
+impl<S, B, R> fmt::Debug for ResponseFuture<S, B, R>
+where
+    S: Service<Request<Body<B>>>,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ResponseFuture(..)")
     }

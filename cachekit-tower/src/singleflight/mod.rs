@@ -67,6 +67,7 @@ mod caller;
 mod config;
 mod future;
 mod layer;
+mod led;
 mod read;
 mod run;
 mod service;

@@ -1,5 +1,10 @@
 //! Reading a run's response, as far as it may be shared.
 
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Response, StatusCode, header, response::Parts};
 use http_body::Body as HttpBody;
@@ -7,11 +12,11 @@ use http_body::Body as HttpBody;
 use super::{admit::Plan, config::Config};
 use crate::{
     Body, BoxError, Kind,
-    collect::{Collected, Whole, Why, collect, content_length, must_stream},
+    collect::{Collected, Collecting, Whole, Why, collect, content_length, must_stream},
     sharing,
 };
 
-/// A run's response.
+/// A run's response, read as far as it may be shared.
 pub(super) enum Read<R> {
     /// For its starter alone.
     Alone(Response<Body<R>>),
@@ -20,8 +25,17 @@ pub(super) enum Read<R> {
     Whole(Parts, Whole),
 }
 
+/// A response that is read.
+#[expect(clippy::large_enum_variant, reason = "the small one is rare")]
+pub(super) enum Reading<R> {
+    /// Its head says that it is for its starter alone.
+    Alone(Option<Box<Response<Body<R>>>>),
+    Body(Option<Parts>, Collecting<R>),
+}
+
 impl Config {
-    pub(super) async fn read<R>(&self, plan: &Plan, response: Response<R>) -> Read<R>
+    /// Reads a run's response to this request.
+    pub(super) fn read<R>(&self, plan: &Plan, response: Response<R>) -> Reading<R>
     where
         R: HttpBody<Data = Bytes>,
         R::Error: Into<BoxError>,
@@ -34,16 +48,11 @@ impl Config {
             && must_stream(parts.status, &parts.headers, &body.size_hint(), bytes);
         let keyed = |name: &HeaderName| self.is_keyed(plan, name);
         if streams || sharing::refusal(&parts.headers, keyed).is_some() {
-            return Read::Alone(Response::from_parts(parts, Body::through(body)));
+            let response = Response::from_parts(parts, Body::through(body));
+            return Reading::Alone(Some(Box::new(response)));
         }
         let length = content_length(&parts.headers).filter(|_| !bodiless);
-        match collect(body, length, &self.response).await {
-            Collected::Whole(whole) => Read::Whole(parts, whole),
-            Collected::Not(body, why) => {
-                let response = Response::from_parts(parts, body);
-                if why == Why::Broken { Read::Broken(response) } else { Read::Alone(response) }
-            }
-        }
+        Reading::Body(Some(parts), collect(body, length, &self.response))
     }
 
     /// Whether all requests of one identity have this header alike.
@@ -53,6 +62,31 @@ impl Config {
             || self.shown.declared.contains(name)
             || (self.credentials.are_shown() && self.credentials.is_one(name))
             || (plan.kind == Kind::Grpc && of_call.contains(&name.as_str()))
+    }
+}
+
+impl<R> Future for Reading<R>
+where
+    R: HttpBody<Data = Bytes>,
+    R::Error: Into<BoxError>,
+{
+    type Output = Read<R>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Read<R>> {
+        const POLLED: &str = "a response is read once";
+        let (parts, body) = match &mut *self {
+            Self::Alone(response) => {
+                return Poll::Ready(Read::Alone(*response.take().expect(POLLED)));
+            }
+            Self::Body(parts, body) => (parts, body),
+        };
+        let collected = ready!(Pin::new(body).poll(cx));
+        let parts = parts.take().expect(POLLED);
+        Poll::Ready(match collected {
+            Collected::Whole(whole) => Read::Whole(parts, whole),
+            Collected::Not(body, Why::Broken) => Read::Broken(Response::from_parts(parts, body)),
+            Collected::Not(body, _) => Read::Alone(Response::from_parts(parts, body)),
+        })
     }
 }
 

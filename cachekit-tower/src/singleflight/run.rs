@@ -61,7 +61,7 @@ impl<S, B> Started<S, B> {
             Some(Ok(Read::Broken(response))) => Ended { own: own(response), others: failed },
             Some(Ok(Read::Alone(response))) => {
                 config.marks.mark(&plan.identity);
-                Ended { own: own(response), others: Others::Nobody }
+                Ended { own: own(response), others: Others::Apart }
             }
             Some(Ok(Read::Whole(parts, whole))) => {
                 let others = config.others(plan, &parts, &whole, handle, fence.as_ref()).await;

@@ -14,7 +14,7 @@ use super::{
     admit::Admission,
     caller::{Call, Callee, Caller},
     config::{Config, NAME},
-    future::ResponseFuture,
+    future::{Asked, ResponseFuture},
 };
 use crate::{
     Body, BoxError, Kind,
@@ -50,7 +50,7 @@ where
 {
     type Response = Response<Body<R>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, R, S::Error>;
+    type Future = ResponseFuture<S, B, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -67,9 +67,8 @@ where
                 ResponseFuture::through(ready.call(request))
             }
             Admission::Take(plan) => {
-                let call = Some(Call::new(Callee::Ready(ready), parts, Body::through(body)));
-                let config = self.config.clone();
-                ResponseFuture::flown(Caller { config, plan, call }.answer())
+                let (config, body) = (self.config.clone(), Body::through(body));
+                ResponseFuture::asked(Asked { config, plan, ready, parts, body })
             }
             Admission::Read(kind) => {
                 ResponseFuture::flown(read_first(self.config.clone(), ready, parts, body, kind))

@@ -1,6 +1,6 @@
 //! What the tests of the layers share: services that watch how they are called, and requests.
 
-#![allow(dead_code, unreachable_pub, missing_debug_implementations, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub, missing_debug_implementations)]
 
 use std::{
     convert::Infallible,

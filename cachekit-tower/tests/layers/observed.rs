@@ -1,9 +1,6 @@
 //! What the layers that share responses tell of themselves, and what they keep to themselves.
 
 #![cfg(feature = "metrics")]
-#![allow(clippy::unwrap_used)]
-
-mod replies;
 
 use std::{
     collections::BTreeMap,
@@ -16,9 +13,10 @@ use metrics::{
     Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
 };
-use replies::{Site, cache, front, get, request, send, users, with};
 use tower::{Layer as _, ServiceExt as _};
 use tracing::{Event, Id, Instrument as _, Subscriber, field::Visit, span};
+
+use crate::replies::{self, Site, cache, front, get, request, send, users, with};
 
 /// Names and labels of metrics, and how often they changed; spans and events, a line each.
 #[derive(Clone, Debug, Default)]

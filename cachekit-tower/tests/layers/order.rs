@@ -1,9 +1,5 @@
 //! Layers in the order that is right, and what happens in another.
 
-#![allow(clippy::unwrap_used)]
-
-mod replies;
-
 use std::{
     convert::Infallible,
     fmt,
@@ -22,13 +18,14 @@ use cachekit_tower::{
 };
 use http::{Request, Response, StatusCode, header};
 use http_body::Body as HttpBody;
-use replies::{Reply, Whole, get, reply, request, user, users};
 use tokio::sync::Notify;
 use tower::{
     Layer as _, Service, ServiceBuilder, ServiceExt as _, limit::ConcurrencyLimitLayer,
     load_shed::LoadShedLayer, service_fn,
 };
 use tower_http::compression::CompressionLayer;
+
+use crate::replies::{self, Reply, Whole, get, reply, request, user, users};
 
 const POLICY: Policy = Policy::from_parts(Ttl::from_millis(600_000, 0), None);
 

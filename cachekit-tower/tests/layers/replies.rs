@@ -1,6 +1,6 @@
 //! Requests that are sent through the cache layer, and what comes back, taken apart.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub)]
 
 use std::{
     collections::VecDeque,

@@ -1,7 +1,5 @@
 //! The scope layer, alone and around bodies, streams and spawned tasks.
 
-#![allow(clippy::unwrap_used)]
-
 use std::{
     convert::Infallible,
     pin::Pin,

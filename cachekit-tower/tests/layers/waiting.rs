@@ -1,6 +1,6 @@
 //! How many requests wait for their answers: what a test waits for before it lets a handler go.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub)]
 
 use std::{
     future::poll_fn,

@@ -1,9 +1,5 @@
 //! What Tower asks of every layer, asked of the cache layer.
 
-#![allow(clippy::unwrap_used)]
-
-mod kit;
-
 use cachekit_core::Cache;
 use cachekit_tower::{
     CacheLayer,
@@ -11,8 +7,9 @@ use cachekit_tower::{
 };
 use http::{Method, Request};
 use http_body_util::Full;
-use kit::{body, get, poll_once, probe, settle, text};
 use tower::{Layer as _, Service as _, ServiceExt as _};
+
+use crate::kit::{body, get, poll_once, probe, settle, text};
 
 fn layer() -> CacheLayer {
     let cache = Cache::builder().build().unwrap();

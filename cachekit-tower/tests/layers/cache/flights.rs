@@ -1,9 +1,5 @@
 //! Who shares a run of the cache layer, who may not, and who goes on with it.
 
-#![allow(clippy::unwrap_used)]
-
-mod replies;
-
 use std::{
     future::Future,
     pin::Pin,
@@ -18,11 +14,12 @@ use std::{
 use cachekit_core::testing;
 use cachekit_tower::Scope;
 use http::Response;
-use replies::{
+use tokio::{sync::Semaphore, task::JoinHandle};
+
+use crate::replies::{
     Front, Reply, Script, Site, answer, at_once, cache, front, get, reply, request, send, try_send,
     until, user, users, with,
 };
-use tokio::{sync::Semaphore, task::JoinHandle};
 
 /// A handler that waits at a gate, and answers with what is made of the number of the call.
 fn gated(make: fn(usize) -> Response<Script>) -> (Site, Arc<Semaphore>) {

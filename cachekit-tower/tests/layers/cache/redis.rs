@@ -1,10 +1,5 @@
 //! The cache layer over Redis: several processes' worth of caches, outages, and what is stored.
 
-#![allow(clippy::unwrap_used)]
-
-mod replies;
-mod waiting;
-
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering::SeqCst},
@@ -12,9 +7,10 @@ use std::sync::{
 
 use cachekit_core::Cache;
 use cachekit_test_support::{Proxy, RedisServer, named};
-use replies::{Front, Reply, Site, front, get, request, send, until, user, users, with};
 use tokio::{sync::Semaphore, task::JoinHandle};
-use waiting::Waiting;
+
+use crate::replies::{Front, Reply, Site, front, get, request, send, until, user, users, with};
+use crate::waiting::Waiting;
 
 async fn over(server: &RedisServer) -> Cache {
     Cache::builder().namespace("n").redis(&server.url()).await.unwrap().build().unwrap()

@@ -1,15 +1,12 @@
 //! The cache layer's security rules: no response is anybody's whose request has another identity.
 
-#![allow(clippy::unwrap_used)]
-
-mod replies;
-
 use cachekit_core::Cache;
 use cachekit_test_support::RedisServer;
 use cachekit_tower::{CacheLayer, Freshness, Principal};
 use http::Request;
 use http_body_util::Full;
-use replies::{Site, cache, front, get, request, send, users, with};
+
+use crate::replies::{self, Site, cache, front, get, request, send, users, with};
 
 const CREDENTIALS: [&str; 6] = [
     "authorization",

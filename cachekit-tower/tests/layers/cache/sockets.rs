@@ -1,10 +1,6 @@
 //! The cache layer behind axum, over real sockets.
 
 #![cfg(feature = "axum")]
-#![allow(clippy::unwrap_used)]
-
-mod replies;
-mod waiting;
 
 use std::{
     convert::Infallible,
@@ -26,14 +22,15 @@ use bytes::Bytes;
 use cachekit_core::Cache;
 use cachekit_tower::CacheLayer;
 use http::Response;
-use replies::{until, user};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
 use tower::util::MapFutureLayer;
-use waiting::Waiting;
+
+use crate::replies::{self, until, user};
+use crate::waiting::Waiting;
 
 async fn serve(router: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -43,8 +43,8 @@ macro_rules! compiles_in_tonic {
             service::LayerExt as _,
             transport::{Endpoint, Server, server::TcpIncoming},
         };
-        let named = Server::builder().add_service($layer.named_layer(crate::grpc::Users));
-        let around = Server::builder().layer($layer).add_service(crate::grpc::Users);
+        let named = Server::builder().add_service($layer.named_layer(crate::contract::grpc::Users));
+        let around = Server::builder().layer($layer).add_service(crate::contract::grpc::Users);
         let listen = async || {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             (listener.local_addr().unwrap(), TcpIncoming::from(listener))
@@ -54,7 +54,7 @@ macro_rules! compiles_in_tonic {
         tokio::spawn(async move { around.serve_with_incoming(second).await });
         for address in [one, other] {
             let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-            crate::grpc::is_unimplemented(endpoint.connect().await.unwrap()).await;
+            crate::contract::grpc::is_unimplemented(endpoint.connect().await.unwrap()).await;
         }
     }};
 }

@@ -1,10 +1,5 @@
 //! What every layer keeps to, one line a layer.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "../kit/mod.rs"]
-mod kit;
-
 mod grpc;
 mod inner;
 mod rules;

@@ -9,10 +9,8 @@ use http_body::Body;
 use http_body_util::BodyExt as _;
 use tower::{Layer, Service, ServiceExt as _};
 
-use crate::{
-    inner::Inner,
-    kit::{Whole, settle},
-};
+use super::inner::Inner;
+use crate::kit::{Whole, settle};
 
 /// What clients ask for: what a layer has something to do with, and what it has not.
 pub(crate) fn script() -> Vec<Request<Whole>> {

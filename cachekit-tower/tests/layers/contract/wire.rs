@@ -12,7 +12,7 @@ use hyper_util::{
 };
 use tokio::net::TcpListener;
 
-use crate::stack::Routed;
+use crate::contract::stack::Routed;
 
 type Caller = Client<HttpConnector, Full<Bytes>>;
 

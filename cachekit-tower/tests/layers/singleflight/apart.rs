@@ -192,20 +192,28 @@ async fn unkeyed_headers_hidden() {
         }
         request
     };
-    assert_eq!(seen(running(), request()).await, "host,traceparent /1?utm_a=1&b=2");
-    let builder = SingleflightLayer::running().any_path();
-    let layer = builder.vary(["accept"]).query_ignore(["utm_*"]).build().unwrap();
-    assert_eq!(seen(layer, request()).await, "accept,host,traceparent /1?b=2");
-    // What is passed by is not touched.
-    let mut passed = request();
-    passed.headers_mut().insert("cookie", "c".parse().unwrap());
-    let all = "accept,cookie,host,traceparent,x-forwarded-host,x-http-method-override";
-    assert_eq!(seen(running(), passed).await, format!("{all} /1?utm_a=1&b=2"));
+    for builder in [SingleflightLayer::running(), SingleflightLayer::new()] {
+        let layer = || builder.clone().any_path();
+        let plain = || layer().build().unwrap();
+        assert_eq!(seen(plain(), request()).await, "host,traceparent /1?utm_a=1&b=2");
+        let keyed = layer().vary(["accept"]).query_ignore(["utm_*"]).build().unwrap();
+        assert_eq!(seen(keyed, request()).await, "accept,host,traceparent /1?b=2");
+        // What is passed by is not touched.
+        let mut passed = request();
+        passed.headers_mut().insert("cookie", "c".parse().unwrap());
+        let all = "accept,cookie,host,traceparent,x-forwarded-host,x-http-method-override";
+        assert_eq!(seen(plain(), passed).await, format!("{all} /1?utm_a=1&b=2"));
+    }
 }
 
 #[tokio::test]
 async fn what_is_too_long_is_streamed_to_its_starter() {
-    let layer = SingleflightLayer::running().any_path().max_body(8).build().unwrap();
+    for builder in [SingleflightLayer::running(), SingleflightLayer::new()] {
+        too_long_is_streamed(builder.any_path().max_body(8).build().unwrap()).await;
+    }
+}
+
+async fn too_long_is_streamed(layer: SingleflightLayer) {
     let desk = Desk::new();
     let at = desk.clone();
     let service = layer.layer(probe(move |_: Request<Wrapped>| {

@@ -1,16 +1,13 @@
 //! The singleflight layer: who shares a run, and what becomes of those who do.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "../kit/mod.rs"]
-mod kit;
-
 mod apart;
 mod drives;
 mod grpc;
 mod joins;
+mod leads;
 mod service;
 mod shared;
+mod sockets;
 
 use std::{
     convert::Infallible,
@@ -24,9 +21,10 @@ use bytes::Bytes;
 use cachekit_core::{Cache, Key, key::RuntimeTemplate};
 use cachekit_tower::{Body, SingleflightLayer};
 use http::{Request, Response};
-use kit::{Whole, body, text};
 use tokio::{sync::Semaphore, task::JoinHandle};
 use tower::{Service, ServiceExt as _};
+
+use crate::kit::{self, Whole, body, text};
 
 type Wrapped = Body<Whole>;
 

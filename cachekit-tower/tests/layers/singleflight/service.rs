@@ -134,9 +134,11 @@ fn mistakes_are_told_at_once() {
         .methods([http::Method::POST])
         .vary(["a b"])
         .max_parallel(0)
+        .per_credential()
+        .share_across_users()
         .wait_timeout("soon");
     let error = builder.build().unwrap_err();
-    assert_eq!(error.mistakes().count(), 6, "{error}");
+    assert_eq!(error.mistakes().count(), 7, "{error}");
 }
 
 #[tokio::test]

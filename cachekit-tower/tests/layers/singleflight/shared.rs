@@ -17,7 +17,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use super::{
-    Desk, Wrapped,
+    Desk, Wrapped, fresh,
     kit::{Whole, body, get, probe, settle, text},
     running, send, told,
 };
@@ -202,6 +202,34 @@ async fn conditional_members_get_own_304() {
         assert_eq!(body(response).await, "1");
     }
     assert_eq!(desk.calls(), 1);
+}
+
+#[tokio::test]
+async fn who_runs_alone_gets_all_of_a_response_or_its_own_304() {
+    let service = fresh().layer(probe(|request: Request<Wrapped>| async move {
+        assert!(!request.headers().contains_key("if-none-match"));
+        let mut response = text("whole");
+        response.headers_mut().insert("etag", "\"a\"".parse().unwrap());
+        response.headers_mut().insert("content-length", "5".parse().unwrap());
+        if request.uri().path() == "/fails" {
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        }
+        if *request.method() == http::Method::HEAD {
+            *response.body_mut() = Whole::default();
+        }
+        response
+    }));
+    let ask = async |method: &str, path: &str, tag: &str| {
+        let request = Request::builder().method(method).uri(path).header("host", "h");
+        let request = request.header("if-none-match", tag).body(Whole::default()).unwrap();
+        let response = service.clone().oneshot(request).await.unwrap();
+        let length = response.headers().contains_key("content-length");
+        (response.status().as_u16(), length, body(response).await)
+    };
+    assert_eq!(ask("GET", "/1", "\"b\"").await, (200, true, "whole".into()));
+    assert_eq!(ask("GET", "/1", "\"a\"").await, (304, false, "".into()));
+    assert_eq!(ask("GET", "/fails", "\"a\"").await, (500, true, "whole".into()));
+    assert_eq!(ask("HEAD", "/1", "\"b\"").await, (200, true, "".into()));
 }
 
 #[tokio::test]

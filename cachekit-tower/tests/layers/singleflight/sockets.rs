@@ -1,9 +1,6 @@
 //! Over real sockets, under axum.
 
 #![cfg(feature = "axum")]
-#![allow(clippy::unwrap_used)]
-
-mod waiting;
 
 use std::{
     convert::Infallible,
@@ -28,7 +25,8 @@ use tokio::{
     sync::Semaphore,
 };
 use tower::util::MapFutureLayer;
-use waiting::Waiting;
+
+use crate::waiting::Waiting;
 
 /// What handlers share: how many there were, and what holds them.
 #[derive(Clone)]

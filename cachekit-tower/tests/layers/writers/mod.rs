@@ -1,10 +1,5 @@
 //! The layers that see writers to their end: invalidation, sessions, locks, filters.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "../kit/mod.rs"]
-mod kit;
-
 mod bloom;
 mod invalidate;
 mod kinds;
@@ -24,7 +19,7 @@ use cachekit_core::{Cache, Key, Peek, Policy, Ttl};
 use http::{HeaderMap, Method, Request, Response};
 use http_body::{Body, Frame};
 
-use self::kit::Whole;
+use crate::kit::{self, Whole};
 
 const POLICY: Policy = Policy::from_parts(Ttl::from_millis(600_000, 0), None);
 

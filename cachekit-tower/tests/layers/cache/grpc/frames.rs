@@ -19,11 +19,8 @@ use prost::Message as _;
 use tokio::sync::mpsc;
 use tower::{Layer as _, ServiceExt as _};
 
-use super::{
-    GET_USER, GetUser,
-    replies::{Reply, Script, Site, cache, front, reply, send, user},
-    users,
-};
+use super::{GET_USER, GetUser, users};
+use crate::replies::{Reply, Script, Site, cache, front, reply, send, user};
 
 fn frame(message: &[u8]) -> Bytes {
     let mut frame = vec![0];

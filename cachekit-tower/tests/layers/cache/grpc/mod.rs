@@ -1,13 +1,6 @@
 //! The cache layer for unary gRPC calls: frame by frame, and behind tonic over real sockets.
 
 #![cfg(feature = "grpc")]
-#![allow(clippy::unwrap_used)]
-
-#[path = "../replies/mod.rs"]
-mod replies;
-
-#[path = "../waiting/mod.rs"]
-mod waiting;
 
 mod frames;
 mod sockets;
@@ -15,7 +8,8 @@ mod sockets;
 use cachekit_core::{Cache, Key};
 use cachekit_tower::{CacheLayer, cache::CacheLayerBuilder};
 use prost::Message;
-use replies::user;
+
+use crate::replies::user;
 
 const GET_USER: &str = "/shop.Users/GetUser";
 

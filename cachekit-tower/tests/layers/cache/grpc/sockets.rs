@@ -24,7 +24,8 @@ use tonic::{
 use tonic_prost::ProstCodec;
 use tower::{Service, util::MapFutureLayer};
 
-use super::{GET_USER, GetUser, User, replies::cache, users, waiting::Waiting};
+use super::{GET_USER, GetUser, User, users};
+use crate::{replies::cache, waiting::Waiting};
 
 type Answering<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 

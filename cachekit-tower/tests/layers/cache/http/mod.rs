@@ -1,10 +1,5 @@
 //! The cache layer for HTTP, in one process.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "../replies/mod.rs"]
-mod replies;
-
 mod old;
 mod oracle;
 mod requests;

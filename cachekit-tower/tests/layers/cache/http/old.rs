@@ -10,7 +10,7 @@ use std::{
 
 use cachekit_core::testing;
 
-use super::replies::{Site, answer, at_once, front, get, send, until, user, users, with};
+use crate::replies::{Site, answer, at_once, front, get, send, until, user, users, with};
 
 #[tokio::test]
 async fn swr_serves_then_refreshes_once() {

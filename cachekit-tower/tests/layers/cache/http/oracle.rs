@@ -6,7 +6,7 @@ use http::HeaderValue;
 use http_body_util::Full;
 use proptest::prelude::*;
 
-use super::replies::{
+use crate::replies::{
     Reply, Seen, Site, answer, cache, front, get, reply, request, send, users, with,
 };
 

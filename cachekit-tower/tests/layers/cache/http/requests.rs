@@ -2,7 +2,7 @@
 
 use http::{Method, StatusCode};
 
-use super::replies::{Seen, Site, answer, cache, front, get, request, send, users, with};
+use crate::replies::{Seen, Site, answer, cache, front, get, request, send, users, with};
 
 #[tokio::test]
 async fn head_from_get() {

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 
-use super::replies::{
+use crate::replies::{
     Seen, Site, answer, cache, front, get, request, send, try_send, user, users, with,
 };
 

@@ -8,7 +8,7 @@ use std::sync::{
 use tokio::sync::Semaphore;
 use tower::{Layer as _, ServiceExt as _};
 
-use super::replies::{Site, at_once, cache, front, get, send, try_send, until, user, users, with};
+use crate::replies::{Site, at_once, cache, front, get, send, try_send, until, user, users, with};
 
 /// A handler that waits, and the gate it waits at.
 fn gated(lines: &'static [(&'static str, &'static str)]) -> (Site, Arc<Semaphore>) {

@@ -12,7 +12,7 @@ use http_body_util::BodyExt as _;
 use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
-use super::replies::{
+use crate::replies::{
     Front, Script, Seen, Site, answer, cache, front, get, request, send, try_send, users, with,
 };
 

@@ -13,7 +13,7 @@ use http::{Method, Response, StatusCode};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use super::{Asked, answering, builder, layer};
-use crate::{cache, is_cached, kit::Whole, read, request, user};
+use crate::writers::{cache, is_cached, kit::Whole, read, request, user};
 
 #[tokio::test]
 async fn keys_come_from_the_handler_and_the_response() {

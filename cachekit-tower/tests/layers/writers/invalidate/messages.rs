@@ -13,7 +13,7 @@ use http_body_util::BodyExt as _;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use super::Asked;
-use crate::{Frames, cache, call, is_cached, kit::Whole, read, user};
+use crate::writers::{Frames, cache, call, is_cached, kit::Whole, read, user};
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Rename {

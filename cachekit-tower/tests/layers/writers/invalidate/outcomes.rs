@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _, service_fn};
 
 use super::{Asked, answering, builder, layer, put, shared};
-use crate::{Frames, cache, call, is_cached, kit::Whole, read, request, until, user};
+use crate::writers::{Frames, cache, call, is_cached, kit::Whole, read, request, until, user};
 
 #[tokio::test]
 async fn invalidated_before_response() {

@@ -7,7 +7,7 @@ use http::{Method, header};
 use tower::{Layer as _, Service as _, ServiceExt as _};
 
 use super::{Asked, Gate, builder, put, shared};
-use crate::{
+use crate::writers::{
     cache, call,
     kit::{self, poll_once},
     request, until, user,

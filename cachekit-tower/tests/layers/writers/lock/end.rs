@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 
 use super::{Asked, Gate, builder, is_held, put, shared};
-use crate::{
+use crate::writers::{
     Frames, cache, call,
     kit::{self, Whole, poll_once},
     until, user,
@@ -268,7 +268,7 @@ async fn invalidation_comes_before_the_release() {
     });
     let inner = invalidate.build().unwrap().layer(handler);
     let service = builder(&cache).build().unwrap().layer(inner);
-    crate::read(&cache, 1, 1).await;
+    crate::writers::read(&cache, 1, 1).await;
     let writes = tokio::spawn(service.oneshot(put()));
     kit::settle().await;
     let next = cache.lock(user(1)).acquire();
@@ -276,7 +276,7 @@ async fn invalidation_comes_before_the_release() {
     assert!(poll_once(next.as_mut()).is_pending());
     notify.notify_one();
     let _guard = next.await.unwrap();
-    assert!(!crate::is_cached(&cache, 1).await);
+    assert!(!crate::writers::is_cached(&cache, 1).await);
     assert_eq!(writes.await.unwrap().unwrap().status(), 200);
 }
 

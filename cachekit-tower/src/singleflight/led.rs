@@ -67,14 +67,14 @@ impl<F, R> Led<F, R> {
         S: Service<Request<Q>, Future = F>,
     {
         let scope = request.extensions().get::<Scope>().cloned();
-        let future = within(scope.as_ref(), || ready.call(request));
+        let future = in_scope(scope.as_ref(), || ready.call(request));
         Self { step: Step::Called { future }, lead: Some(lead), scope, config, plan, sleep: None }
     }
 
     /// Drops what is left of the run, and only then lets those go on who wait for its end.
     fn leave(self: Pin<&mut Self>) -> Option<Lead<Shared>> {
         let mut this = self.project();
-        within(this.scope.as_ref(), || this.step.set(Step::Over));
+        in_scope(this.scope.as_ref(), || this.step.set(Step::Over));
         this.lead.take()
     }
 }
@@ -124,7 +124,7 @@ where
 
     fn poll_step(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Read<R>, E>> {
         let mut this = self.project();
-        within(this.scope.as_ref(), || {
+        in_scope(this.scope.as_ref(), || {
             loop {
                 let reading = match this.step.as_mut().project() {
                     Stage::Called { future } => {
@@ -159,7 +159,7 @@ impl<F, R> Drop for Unwinding<'_, F, R> {
 }
 
 /// Does it in the request's scope, wherever it is polled.
-fn within<T>(scope: Option<&Scope>, work: impl FnOnce() -> T) -> T {
+fn in_scope<T>(scope: Option<&Scope>, work: impl FnOnce() -> T) -> T {
     match scope {
         Some(scope) => scope.enter(work),
         None => work(),

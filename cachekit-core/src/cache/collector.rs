@@ -18,6 +18,8 @@ use crate::{
 
 /// How many invalidated keys a scope remembers.
 const KEYS: usize = 1024;
+/// How many tags a scope remembers; more than any response may have.
+const TAGS: usize = 32;
 /// No position was noted.
 #[cfg(feature = "session")]
 const NONE: u64 = 0;
@@ -31,6 +33,8 @@ struct Collected {
     /// That of the scope around this one, which is told of everything.
     outer: Option<Collector>,
     keys: Mutex<Vec<Key>>,
+    /// What answers in the scope depend on.
+    tags: Mutex<Vec<Key>>,
     /// There were more.
     more: AtomicBool,
     /// A write has begun.
@@ -65,6 +69,19 @@ impl Collector {
                 collected.more.store(true, Ordering::Release);
             }
         }
+    }
+
+    pub(super) fn tag(&self, tag: &Key) {
+        for collected in self.all() {
+            let mut tags = lock(&collected.tags);
+            if tags.len() < TAGS && !tags.contains(tag) {
+                tags.push(tag.clone());
+            }
+        }
+    }
+
+    pub(super) fn tags(&self) -> Vec<Key> {
+        lock(&self.0.tags).clone()
     }
 
     /// A write has begun: what follows may depend on it.

@@ -99,6 +99,32 @@ impl Scope {
         self.collector.keys()
     }
 
+    /// Says that what this scope's work answers depends on `tag` too, as on one of [`Cache::tagged`]: whoever invalidates
+    /// it drops the answer where it is stored.
+    ///
+    /// For handlers under a layer that stores responses and takes their groups from requests. They may say it whenever
+    /// they know it, also after they have read: see `cachekit_tower::cache`. The scope has to be bound around that layer.
+    ///
+    /// ```
+    /// use cachekit::{Scope, key};
+    ///
+    /// # fn organisation_of(id: i64) -> i64 { id }
+    /// # let id = 7;
+    /// let org = organisation_of(id);
+    /// if let Some(scope) = Scope::current() {
+    ///     scope.tag(key!("org:<org>"));
+    /// }
+    /// ```
+    pub fn tag(&self, tag: impl Into<Key>) {
+        self.collector.tag(&tag.into());
+    }
+
+    /// What was said by [`tag`](Self::tag) so far, each once, in order; the first 32.
+    #[must_use]
+    pub fn tags(&self) -> Vec<Key> {
+        self.collector.tags()
+    }
+
     /// Runs `work` in this scope. For the `poll` and the `Drop` of middleware; it must not block.
     pub fn enter<T>(&self, work: impl FnOnce() -> T) -> T {
         self.context().enter(work)

@@ -12,6 +12,7 @@ use super::{
     CacheLayer, RequestDirectives,
     gates::Gates,
     judge::{Rules, WIDEST_MS},
+    learned::Learned,
     memory::Memory,
     settings::{Settings, Shared},
     snapshot::Snapshot,
@@ -237,6 +238,7 @@ impl CacheLayerBuilder {
             settings,
             gates,
             memory: Memory::default(),
+            learned: Learned::default(),
             warned: std::sync::Once::new(),
         }))
     }

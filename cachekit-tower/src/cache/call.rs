@@ -43,6 +43,9 @@ where
             return Err(end.keep_to_caller(Response::from_parts(parts, body), "streamed"));
         }
     };
+    if let Some(reason) = end.late_tag() {
+        return Err(end.tagged_late(Response::from_parts(parts, whole.into_body()), reason));
+    }
     let verdict = match status_of(&parts.headers, &whole) {
         _ if parts.status != http::StatusCode::OK => Verdict::Private("status"),
         status => settings.rules.judge_grpc(status, parts.extensions.get().copied()),

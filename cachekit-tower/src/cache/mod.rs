@@ -12,9 +12,11 @@
 //! A request with credentials is passed by, unless the builder says by name how it may take part. What a response says of
 //! itself is heeded: `Cache-Control`, `Expires`, `Vary`, `Set-Cookie` and others (RFC 9111).
 //!
-//! All groups of a response are known from its request: one that a handler learnt of while it reads would be too late for
-//! a write that came in between, so there is no way to add any. [`key_with`](CacheLayerBuilder::key_with) makes them of
-//! whatever the head says, eight at most.
+//! Groups are known from the request; [`key_with`](CacheLayerBuilder::key_with) makes them of whatever its head says. What
+//! a handler learns while it reads, such as the organisation that a user belongs to, it says by
+//! [`Scope::tag`](cachekit_core::Scope::tag). A write that came between the reading and the saying is not missed: the
+//! first response of its identity in a process that names such a tag is its reader's alone, and from then on the tag is
+//! known before the handler runs. Eight groups and tags at most.
 //!
 //! A request by an unsafe method is passed on, and the responses of its groups are dropped before it is answered, unless
 //! it was refused (4xx). One whose group cannot be made, since a parameter is missing or there twice, drops none: what
@@ -86,6 +88,7 @@ mod gates;
 mod headers;
 mod judge;
 mod layer;
+mod learned;
 mod memory;
 mod observe;
 mod options;

@@ -5,7 +5,7 @@ use cachekit_core::Key;
 use http::{Method, header, request::Parts};
 use http_body::Body as HttpBody;
 
-use super::{Forward, gates::Digest, settings::Shared};
+use super::{Forward, gates::Digest, learned, settings::Shared};
 use crate::{
     Kind,
     conditional::Conditions,
@@ -53,7 +53,10 @@ pub(crate) struct Wanted {
     pub(crate) digest: Digest,
     /// Host, path and query.
     pub(crate) place: u64,
+    /// And what else is known that its answer depends on.
     pub(crate) groups: Vec<Key>,
+    /// How many of them the request itself has.
+    pub(crate) own_groups: usize,
     pub(crate) entry: Key,
     /// What runs see of it.
     pub(crate) seen: Parts,
@@ -129,7 +132,7 @@ impl Shared {
             return Err(Passed { kind, why: Forward::Request, reason: "no-store" });
         }
         let host = key::host(parts).ok_or(Passed::bypass(kind, "host"))?.into_owned();
-        let groups = match kind {
+        let mut groups = match kind {
             Kind::Http => self.groups(parts).ok_or(Passed::bypass(kind, "key_missing"))?,
             Kind::Grpc => self.groups_of_call(parts, body)?,
         };
@@ -165,12 +168,19 @@ impl Shared {
         seen.headers.remove("grpc-timeout");
         let across = matches!(settings.credentials.sharing, Sharing::AcrossUsers)
             && settings.credentials.are_in(parts);
+        let own_groups = groups.len();
+        let mut entry = digest;
+        if let Some(tags) = self.learned.of(&digest) {
+            entry = learned::place(&digest, &tags, &settings.digest_key);
+            groups.extend_from_slice(&tags);
+        }
         Ok(Box::new(Wanted {
             kind,
             digest,
             place: self.memory.place(&host, key::original_uri(parts).path(), query),
-            entry: settings.entry_key(&digest),
+            entry: settings.entry_key(&entry),
             groups,
+            own_groups,
             is_head: parts.method == Method::HEAD,
             conditions: Conditions::of(&parts.method, &parts.headers),
             only_if_cached: asked.only_if_cached && kind == Kind::Http,

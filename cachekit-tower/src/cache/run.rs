@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use cachekit_core::ToldError;
+use cachekit_core::{Key, Scope, ToldError};
 use http::{Extensions, HeaderMap, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use tower_service::Service;
@@ -20,6 +20,7 @@ use tower_service::Service;
 use super::{
     gates::Seat,
     judge::{Facts, Verdict},
+    learned::MOST_TAGS,
     request::Wanted,
     settings::Shared,
     snapshot::{Snapshot, Span},
@@ -158,7 +159,14 @@ where
     }
     end.own.begun.store(true, Ordering::Release);
     let limit = end.shared.settings.run_timeout;
-    match within(limit, caught(call(service, &end))).await {
+    // Whoever drives it, it is its request's.
+    let answer = async {
+        match end.wanted.seen.extensions.get::<Scope>() {
+            Some(scope) => scope.run(call(service, &end)).await,
+            None => call(service, &end).await,
+        }
+    };
+    match within(limit, caught(answer)).await {
         Some(Ok(outcome)) => {
             if matches!(outcome, Err(Failure::Apart)) {
                 end.fence_marker().await;
@@ -226,6 +234,36 @@ impl<R, E> End<R, E> {
         Failure::Own
     }
 
+    /// Whether the handler has named something that its answer depends on and that was not known before it read: who came
+    /// later, or comes yet, may not have it. It is known from now on. In one word for `Cache-Status`.
+    pub(super) fn late_tag(&self) -> Option<&'static str> {
+        let Wanted { groups, own_groups, seen, digest, .. } = &*self.wanted;
+        let named = seen.extensions.get::<Scope>().map(Scope::tags).unwrap_or_default();
+        if named.iter().all(|tag| groups.contains(tag)) {
+            return None;
+        }
+        let (own, known) = groups.split_at(*own_groups);
+        let mut tags: Vec<Key> = named.into_iter().filter(|tag| !own.contains(tag)).collect();
+        if own.len() + tags.len() > MOST_TAGS {
+            return Some("too-many-tags");
+        }
+        // Another run may name them again.
+        for tag in known {
+            if own.len() + tags.len() < MOST_TAGS && !tags.contains(tag) {
+                tags.push(tag.clone());
+            }
+        }
+        self.shared.learned.learn(*digest, tags);
+        Some("late-tag")
+    }
+
+    /// The answer depends on what was not known before: it is the caller's alone, and the next one may be shared.
+    pub(super) fn tagged_late(&self, response: Response<Body<R>>, reason: &'static str) -> Failure {
+        self.own.put(Brought::Response(response, reason));
+        self.seat.release_waiting();
+        Failure::Apart
+    }
+
     /// There is an answer, and it is the caller's alone: nobody waits for another one like it.
     fn private(&self, response: Response<Body<R>>, reason: &'static str) -> Failure {
         self.own.put(Brought::Response(response, reason));
@@ -276,6 +314,11 @@ where
                 return Err(self.uncollected(response, why));
             }
         };
+        if !is_failure(parts.status)
+            && let Some(reason) = self.late_tag()
+        {
+            return Err(self.tagged_late(Response::from_parts(parts, whole.into_body()), reason));
+        }
         let verdict = settings.rules.judge(facts(whole.trailers.is_some()), settings.now());
         Ok(match verdict {
             Verdict::Stored(span) => self.snapshot(parts, whole, span, None),

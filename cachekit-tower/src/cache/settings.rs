@@ -9,7 +9,8 @@ use cachekit_core::{
 use http::{HeaderName, Method, request::Parts};
 
 use super::{
-    directives::RequestDirectives, gates::Gates, judge::Rules, memory::Memory, vary::Declared,
+    directives::RequestDirectives, gates::Gates, judge::Rules, learned::Learned, memory::Memory,
+    vary::Declared,
 };
 use crate::{
     Kind,
@@ -65,6 +66,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) gates: Arc<Gates>,
     pub(crate) memory: Memory,
+    pub(crate) learned: Learned,
     /// That nothing has a route is said once.
     pub(crate) warned: std::sync::Once,
 }

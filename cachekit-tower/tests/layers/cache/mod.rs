@@ -7,3 +7,4 @@ mod http;
 mod redis;
 mod security;
 mod sockets;
+mod tags;

@@ -164,27 +164,31 @@ where
     B::Error: Into<BoxError>,
 {
     fn end(&mut self, end: End) -> Collected<B> {
-        let (mut read, body) = (std::mem::take(&mut self.read), self.body.take());
-        let (why, rest) = match end {
+        let (read, body) = (std::mem::take(&mut self.read), self.body.take());
+        let (why, rest, error) = match end {
             End::Reached if self.length.is_none_or(|length| length == read.bytes as u64) => {
                 let (data, trailers) = read.join();
                 return Collected::Whole(Whole { data, trailers, exact: self.exact });
             }
-            End::Reached => (Why::WrongLength, None),
-            End::Broken(error) => {
-                read.frames.push_back(Err(error));
-                (Why::Broken, None)
-            }
-            End::TooLong => (Why::TooLong, body),
-            End::TooLate => (Why::TooSlow, body),
+            End::Reached => (Why::WrongLength, None, None),
+            End::Broken(error) => (Why::Broken, None, Some(error)),
+            End::TooLong => (Why::TooLong, body, None),
+            End::TooLate => (Why::TooSlow, body, None),
         };
-        Collected::Not(Body::resumed(read.frames, rest), why)
+        let mut frames = read.frames();
+        frames.extend(error.map(Err));
+        Collected::Not(Body::resumed(frames, rest), why)
     }
 }
 
+type Frames = VecDeque<Result<Frame<Bytes>, BoxError>>;
+
 #[derive(Debug, Default)]
 struct Read {
-    frames: VecDeque<Result<Frame<Bytes>, BoxError>>,
+    /// Apart, since most bodies have but one.
+    first: Option<Frame<Bytes>>,
+    /// After the first.
+    rest: VecDeque<Frame<Bytes>>,
     /// Of data.
     bytes: usize,
     /// Frames that came, those that said nothing included.
@@ -211,7 +215,7 @@ impl Read {
                 Some(Ok(frame)) if is_empty(&frame) => {}
                 Some(Ok(frame)) => {
                     self.bytes += frame.data_ref().map_or(0, Bytes::len);
-                    self.frames.push_back(Ok(frame));
+                    self.push(frame);
                 }
             }
             self.came += 1;
@@ -222,13 +226,24 @@ impl Read {
         Poll::Ready(End::Reached)
     }
 
-    fn join(mut self) -> (Bytes, Trailers) {
-        if self.frames.len() <= 1 && self.bytes > 0 {
-            let only = self.frames.pop_front().and_then(Result::ok);
-            return (only.and_then(|frame| frame.into_data().ok()).unwrap_or_default(), None);
+    fn push(&mut self, frame: Frame<Bytes>) {
+        if self.first.is_none() {
+            self.first = Some(frame);
+        } else {
+            self.rest.push_back(frame);
+        }
+    }
+
+    fn frames(self) -> Frames {
+        self.first.into_iter().chain(self.rest).map(Ok).collect()
+    }
+
+    fn join(self) -> (Bytes, Trailers) {
+        if self.rest.is_empty() && self.bytes > 0 {
+            return (self.first.and_then(|frame| frame.into_data().ok()).unwrap_or_default(), None);
         }
         let (mut pieces, mut trailers) = (Vec::new(), None);
-        for frame in self.frames.into_iter().flatten() {
+        for frame in self.first.into_iter().chain(self.rest) {
             match frame.into_data() {
                 Ok(data) => pieces.push(data),
                 Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),
@@ -372,7 +387,7 @@ mod tests {
         let mut body = Box::pin(script(&["", "a", "", "", "b", ""], Last::End));
         let end = std::future::poll_fn(|cx| read.poll(body.as_mut(), 4, cx)).await;
         assert!(matches!(end, End::Reached));
-        assert_eq!((read.frames.len(), read.bytes), (2, 2));
+        assert_eq!((read.bytes, read.frames().len()), (2, 2));
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! What a request may have of the cache: an answer, none, or that its groups are dropped.
 
 use bytes::Bytes;
-use cachekit_core::Key;
+use cachekit_core::{Key, Scope};
 use http::{Method, header, request::Parts};
 use http_body::Body as HttpBody;
 
@@ -173,6 +173,10 @@ impl Shared {
         if let Some(tags) = self.learned.of(&digest) {
             entry = learned::place(&digest, &tags, &settings.digest_key);
             groups.extend_from_slice(&tags);
+            // The handler may not be asked, and another layer outside has to know as well.
+            if let Some(scope) = parts.extensions.get::<Scope>() {
+                tags.iter().for_each(|tag| scope.tag(tag.clone()));
+            }
         }
         Ok(Box::new(Wanted {
             kind,

@@ -63,10 +63,15 @@ impl<T: Clone + Send + 'static> Flights<T> {
         Arc::new(Self { layer, shards, hashing: RandomState::default(), join, parallel })
     }
 
+    /// Whether [`lead`](Self::lead) ever lets a caller.
+    pub(crate) fn may_lead(&self) -> bool {
+        self.join == Join::Fresh
+    }
+
     /// Lets a caller run by itself whom nobody could join, since it begins at once: those who come meanwhile wait for its
     /// end. `None`: it may have to wait for others, or others may join it.
     pub(crate) fn lead(self: &Arc<Self>, identity: &Identity) -> Option<Lead<T>> {
-        if self.join != Join::Fresh {
+        if !self.may_lead() {
             return None;
         }
         let leads = match self.shard(identity).entry(identity.clone()) {

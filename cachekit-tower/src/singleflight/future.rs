@@ -108,6 +108,13 @@ where
 }
 
 impl<S, B> Asked<S, B> {
+    /// What joins the others.
+    pub(super) fn caller(self) -> Caller<S, B> {
+        let Self { config, plan, ready, parts, body } = self;
+        let call = Some(Call::new(Callee::Ready(ready), parts, body));
+        Caller { config, plan: Arc::new(plan), call }
+    }
+
     /// Runs it at once where nobody else is under way, and has it join the others otherwise.
     fn begin<R>(self) -> Inner<S, B, R>
     where
@@ -119,15 +126,13 @@ impl<S, B> Asked<S, B> {
         R: HttpBody<Data = Bytes> + Send + 'static,
         R::Error: Into<BoxError>,
     {
+        let Some(lead) = self.config.flights.lead(&self.plan.identity) else {
+            return Inner::Flown { future: Box::pin(self.caller().answer()) };
+        };
         let Self { config, plan, mut ready, mut parts, body } = self;
-        if let Some(lead) = config.flights.lead(&plan.identity) {
-            config.hide(&mut parts, &plan);
-            let led = Led::begin(config, plan, lead, &mut ready, Request::from_parts(parts, body));
-            return Inner::Led { led };
-        }
-        let call = Some(Call::new(Callee::Ready(ready), parts, body));
-        let caller = Caller { config, plan: Arc::new(plan), call };
-        Inner::Flown { future: Box::pin(caller.answer()) }
+        config.hide(&mut parts, &plan);
+        let request = Request::from_parts(parts, body);
+        Inner::Led { led: Led::begin(config, plan, lead, &mut ready, request) }
     }
 }
 

@@ -68,7 +68,11 @@ where
             }
             Admission::Take(plan) => {
                 let (config, body) = (self.config.clone(), Body::through(body));
-                ResponseFuture::asked(Asked { config, plan, ready, parts, body })
+                let asked = Asked { config, plan, ready, parts, body };
+                match self.config.flights.may_lead() {
+                    true => ResponseFuture::asked(asked),
+                    false => ResponseFuture::flown(asked.caller().answer()),
+                }
             }
             Admission::Read(kind) => {
                 ResponseFuture::flown(read_first(self.config.clone(), ready, parts, body, kind))

@@ -1,16 +1,21 @@
 //! Responses that depend on what their handlers learn while they read.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
 };
 
 use cachekit_core::{Cache, Key, Scope};
 use cachekit_test_support::RedisServer;
-use http::Request;
+use cachekit_tower::Body;
+use http::{Request, Response};
 use tokio::sync::Semaphore;
+use tower::{Layer as _, ServiceExt as _, service_fn};
 
-use crate::replies::{Front, Reply, Site, Whole, cache, front, get, key, send, users, with};
+use crate::replies::{Front, Reply, Site, Whole, cache, front, get, key, reply, send, users, with};
 
 /// An organisation with a name, and a handler that shows it to its users.
 #[derive(Clone)]
@@ -109,6 +114,34 @@ async fn late_tag_is_impossible() {
         own.gate.forget_permits(1_000);
         own.read.forget_permits(1_000);
     }
+}
+
+/// The inner one answers in the handler's place, and the outer one has to be told all the same.
+#[tokio::test]
+async fn a_layer_around_another_one_learns_the_tags_of_what_that_one_stored() {
+    let (cache, own) = (cache(), Org::new());
+    let version = own.version.clone();
+    let handler = service_fn(move |request: Request<Body<Body<Whole>>>| {
+        request.extensions().get::<Scope>().unwrap().tag(org());
+        let answer = Response::new(Whole::from(version.load(SeqCst).to_string()));
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    let layer = |name| users(&cache).name(name).build().unwrap();
+    let inner = layer("inner").layer(handler);
+    // The inner one has stored it before the outer one is asked.
+    for _ in 0..2 {
+        let (parts, body) = scoped(&cache).into_parts();
+        let request = Request::from_parts(parts, Body::through(body));
+        inner.clone().oneshot(request).await.unwrap();
+    }
+    let service = layer("outer").layer(inner);
+    let ask = async || reply(service.clone().oneshot(scoped(&cache)).await.unwrap()).await;
+    for _ in 0..3 {
+        assert_eq!(ask().await.text(), "0");
+    }
+    assert!(ask().await.is_hit());
+    own.rename(&cache).await;
+    assert_eq!(ask().await.text(), "1");
 }
 
 #[tokio::test]

@@ -185,9 +185,9 @@ type Frames = VecDeque<Result<Frame<Bytes>, BoxError>>;
 
 #[derive(Debug, Default)]
 struct Read {
-    /// Apart, since most bodies have but one.
-    first: Option<Frame<Bytes>>,
-    /// After the first.
+    /// The data of the first frame, apart since most bodies have but one.
+    first: Option<Bytes>,
+    /// All others.
     rest: VecDeque<Frame<Bytes>>,
     /// Of data.
     bytes: usize,
@@ -227,23 +227,25 @@ impl Read {
     }
 
     fn push(&mut self, frame: Frame<Bytes>) {
-        if self.first.is_none() {
-            self.first = Some(frame);
-        } else {
-            self.rest.push_back(frame);
+        if self.first.is_some() || !self.rest.is_empty() {
+            return self.rest.push_back(frame);
+        }
+        match frame.into_data() {
+            Ok(data) => self.first = Some(data),
+            Err(frame) => self.rest.push_back(frame),
         }
     }
 
     fn frames(self) -> Frames {
-        self.first.into_iter().chain(self.rest).map(Ok).collect()
+        self.first.map(Frame::data).into_iter().chain(self.rest).map(Ok).collect()
     }
 
     fn join(self) -> (Bytes, Trailers) {
-        if self.rest.is_empty() && self.bytes > 0 {
-            return (self.first.and_then(|frame| frame.into_data().ok()).unwrap_or_default(), None);
+        if self.rest.is_empty() {
+            return (self.first.unwrap_or_default(), None);
         }
-        let (mut pieces, mut trailers) = (Vec::new(), None);
-        for frame in self.first.into_iter().chain(self.rest) {
+        let (mut pieces, mut trailers) = (Vec::from_iter(self.first), None);
+        for frame in self.rest {
             match frame.into_data() {
                 Ok(data) => pieces.push(data),
                 Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),

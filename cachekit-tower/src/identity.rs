@@ -1,6 +1,7 @@
 //! The identity of a request: everything that a response may depend on.
 
 use std::{
+    cell::Cell,
     fmt,
     hash::{BuildHasher as _, Hash, Hasher},
     sync::{Arc, LazyLock},
@@ -46,6 +47,14 @@ impl fmt::Debug for Identity {
     }
 }
 
+/// A buffer that is larger is not kept.
+const MOST_SPARE: usize = 4096;
+
+thread_local! {
+    /// The buffer of the last identity that was written.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// Writes an identity, part by part.
 #[derive(Debug)]
 pub(crate) struct IdentityWriter(Vec<u8>);
@@ -76,7 +85,8 @@ pub(crate) enum Part {
 
 impl IdentityWriter {
     pub(crate) fn new(layer: &str, kind: Kind) -> Self {
-        let mut writer = Self(Vec::with_capacity(256));
+        let mut writer = Self(SPARE.take());
+        writer.0.clear();
         writer.part(Part::Layer, layer);
         writer.part(Part::Kind, [u8::from(kind == Kind::Grpc)]);
         writer
@@ -105,7 +115,11 @@ impl IdentityWriter {
 
     pub(crate) fn finish(self) -> Identity {
         let hash = HASHING.hash_one(self.0.as_slice());
-        Identity { hash, text: self.0.into() }
+        let text = Arc::from(self.0.as_slice());
+        if self.0.capacity() <= MOST_SPARE {
+            SPARE.set(self.0);
+        }
+        Identity { hash, text }
     }
 }
 

@@ -15,6 +15,10 @@ use std::{
 use cachekit_core::Key;
 
 use super::gates::Digest;
+use crate::{
+    Kind,
+    identity::{IdentityWriter, Part},
+};
 
 /// So many identities are remembered; then all are forgotten, and learnt anew.
 const MOST: usize = 1 << 14;
@@ -54,15 +58,10 @@ impl Learned {
 
 /// Where a response is that has these tags beside its groups.
 pub(crate) fn place(digest: &Digest, tags: &[Key], key: &[u8; 32]) -> Digest {
-    let mut hasher = blake3::Hasher::new_keyed(key);
-    hasher.update(digest);
-    for tag in tags.iter().map(Key::as_str) {
-        hasher.update(&(tag.len() as u64).to_le_bytes());
-        hasher.update(tag.as_bytes());
-    }
-    let mut short = [0; 16];
-    short.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    short
+    let mut identity = IdentityWriter::new("tags", Kind::Http);
+    identity.part(Part::Group, digest);
+    tags.iter().for_each(|tag| identity.part(Part::Group, tag.as_str()));
+    identity.finish().digest(key)
 }
 
 #[cfg(test)]

@@ -10,9 +10,8 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::time::Sleep;
 
-use crate::{Body, BoxError, body::Trailers};
+use crate::{Body, BoxError, body::Trailers, time::Timer};
 
 /// How much of a body is read, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +122,14 @@ where
     let exact = body.size_hint().exact().is_some();
     let is_empty = body.is_end_stream() && length.is_none_or(|length| length == 0);
     let body = (!is_empty).then(|| Box::pin(body));
-    Collecting { body, length, exact, bounds: *bounds, read: Read::default(), sleep: None }
+    Collecting {
+        body,
+        length,
+        exact,
+        bounds: *bounds,
+        read: Read::default(),
+        timer: Timer::default(),
+    }
 }
 
 /// A body that is read; see [`collect`].
@@ -135,8 +141,7 @@ pub(crate) struct Collecting<B> {
     exact: bool,
     bounds: Bounds,
     read: Read,
-    /// Only where it has to be waited for.
-    sleep: Option<Pin<Box<Sleep>>>,
+    timer: Timer,
 }
 
 impl<B> Future for Collecting<B>
@@ -152,9 +157,7 @@ where
         if let Poll::Ready(end) = this.read.poll(body.as_mut(), this.bounds.bytes, cx) {
             return Poll::Ready(this.end(end));
         }
-        let within = this.bounds.within;
-        let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(within)));
-        sleep.as_mut().poll(cx).map(|()| this.end(End::TooLate))
+        this.timer.poll(cx, this.bounds.within).map(|()| this.end(End::TooLate))
     }
 }
 

@@ -9,13 +9,23 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
+/// A timer that is made only when something has to be waited for: most things are ready at once.
+#[derive(Debug, Default)]
+pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
+
+impl Timer {
+    /// Ready once so `long` has passed since it was polled first.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, long: Duration) -> Poll<()> {
+        self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep(long))).as_mut().poll(cx)
+    }
+}
+
 pin_project! {
     /// A future that is waited for with an end; see [`within`].
     pub(crate) struct Within<F> {
         #[pin]
         future: F,
-        #[pin]
-        sleep: Option<Sleep>,
+        timer: Timer,
         limit: Duration,
     }
 }
@@ -23,22 +33,18 @@ pin_project! {
 /// Waits for `future` for so long. `None`: the time is up. What is ready at once needs no timer, and no runtime.
 // No `async fn`: that would hold the future twice, and move it.
 pub(crate) fn within<F: Future>(limit: Duration, future: F) -> Within<F> {
-    Within { future, sleep: None, limit }
+    Within { future, timer: Timer::default(), limit }
 }
 
 impl<F: Future> Future for Within<F> {
     type Output = Option<F::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let this = self.project();
         if let Poll::Ready(output) = this.future.poll(cx) {
             return Poll::Ready(Some(output));
         }
-        if this.sleep.is_none() {
-            this.sleep.set(Some(tokio::time::sleep(*this.limit)));
-        }
-        let sleep = this.sleep.as_pin_mut().expect("it was set just now");
-        sleep.poll(cx).map(|()| None)
+        this.timer.poll(cx, *this.limit).map(|()| None)
     }
 }
 

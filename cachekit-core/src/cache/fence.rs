@@ -8,7 +8,6 @@ use super::{Ask, Policy};
 use crate::{
     engine::Engine,
     key::{Key, Tag},
-    slot::Watch,
     store::Store,
 };
 #[cfg(any(feature = "redis", shuttle))]
@@ -26,8 +25,9 @@ pub struct Fence {
 enum Before {
     /// It cannot be told what has happened since.
     Unknown,
-    /// No one else can invalidate them.
-    Here(Vec<Watch>),
+    /// No one else can invalidate them: how often that had been done, to all of them together. Their slots are kept, and
+    /// so no count goes back.
+    Here(u64),
     #[cfg(any(feature = "redis", shuttle))]
     Shared(Stamps),
 }
@@ -90,8 +90,9 @@ impl Cache {
     #[must_use]
     pub fn is_dirty<'k>(&self, keys: impl IntoIterator<Item = &'k Key>) -> bool {
         let Some(engine) = self.engine() else { return false };
+        let dirty = |key| engine.barred_tags(&[Tag::from(key)]).is_some();
         engine.all_barred().is_some()
-            || keys.into_iter().any(|key| engine.barred_tags(&[Tag::from(key)]).is_some())
+            || (engine.registry.has_dirty() && keys.into_iter().any(dirty))
     }
 }
 
@@ -103,6 +104,14 @@ impl Fence {
     }
 }
 
+impl Drop for Fence {
+    fn drop(&mut self) {
+        if let (Some(engine), Before::Here(_)) = (&self.engine, &self.before) {
+            self.tags.iter().for_each(|tag| engine.registry.unwatch(&tag.as_ref()));
+        }
+    }
+}
+
 impl Engine {
     async fn standing(&self, tags: &[Tag]) -> Before {
         self.are_named_as_tags();
@@ -111,8 +120,7 @@ impl Engine {
         }
         match &self.store {
             Store::Embedded => {
-                let watch = |tag: &Tag| Watch::begin(&self.registry, &tag.as_ref());
-                Before::Here(tags.iter().map(watch).collect())
+                Before::Here(tags.iter().map(|tag| self.registry.watch(&tag.as_ref())).sum())
             }
             #[cfg(any(feature = "redis", shuttle))]
             store => {
@@ -129,7 +137,10 @@ impl Engine {
         }
         match &fence.before {
             Before::Unknown => false,
-            Before::Here(watches) => watches.iter().all(Watch::saw_nothing),
+            Before::Here(before) => {
+                let count = |tag: &Tag| self.registry.invalidations(&tag.as_ref());
+                fence.tags.iter().map(count).sum::<Option<u64>>() == Some(*before)
+            }
             #[cfg(any(feature = "redis", shuttle))]
             Before::Shared(before) => {
                 let now = Box::pin(self.store.stamps(&fencing(), &fence.tags)).await;

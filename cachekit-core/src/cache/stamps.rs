@@ -31,7 +31,10 @@ impl Engine {
     /// Somebody names keys as tags from now on. To be called before the first look at a generation: see
     /// `drop_generation`.
     pub(super) fn are_named_as_tags(&self) {
-        self.knows_tags.store(true, Ordering::Release);
+        // Most find it said: a line that is only read stays in every processor's cache.
+        if !self.knows_tags.load(Ordering::Relaxed) {
+            self.knows_tags.store(true, Ordering::Release);
+        }
     }
 
     /// [`local`](Self::local) for a read that names tags: none of them was invalidated since the entry's load began.

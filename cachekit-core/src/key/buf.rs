@@ -55,18 +55,6 @@ impl KeyBuf {
         self.hash = hash_text(&self.text);
     }
 
-    pub(super) fn try_new<E>(
-        template: Template,
-        write: impl FnOnce(&mut SegmentWriter<'_>) -> Result<(), E>,
-    ) -> Result<KeyBuf, E> {
-        let mut key = KeyBuf::empty(template);
-        let mut writer = SegmentWriter::new(&mut key.text);
-        write(&mut writer)?;
-        writer.finish();
-        key.hash = hash_text(&key.text);
-        Ok(key)
-    }
-
     #[inline(always)]
     fn empty(template: Template) -> KeyBuf {
         KeyBuf { template, hash: 0, text: ArrayString::new_const() }

@@ -3,11 +3,12 @@
 use std::{
     fmt,
     hash::{Hash, Hasher},
+    sync::Arc,
 };
 
 use arrayvec::ArrayString;
 
-use super::{KeyRef, Template};
+use super::{KeyRef, SegmentWriter, Template, buf::hash_text};
 
 /// The longest text kept without an allocation.
 const INLINE: usize = 62;
@@ -31,6 +32,18 @@ enum Repr {
 }
 
 impl Key {
+    /// Expands a key; `template` is what `write` writes, kept for logs.
+    pub(super) fn try_new<E>(
+        template: &Arc<str>,
+        write: impl FnOnce(&mut SegmentWriter<'_>) -> Result<(), E>,
+    ) -> Result<Key, E> {
+        let mut text = ArrayString::new_const();
+        let mut writer = SegmentWriter::new(&mut text);
+        write(&mut writer)?;
+        writer.finish();
+        Ok(Key::from_parts(Template::Shared(template.clone()), hash_text(&text), &text))
+    }
+
     pub(super) fn from_parts(template: Template, hash: u64, text: &str) -> Key {
         let text = ArrayString::from(text).map_or_else(|_| Repr::Boxed(text.into()), Repr::Inline);
         Key { template, hash, text }
@@ -43,7 +56,7 @@ impl Key {
         let subject = super::tag::subject_of(text);
         let fits = !subject.is_empty() && subject.len() <= super::MAX_TEXT;
         let odd = text.contains(|c: char| c.is_control() || matches!(c, '{' | '}'));
-        let hash = super::buf::hash_text(text);
+        let hash = hash_text(text);
         (fits && !odd).then(|| Key::from_parts(Template::Static("(stored)"), hash, text))
     }
 

@@ -1,8 +1,8 @@
 //! Keys that whole responses are kept under, by layers around handlers.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
-use super::{Key, KeyBuf, Template};
+use super::Key;
 
 /// Keys of responses, which are no user's: they begin with `~r:`, as no template may.
 ///
@@ -32,19 +32,16 @@ impl ResponseKeys {
     /// The key of the response to a request of this identity.
     #[must_use]
     pub fn key(&self, identity: &[u8; 16]) -> Key {
-        let mut text = String::with_capacity(32);
-        for byte in identity {
-            let _never_fails = write!(text, "{byte:02x}");
-        }
-        let buf = KeyBuf::try_new(Template::Shared(self.template.clone()), |w| {
+        let text = format!("{:032x}", u128::from_be_bytes(*identity));
+        let key = Key::try_new(&self.template, |w| {
             w.literal("~r:");
             w.str(&self.layer);
             w.literal(":");
             w.str(&text);
             Ok::<_, std::convert::Infallible>(())
         });
-        match buf {
-            Ok(buf) => buf.into_key(),
+        match key {
+            Ok(key) => key,
             Err(never) => match never {},
         }
     }

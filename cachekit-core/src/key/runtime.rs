@@ -4,7 +4,6 @@ use std::{ops::Range, sync::Arc};
 
 use super::{
     Key, SegmentWriter, Template,
-    buf::KeyBuf,
     parse::{Piece, parse},
 };
 use crate::error::{Error, ErrorKind};
@@ -84,7 +83,7 @@ impl RuntimeTemplate {
         &self,
         mut write: impl FnMut(&str, &mut SegmentWriter<'_>) -> Result<(), E>,
     ) -> Result<Key, E> {
-        let buf = KeyBuf::try_new(self.template(), |w| {
+        Key::try_new(&self.text, |w| {
             self.pieces.iter().try_for_each(|part| match part {
                 Part::Literal(text) => {
                     w.literal(&self.text[text.clone()]);
@@ -92,8 +91,7 @@ impl RuntimeTemplate {
                 }
                 Part::Placeholder(name) => w.try_segment(|w| write(&self.text[name.clone()], w)),
             })
-        })?;
-        Ok(buf.into_key())
+        })
     }
 }
 

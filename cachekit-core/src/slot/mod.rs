@@ -2,14 +2,12 @@
 
 mod registry;
 mod ticket;
-mod watch;
 
 use std::sync::Arc;
 
 use registry::Detached;
 pub(crate) use registry::Registry;
 pub(crate) use ticket::Ticket;
-pub(crate) use watch::Watch;
 
 use crate::flight::Flight;
 

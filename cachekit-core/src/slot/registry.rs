@@ -1,6 +1,12 @@
 //! The sharded map of slots.
 
-use std::{sync::Arc, task::Waker};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Waker,
+};
 
 use equivalent::Equivalent as _;
 use hashbrown::{HashTable, hash_table::Entry};
@@ -22,6 +28,8 @@ type Shard = HashTable<(StoredKey, Slot)>;
 #[derive(Debug)]
 pub(crate) struct Registry {
     shards: Box<[Mutex<Shard>]>,
+    /// Claims of writers, of all keys together.
+    claims: AtomicUsize,
 }
 
 /// A seat in a flight.
@@ -51,7 +59,8 @@ impl Detached {
 
 impl Registry {
     pub(crate) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, claims: AtomicUsize::new(0) }
     }
 
     fn shard(&self, key: &KeyRef<'_>) -> MutexGuard<'_, Shard> {
@@ -123,6 +132,12 @@ impl Registry {
         found.is_some_and(|(_, slot)| slot.dirty > 0)
     }
 
+    /// Whether any key may be dirty. It takes no lock, and so is in no order with a mark that is being set: who relies
+    /// on one asks [`is_dirty`](Self::is_dirty).
+    pub(crate) fn has_dirty(&self) -> bool {
+        self.claims.load(Ordering::Acquire) > 0
+    }
+
     /// How many keys are in flight or dirty.
     #[cfg(shuttle)]
     pub(crate) fn len(&self) -> usize {
@@ -171,12 +186,14 @@ impl Registry {
         self.with(key, |slot| {
             slot.epoch += 1;
             slot.invalidations += 1;
-            slot.dirty = match slot.dirty {
+            let more = match slot.dirty {
                 // Nothing would end it.
-                before if mutant::on(Mutant::SingleLocalInvalidation) => before,
-                before if mutant::on(Mutant::DirtyIsASet) => before.max(dirty),
-                before => before + dirty,
+                _ if mutant::on(Mutant::SingleLocalInvalidation) => 0,
+                before if mutant::on(Mutant::DirtyIsASet) => dirty.saturating_sub(before),
+                _ => dirty,
             };
+            slot.dirty += more;
+            self.claims.fetch_add(more as usize, Ordering::AcqRel);
             (promote(slot), under_lock())
         })
     }
@@ -202,7 +219,9 @@ impl Registry {
             if mutant::on(Mutant::SingleLocalInvalidation) {
                 return (Detached::default(), None);
             }
-            slot.dirty = slot.dirty.saturating_sub(writers);
+            let fewer = slot.dirty.min(writers);
+            slot.dirty -= fewer;
+            self.claims.fetch_sub(fewer as usize, Ordering::AcqRel);
             slot.epoch += 1;
             slot.invalidations += 1;
             (promote(slot), Some(under_lock()))
@@ -222,8 +241,9 @@ impl Registry {
         })
     }
 
-    /// Begins to watch the key, and says how often it has been invalidated.
-    pub(super) fn watch(&self, key: &KeyRef<'_>) -> u64 {
+    /// Begins to watch the key, and says how often it has been invalidated. Until [`unwatch`](Self::unwatch) that count
+    /// does not go back.
+    pub(crate) fn watch(&self, key: &KeyRef<'_>) -> u64 {
         self.with(key, |slot| {
             slot.watches += 1;
             slot.invalidations
@@ -231,11 +251,11 @@ impl Registry {
     }
 
     /// How often the key has been invalidated since its slot was made, if it has one.
-    pub(super) fn invalidations(&self, key: &KeyRef<'_>) -> Option<u64> {
+    pub(crate) fn invalidations(&self, key: &KeyRef<'_>) -> Option<u64> {
         self.with_existing(key, |slot| slot.invalidations)
     }
 
-    pub(super) fn unwatch(&self, key: &KeyRef<'_>) {
+    pub(crate) fn unwatch(&self, key: &KeyRef<'_>) {
         self.with_existing(key, |slot| slot.watches -= 1);
     }
 
@@ -304,4 +324,30 @@ fn promote(slot: &mut Slot) -> Detached {
     slot.current = slot.next.take();
     let waker = slot.current.as_ref().and_then(|flight| flight.start());
     Detached { _flight: out, waker }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_known_to_be_clean_once_the_last_writer_s_claim_ends() {
+        let registry = Registry::new();
+        let [one, other] = ["one", "other"].map(|text| crate::key::Tag::new("t", |w| w.str(text)));
+        let mark = |key: &KeyRef<'_>| registry.invalidate(key, 1, || ()).0.wake();
+        let clean = |key: &KeyRef<'_>, writers| registry.clean(key, writers, || ()).0.wake();
+        assert!(!registry.has_dirty());
+        mark(&one.as_ref());
+        mark(&one.as_ref());
+        mark(&other.as_ref());
+        clean(&other.as_ref(), 1);
+        clean(&one.as_ref(), 1);
+        assert!(registry.has_dirty() && registry.is_dirty(&one.as_ref()));
+        // More than there are end no claim of another key.
+        mark(&other.as_ref());
+        clean(&one.as_ref(), 2);
+        assert!(registry.has_dirty() && !registry.is_dirty(&one.as_ref()));
+        clean(&other.as_ref(), 1);
+        assert!(!registry.has_dirty());
+    }
 }

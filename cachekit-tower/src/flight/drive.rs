@@ -15,10 +15,10 @@ pub(super) struct Driven<'a, T: Clone> {
 }
 
 /// What became of a run that was polled.
-pub(super) enum Polled {
+pub(super) enum Polled<T> {
     /// It goes on.
     Pending,
-    Ended(After),
+    Ended(After<T>),
 }
 
 impl<'a, T: Clone + Send + 'static> Driven<'a, T> {
@@ -33,7 +33,7 @@ impl<'a, T: Clone + Send + 'static> Driven<'a, T> {
     }
 
     /// Polls it once, for the member whose task `cx` is of.
-    pub(super) fn poll(mut self, cx: &mut Context<'_>, id: MemberId) -> Polled {
+    pub(super) fn poll(mut self, cx: &mut Context<'_>, id: MemberId) -> Polled<T> {
         let waker = Waker::from(self.flight.clone());
         let run = self.run.as_mut().expect("whoever takes the lead has a run");
         let polled = run.as_mut().poll(&mut Context::from_waker(&waker));
@@ -43,7 +43,7 @@ impl<'a, T: Clone + Send + 'static> Driven<'a, T> {
                 self.park(cx.waker().clone(), id);
                 Polled::Pending
             }
-            Poll::Ready(ended) => Polled::Ended(self.end(ended)),
+            Poll::Ready(ended) => Polled::Ended(self.end(ended, id)),
         }
     }
 
@@ -64,11 +64,11 @@ impl<'a, T: Clone + Send + 'static> Driven<'a, T> {
         }
     }
 
-    fn end(&mut self, ended: Ended<T>) -> After {
+    fn end(&mut self, ended: Ended<T>, id: MemberId) -> After<T> {
         // Dropped before anybody hears of its end, and without locks: it is the user's.
         self.run = None;
         self.is_done = true;
-        self.flight.lock().settle(ended)
+        self.flight.lock().settle(id, ended)
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Member<T: Clone> {
     flight: Arc<Flight<T>>,
     id: MemberId,
     leads: bool,
+    /// Its seat was taken away already.
+    left: bool,
     watch: Option<Watch>,
 }
 
@@ -60,7 +62,7 @@ impl<T: Clone + Send + 'static> Member<T> {
         identity: Identity,
         Place { flight, id, leads }: Place<T>,
     ) -> Self {
-        Self { flights, identity, flight, id, leads, watch: None }
+        Self { flights, identity, flight, id, leads, left: false, watch: None }
     }
 
     /// Whether it is sure to start a run at once: it need not give anything back before.
@@ -117,7 +119,11 @@ impl<T: Clone + Send + 'static> Member<T> {
                     }
                     observe::members(self.flights.layer, after.members);
                     drop(retiring);
+                    self.left = after.seat.is_some();
                     after.wakers.into_iter().for_each(Waker::wake);
+                    if let Some(seat) = after.seat {
+                        return Poll::Ready(seat.verdict.unwrap_or(Verdict::Alone));
+                    }
                 }
             }
         }
@@ -239,6 +245,9 @@ impl<T> State<T> {
 
 impl<T: Clone> Drop for Member<T> {
     fn drop(&mut self) {
+        if self.left {
+            return;
+        }
         let mut state = self.flight.lock();
         let seat = state.seats.remove(self.id);
         let is_last = state.seats.is_empty();

@@ -2,7 +2,10 @@
 
 use std::{any::Any, task::Waker};
 
-use super::{seats::MemberId, state::State};
+use super::{
+    seats::{MemberId, Seat},
+    state::State,
+};
 
 /// What the starter alone is given. It knows the type.
 pub(crate) type Own = Box<dyn Any + Send>;
@@ -59,7 +62,9 @@ impl<T> std::fmt::Debug for Verdict<T> {
 
 /// What is to be done without locks once a run has ended.
 #[derive(Debug)]
-pub(super) struct After {
+pub(super) struct After<T> {
+    /// The driver's seat, taken away if it was served: it is spared two more looks at the flight.
+    pub(super) seat: Option<Seat<T>>,
     pub(super) wakers: Vec<Waker>,
     /// How many there were.
     pub(super) members: usize,
@@ -73,7 +78,7 @@ pub(super) struct After {
 
 impl<T: Clone> State<T> {
     /// Gives everybody what the run's end means to them.
-    pub(super) fn settle(&mut self, ended: Ended<T>) -> After {
+    pub(super) fn settle(&mut self, driver: MemberId, ended: Ended<T>) -> After<T> {
         let (starter, covered) = (self.starter.take(), self.covered);
         let members = self.seats.waiting().count();
         self.vacate();
@@ -92,7 +97,9 @@ impl<T: Clone> State<T> {
             Others::Nobody | Others::Apart => self.finish(|_| Verdict::Alone),
             Others::Next { failed } => self.next(failed),
         });
-        After { wakers, members, retires: self.is_to_retire(), releases, _own: own }
+        let is_served = self.seats.get_mut(driver).is_some_and(|seat| seat.served);
+        let seat = if is_served { self.seats.remove(driver) } else { None };
+        After { seat, wakers, members, retires: self.is_to_retire(), releases, _own: own }
     }
 
     /// There will be no run: everybody is on its own.
@@ -142,7 +149,7 @@ impl<T: Clone> State<T> {
     }
 }
 
-impl<T> super::seats::Seat<T> {
+impl<T> Seat<T> {
     fn serve(&mut self, verdict: Option<Verdict<T>>, wakers: &mut Vec<Waker>) {
         self.verdict = verdict;
         self.served = true;

@@ -147,7 +147,12 @@ impl Keys {
     ///
     /// [`KeyMissing`] for the first one that cannot be made.
     pub(crate) fn of(&self, parts: &mut Parts) -> Result<Vec<Key>, KeyMissing> {
-        self.makers.iter().map(|maker| self.make(maker, parts)).collect()
+        // Collected into a `Result` they would be given room for four.
+        let mut keys = Vec::with_capacity(self.makers.len());
+        for maker in &self.makers {
+            keys.push(self.make(maker, parts)?);
+        }
+        Ok(keys)
     }
 }
 

@@ -80,9 +80,10 @@ impl Config {
         kind: Kind,
         body: Option<&[u8]>,
     ) -> Result<Plan, &'static str> {
-        let host = host(parts).ok_or("host")?;
-        let host = (!has_host(&parts.headers, &host)).then(|| host.into_owned());
         let mut writer = IdentityWriter::new(NAME, kind);
+        let host = host(parts).ok_or("host")?;
+        writer.part(Part::Authority, host.as_bytes());
+        let host = (!has_host(&parts.headers, &host)).then(|| host.into_owned());
         self.credentials.admit(parts, &mut writer).map_err(|_| "credentials")?;
         let keys = match (kind, body) {
             (Kind::Grpc, Some(body)) => {
@@ -93,7 +94,7 @@ impl Config {
         };
         // A key may be made of what nothing else of the identity has, such as an extension.
         keys.iter().for_each(|key| writer.part(Part::Group, key.as_str()));
-        self.write(parts, kind, host.as_deref(), body, &mut writer);
+        self.write(parts, kind, body, &mut writer);
         let identity = writer.finish();
         if self.marks.is_marked(&identity) {
             return Err("uncacheable");
@@ -109,17 +110,8 @@ impl Config {
         Ok(Plan { kind, method, identity, keys, host, conditions })
     }
 
-    fn write(
-        &self,
-        parts: &Parts,
-        kind: Kind,
-        host: Option<&str>,
-        body: Option<&[u8]>,
-        writer: &mut IdentityWriter,
-    ) {
+    fn write(&self, parts: &Parts, kind: Kind, body: Option<&[u8]>, writer: &mut IdentityWriter) {
         writer.part(Part::Method, parts.method.as_str());
-        let own = || parts.headers.get(header::HOST).map_or(&[][..], HeaderValue::as_bytes);
-        writer.part(Part::Authority, host.map_or_else(own, str::as_bytes));
         let uri = original_uri(parts);
         writer.part(Part::Path, uri.path());
         let rewritten = self.shown.query.rewritten(uri);

@@ -11,7 +11,6 @@ use cachekit_core::Scope;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 use pin_project_lite::pin_project;
-use tokio::time::Sleep;
 use tower_service::Service;
 
 use super::{
@@ -20,7 +19,7 @@ use super::{
     read::{Read, Reading},
     run::Shared,
 };
-use crate::{Body, BoxError, Rejection, flight::Lead, observe};
+use crate::{Body, BoxError, Rejection, flight::Lead, observe, time::Timer};
 
 pin_project! {
     /// The handler's answer and what becomes of it.
@@ -34,8 +33,7 @@ pin_project! {
         scope: Option<Scope>,
         config: Arc<Config>,
         plan: Plan,
-        // Only where it has to be waited for.
-        sleep: Option<Pin<Box<Sleep>>>,
+        timer: Timer,
     }
 
     impl<F, R> PinnedDrop for Led<F, R> {
@@ -68,7 +66,14 @@ impl<F, R> Led<F, R> {
     {
         let scope = request.extensions().get::<Scope>().cloned();
         let future = in_scope(scope.as_ref(), || ready.call(request));
-        Self { step: Step::Called { future }, lead: Some(lead), scope, config, plan, sleep: None }
+        Self {
+            step: Step::Called { future },
+            lead: Some(lead),
+            scope,
+            config,
+            plan,
+            timer: Timer::default(),
+        }
     }
 
     /// Drops what is left of the run, and only then lets those go on who wait for its end.
@@ -90,9 +95,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Poll::Ready(read) = self.as_mut().poll_read(cx) else {
             let limit = self.config.run_timeout;
-            let sleep = self.as_mut().project().sleep;
-            let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-            ready!(sleep.as_mut().poll(cx));
+            ready!(self.as_mut().project().timer.poll(cx, limit));
             self.as_mut().end(false);
             return Poll::Ready(Ok(self.config.rejection(&self.plan, Rejection::FlightFailed)));
         };

@@ -25,8 +25,8 @@ pub struct Fence {
 enum Before {
     /// It cannot be told what has happened since.
     Unknown,
-    /// No one else can invalidate them: how often that had been done, to all of them together. Their slots are kept, and
-    /// so no count goes back.
+    /// No one else can invalidate them: how often that had been done, to all of them together. Their slots are kept until
+    /// the fence is dropped, so no key's count goes back, and the sum is the same only if each of them is.
     Here(u64),
     #[cfg(any(feature = "redis", shuttle))]
     Shared(Stamps),
@@ -161,5 +161,31 @@ impl fmt::Debug for Fence {
     /// Shows the templates of its keys only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fence").field("keys", &self.tags).field("known", &self.is_known()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::KeyBuf;
+
+    fn key(text: &str) -> Key {
+        KeyBuf::new("k:<text>", |w| w.str(text)).into_key()
+    }
+
+    #[tokio::test]
+    async fn a_fence_keeps_its_keys_slots_until_it_is_dropped() {
+        let cache = Cache::builder().build().unwrap();
+        let slots = || cache.engine().unwrap().registry.len();
+        let [one, other] = [key("one"), key("other")];
+        let first = cache.fence(&[one.clone(), one.clone()]).await;
+        let second = cache.fence(&[one.clone(), other]).await;
+        assert_eq!(slots(), 2);
+        drop(first);
+        assert!(slots() == 2 && cache.verify(&second).await);
+        cache.invalidate(one).await;
+        assert!(!cache.verify(&second).await);
+        drop(second);
+        assert_eq!(slots(), 0);
     }
 }

@@ -28,7 +28,7 @@ type Shard = HashTable<(StoredKey, Slot)>;
 #[derive(Debug)]
 pub(crate) struct Registry {
     shards: Box<[Mutex<Shard>]>,
-    /// Claims of writers, of all keys together.
+    /// The sum of all slots' [`dirty`](Slot::dirty).
     claims: AtomicUsize,
 }
 
@@ -132,14 +132,15 @@ impl Registry {
         found.is_some_and(|(_, slot)| slot.dirty > 0)
     }
 
-    /// Whether any key may be dirty. It takes no lock, and so is in no order with a mark that is being set: who relies
-    /// on one asks [`is_dirty`](Self::is_dirty).
+    /// Whether any key is dirty. A mark is counted before the invalidation returns that sets it, so whoever begins after
+    /// that sees it. It takes no lock, though, and so is in no order with a mark that is just being set: a reader that
+    /// made itself known to writers before it looks needs [`is_dirty`](Self::is_dirty).
     pub(crate) fn has_dirty(&self) -> bool {
         self.claims.load(Ordering::Acquire) > 0
     }
 
-    /// How many keys are in flight or dirty.
-    #[cfg(shuttle)]
+    /// How many keys are in flight, dirty or watched.
+    #[cfg(any(test, shuttle))]
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
     }
@@ -193,7 +194,10 @@ impl Registry {
                 _ => dirty,
             };
             slot.dirty += more;
-            self.claims.fetch_add(more as usize, Ordering::AcqRel);
+            // Without a shared tier nothing is ever dirty: no line that others read is written.
+            if more > 0 {
+                self.claims.fetch_add(more as usize, Ordering::AcqRel);
+            }
             (promote(slot), under_lock())
         })
     }
@@ -221,10 +225,12 @@ impl Registry {
             }
             let fewer = slot.dirty.min(writers);
             slot.dirty -= fewer;
-            self.claims.fetch_sub(fewer as usize, Ordering::AcqRel);
             slot.epoch += 1;
             slot.invalidations += 1;
-            (promote(slot), Some(under_lock()))
+            let out = (promote(slot), Some(under_lock()));
+            // Last: who finds nothing dirty by it finds all of this done.
+            self.claims.fetch_sub(fewer as usize, Ordering::AcqRel);
+            out
         })
     }
 

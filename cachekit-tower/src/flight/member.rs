@@ -32,7 +32,8 @@ pub(crate) struct Member<T: Clone> {
     flight: Arc<Flight<T>>,
     id: MemberId,
     leads: bool,
-    /// Its seat was taken away already.
+    /// Its seat was taken away already, and nothing is left to be done. Should user code panic before that is noted,
+    /// the seat is found gone.
     left: bool,
     watch: Option<Watch>,
 }
@@ -119,10 +120,10 @@ impl<T: Clone + Send + 'static> Member<T> {
                     }
                     observe::members(self.flights.layer, after.members);
                     drop(retiring);
-                    self.left = after.seat.is_some();
+                    self.left = after.verdict.is_some();
                     after.wakers.into_iter().for_each(Waker::wake);
-                    if let Some(seat) = after.seat {
-                        return Poll::Ready(seat.verdict.unwrap_or(Verdict::Alone));
+                    if let Some(verdict) = after.verdict {
+                        return Poll::Ready(verdict);
                     }
                 }
             }

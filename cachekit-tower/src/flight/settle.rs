@@ -2,10 +2,7 @@
 
 use std::{any::Any, task::Waker};
 
-use super::{
-    seats::{MemberId, Seat},
-    state::State,
-};
+use super::{seats::MemberId, state::State};
 
 /// What the starter alone is given. It knows the type.
 pub(crate) type Own = Box<dyn Any + Send>;
@@ -63,8 +60,8 @@ impl<T> std::fmt::Debug for Verdict<T> {
 /// What is to be done without locks once a run has ended.
 #[derive(Debug)]
 pub(super) struct After<T> {
-    /// The driver's seat, taken away if it was served: it is spared two more looks at the flight.
-    pub(super) seat: Option<Seat<T>>,
+    /// The driver's. If it has one, its seat is taken away: it is spared two more looks at the flight.
+    pub(super) verdict: Option<Verdict<T>>,
     pub(super) wakers: Vec<Waker>,
     /// How many there were.
     pub(super) members: usize,
@@ -77,7 +74,7 @@ pub(super) struct After<T> {
 }
 
 impl<T: Clone> State<T> {
-    /// Gives everybody what the run's end means to them.
+    /// Gives everybody what the run's end means to them; the driver, if it has a verdict, leaves with it.
     pub(super) fn settle(&mut self, driver: MemberId, ended: Ended<T>) -> After<T> {
         let (starter, covered) = (self.starter.take(), self.covered);
         let members = self.seats.waiting().count();
@@ -97,9 +94,11 @@ impl<T: Clone> State<T> {
             Others::Nobody | Others::Apart => self.finish(|_| Verdict::Alone),
             Others::Next { failed } => self.next(failed),
         });
-        let is_served = self.seats.get_mut(driver).is_some_and(|seat| seat.served);
-        let seat = if is_served { self.seats.remove(driver) } else { None };
-        After { seat, wakers, members, retires: self.is_to_retire(), releases, _own: own }
+        let verdict = self.seats.get_mut(driver).and_then(|seat| seat.verdict.take());
+        if verdict.is_some() {
+            self.seats.remove(driver);
+        }
+        After { verdict, wakers, members, retires: self.is_to_retire(), releases, _own: own }
     }
 
     /// There will be no run: everybody is on its own.
@@ -149,7 +148,7 @@ impl<T: Clone> State<T> {
     }
 }
 
-impl<T> Seat<T> {
+impl<T> super::seats::Seat<T> {
     fn serve(&mut self, verdict: Option<Verdict<T>>, wakers: &mut Vec<Waker>) {
         self.verdict = verdict;
         self.served = true;

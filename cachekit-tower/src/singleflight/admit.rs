@@ -80,8 +80,8 @@ impl Config {
         kind: Kind,
         body: Option<&[u8]>,
     ) -> Result<Plan, &'static str> {
-        let mut writer = IdentityWriter::new(NAME, kind);
         let host = host(parts).ok_or("host")?;
+        let mut writer = IdentityWriter::new(NAME, kind);
         writer.part(Part::Authority, host.as_bytes());
         let host = (!has_host(&parts.headers, &host)).then(|| host.into_owned());
         self.credentials.admit(parts, &mut writer).map_err(|_| "credentials")?;

@@ -181,9 +181,10 @@ impl World {
     }
 }
 
-/// What an engine still has to do: invalidations, slots, and whether it is read past.
+/// What an engine still has to do: invalidations, slots, and whether it is read past, or would be for some key.
 fn tasks(engine: &Arc<Engine>) -> (usize, usize, bool) {
-    (engine.queue.len(), engine.registry.len(), engine.bypass_all.load(SeqCst))
+    let is_passed = engine.bypass_all.load(SeqCst) || engine.registry.has_dirty();
+    (engine.queue.len(), engine.registry.len(), is_passed)
 }
 
 fn key(id: u64) -> Key {

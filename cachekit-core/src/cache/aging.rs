@@ -66,6 +66,17 @@ impl Age {
             stale_ms: extra.stale_ms,
         }
     }
+
+    /// What a load takes, as far as it counts for when the next one is due.
+    pub(super) fn cost_ms(&self) -> u64 {
+        self.load_cost_ms.max(1).into()
+    }
+
+    /// Whether it is an answer, and no load is due behind it whoever asks.
+    pub(super) fn is_fresh(&self, policy: &Policy) -> bool {
+        let is_fresh = |left: i64| left > 0 && !policy.may_be_due(left.unsigned_abs(), self);
+        self.left_ms.is_none_or(is_fresh)
+    }
 }
 
 impl Aged {

@@ -17,19 +17,31 @@ pub(super) enum Ahead {
 const HOPELESS: u64 = 40;
 
 impl Ahead {
+    /// Whether [`is_due`](Self::is_due) may say so. Asked twice, that would not be as likely as once.
+    pub(super) fn may_be_due(self, left_ms: u64, age: &Age) -> bool {
+        match self {
+            Self::ByCost => left_ms <= hopeless_ms(age.cost_ms()),
+            Self::Percent(_) | Self::Margin(_) => self.is_due(left_ms, age),
+        }
+    }
+
     pub(super) fn is_due(self, left_ms: u64, age: &Age) -> bool {
         let ttl_ms = u64::from(age.ttl_ms);
         match self {
-            Self::ByCost => is_due_by_cost(left_ms, age.load_cost_ms.max(1).into()),
+            Self::ByCost => is_due_by_cost(left_ms, age.cost_ms()),
             Self::Percent(percent) => left_ms < ttl_ms * u64::from(percent.min(50)) / 100,
             Self::Margin(margin_ms) => left_ms < margin_ms.min(ttl_ms / 2),
         }
     }
 }
 
+fn hopeless_ms(cost_ms: u64) -> u64 {
+    cost_ms.saturating_mul(HOPELESS)
+}
+
 /// XFetch with beta = 1: `cost * -ln(u) >= left`.
 fn is_due_by_cost(left_ms: u64, cost_ms: u64) -> bool {
-    if left_ms > cost_ms.saturating_mul(HOPELESS) {
+    if left_ms > hopeless_ms(cost_ms) {
         return false;
     }
     let chance = 1.0 - fastrand::f64();

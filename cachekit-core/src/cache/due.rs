@@ -47,15 +47,12 @@ impl Start {
         if status == Status::Stale && waits && !engine.marks.is_failing(&key.as_ref(), now_ms) {
             return None;
         }
-        match status {
-            Status::Hit => {
-                engine.reporter.local_hit();
-                #[cfg(feature = "testing")]
-                engine.reporter.local_hit_of(key.template().as_str());
-            }
-            status => engine.reporter.read(key.template().as_str(), "local", status),
+        if status == Status::Hit {
+            told_hit(engine, key, context);
+        } else {
+            engine.reporter.read(key.template().as_str(), "local", status);
+            told(context, status);
         }
-        told(context, status);
         let answer = entry.into_answer();
         let renewal = renews.then(|| {
             let tags = stamps::own(engine, tags);
@@ -68,9 +65,19 @@ impl Start {
     }
 }
 
+/// Counts a hit in this process, and tells a wrapper around the call.
+#[inline]
+#[cfg_attr(not(feature = "testing"), allow(unused_variables))]
+pub(super) fn told_hit(engine: &Engine, key: &KeyBuf, context: Option<&Context>) {
+    engine.reporter.local_hit();
+    #[cfg(feature = "testing")]
+    engine.reporter.local_hit_of(key.template().as_str());
+    told(context, Status::Hit);
+}
+
 /// Tells a wrapper around the call how that got its answer.
 #[inline]
-pub(super) fn told(context: Option<&Context>, status: Status) {
+fn told(context: Option<&Context>, status: Status) {
     if let Some(context) = context {
         context.tell(status);
     }

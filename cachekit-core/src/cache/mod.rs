@@ -4,6 +4,7 @@ mod aging;
 mod ahead;
 mod anew;
 mod answer;
+mod at_once;
 mod attempt;
 mod bounds;
 mod builder;

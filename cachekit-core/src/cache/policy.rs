@@ -281,6 +281,11 @@ impl Policy {
     pub(crate) fn is_due(&self, left_ms: u64, age: &Age) -> bool {
         self.background && self.ahead.unwrap_or(Ahead::ByCost).is_due(left_ms, age)
     }
+
+    /// Whether [`is_due`](Self::is_due) may say so to a caller that can load in the background.
+    pub(crate) fn may_be_due(&self, left_ms: u64, age: &Age) -> bool {
+        self.ahead.unwrap_or(Ahead::ByCost).may_be_due(left_ms, age)
+    }
 }
 
 /// Says how long a value is good.

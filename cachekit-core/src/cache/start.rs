@@ -6,13 +6,14 @@ use std::sync::Arc;
 use super::session::Pin;
 use super::{
     Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Renewal, Status, Step, Tags,
-    due::told, look::Look, stamps, warnings,
+    due::told_hit, look::Look, stamps, warnings,
 };
 use crate::{
     __private::{Call, Codec, Job, Shared, Site, Split},
     engine::Engine,
     flight::Verdict,
     key::{Key, KeyBuf, Tag},
+    tier::{Entry, View},
     ttl::Ttl,
 };
 
@@ -79,32 +80,35 @@ impl Start {
         context: Option<&Context>,
     ) -> Self {
         let cache = call.cache.or_else(|| Context::ambient(context));
-        if !call.in_transaction
-            && let Some(engine) = cache.and_then(Cache::engine)
-            && engine.serves_here(wants.policy)
-            && context.is_none_or(|context| context.looks_here(engine, &key.as_ref(), call.tags))
-            && let Some(view) = engine.view()
-        {
-            match engine.in_tier(&key.as_ref()) {
-                Some(entry) if call.tags.is_empty() && entry.is_plain() && entry.is_live(view) => {
-                    engine.reporter.local_hit();
-                    #[cfg(feature = "testing")]
-                    engine.reporter.local_hit_of(key.template().as_str());
-                    told(context, Status::Hit);
-                    return Self::Hit(entry.into_answer());
-                }
-                Some(entry) => {
-                    let found = (entry, view);
-                    if let Some(start) =
-                        Self::of_other(engine, key, wants, call.tags, found, context)
-                    {
-                        return start;
-                    }
-                }
-                None => {}
+        if let Some((engine, entry, view)) = Self::here(call, cache, key, wants, context) {
+            if call.tags.is_empty() && entry.is_plain() && entry.is_live(view) {
+                told_hit(engine, key, context);
+                return Self::Hit(entry.into_answer());
+            }
+            let found = (entry, view);
+            if let Some(start) = Self::of_other(engine, key, wants, call.tags, found, context) {
+                return start;
             }
         }
         Self::Way(Way::find(call, cache, key, wants))
+    }
+
+    /// What this process has for the key, if this read may be answered from here.
+    #[inline(always)]
+    pub(super) fn here<'c>(
+        call: &Call<'_>,
+        cache: Option<&'c Cache>,
+        key: &KeyBuf,
+        wants: &Wants<'_>,
+        context: Option<&Context>,
+    ) -> Option<(&'c Arc<Engine>, Entry, View)> {
+        let engine = cache.and_then(Cache::engine).filter(|_| !call.in_transaction)?;
+        let looks = |context: &Context| context.looks_here(engine, &key.as_ref(), call.tags);
+        if !engine.serves_here(wants.policy) || !context.is_none_or(looks) {
+            return None;
+        }
+        let view = engine.view()?;
+        Some((engine, engine.in_tier(&key.as_ref())?, view))
     }
 }
 

@@ -16,8 +16,9 @@ use super::{
     request::Wanted,
     respond::Given,
     rfc9111,
-    run::{Brought, End, Failure, Loading, Own, Run},
+    run::{Brought, End, Extras, Failure, Loading, Own, Run},
     settings::Shared,
+    snapshot::Snapshot,
 };
 use crate::{Body, BoxError, Rejection, security::Sharing};
 
@@ -48,13 +49,46 @@ enum Runs {
 }
 
 impl Drive {
-    pub(crate) fn new(shared: Arc<Shared>, wanted: Wanted) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, wanted: Arc<Wanted>) -> Self {
         let arrived_ms = rfc9111::unix_ms(SystemTime::now());
-        Self { shared, wanted: Arc::new(wanted), arrived_ms }
+        Self { shared, wanted, arrived_ms }
     }
 
     /// Answers; `parts` are the request as it came. A service need not be `Sync`: none is borrowed over an await.
     pub(crate) async fn answer<S, B, R>(
+        self,
+        service: S,
+        parts: Parts,
+    ) -> Result<Response<Body<R>>, S::Error>
+    where
+        S: Service<Request<Body<B>>, Response = Response<R>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Send + 'static,
+        B: Send + 'static,
+        R: HttpBody<Data = Bytes> + Send + 'static,
+        R::Error: Into<BoxError>,
+    {
+        match self.hit() {
+            Some(response) => Ok(response),
+            // Apart, since a hit need not move all that.
+            None => Box::pin(self.sit_down::<S, B, R>(service, parts)).await,
+        }
+    }
+
+    /// What this process has, if nothing is to be done about it: nobody has to sit down for that.
+    fn hit<R>(&self) -> Option<Response<Body<R>>> {
+        let Shared { settings, gates, .. } = &*self.shared;
+        let Wanted { groups, entry, digest, anew, .. } = &*self.wanted;
+        if *anew || gates.may_be_marked(digest) {
+            return None;
+        }
+        let tagged = settings.cache.try_tagged(groups.iter().cloned()).ok()?;
+        let snapshot = tagged.hit::<Snapshot>(entry, &settings.policy)?;
+        (snapshot.identity == *digest).then(|| self.give(&snapshot, Status::Hit, None))
+    }
+
+    /// Waits among those who want the same for what is loaded, by itself or by another one.
+    async fn sit_down<S, B, R>(
         self,
         service: S,
         parts: Parts,
@@ -216,13 +250,13 @@ impl Drive {
                 if snapshot.is_kept() && status == Status::Loaded {
                     self.shared.gates.unmark(&self.wanted.digest);
                 }
-                let status = self.status_of(&snapshot, status, extras.as_ref());
+                // Before it is noted: why it was missing is told by what was noted earlier.
+                let response = self.give(&snapshot, status, extras);
                 if snapshot.is_kept() {
                     let end_ms = snapshot.stored_ms.saturating_add(snapshot.span.fresh_ms);
                     self.shared.memory.note(self.wanted.place, self.wanted.digest, end_ms);
                 }
-                observe::answered(settings, status, &snapshot);
-                Ok(settings.respond(&self.wanted, &snapshot, Given { status, extras }))
+                Ok(response)
             }
             (Err(Failure::NotRun), _) if self.wanted.only_if_cached => {
                 Ok(self.reject(&Rejection::OnlyIfCached, parts))
@@ -248,11 +282,24 @@ impl Drive {
         Step::Answer(answer)
     }
 
+    /// Answers with a snapshot.
+    fn give<R>(
+        &self,
+        snapshot: &Snapshot,
+        status: Status,
+        extras: Option<Extras>,
+    ) -> Response<Body<R>> {
+        let settings = &self.shared.settings;
+        let status = self.status_of(snapshot, status, extras.as_ref());
+        observe::answered(settings, status, snapshot);
+        settings.respond(&self.wanted, snapshot, Given { status, extras })
+    }
+
     fn status_of(
         &self,
-        snapshot: &super::snapshot::Snapshot,
+        snapshot: &Snapshot,
         status: Status,
-        extras: Option<&super::run::Extras>,
+        extras: Option<&Extras>,
     ) -> CacheStatus {
         let settings = &self.shared.settings;
         if extras.is_none() {

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -30,6 +30,8 @@ const MOST_MARKERS: usize = 4096;
 pub(crate) struct Gates {
     open: Mutex<HashMap<Digest, Arc<Gate>>>,
     markers: Mutex<HashMap<Digest, Marker>>,
+    /// How many there are, so that hits take no lock while there are none.
+    marker_count: AtomicUsize,
     marked_for: Duration,
 }
 
@@ -67,7 +69,9 @@ pub(crate) struct Seat {
 impl Gates {
     /// `marked_for`: how long it is remembered that a response is not to be shared.
     pub(crate) fn new(marked_for: Duration) -> Arc<Self> {
-        Arc::new(Self { open: Mutex::default(), markers: Mutex::default(), marked_for })
+        let (open, markers, marker_count) =
+            (Mutex::default(), Mutex::default(), AtomicUsize::new(0));
+        Arc::new(Self { open, markers, marker_count, marked_for })
     }
 
     pub(crate) fn sit(self: &Arc<Self>, digest: Digest) -> Seat {
@@ -78,6 +82,11 @@ impl Gates {
         let released_before = *gate.released.borrow();
         let failures_before = gate.failures.load(Ordering::Acquire);
         Seat { gates: self.clone(), digest, gate, released_before, failures_before }
+    }
+
+    /// Whether [`is_marked`](Self::is_marked) may say so.
+    pub(crate) fn may_be_marked(&self, digest: &Digest) -> bool {
+        self.marker_count.load(Ordering::Acquire) > 0 && lock(&self.markers).contains_key(digest)
     }
 
     /// Whether the response is known to be for one reader each, and no group of it was invalidated since.
@@ -94,7 +103,7 @@ impl Gates {
                 |marker: &Marker| marker.fence.as_ref().is_some_and(|own| Arc::ptr_eq(own, &fence));
             let mut markers = lock(&self.markers);
             if markers.get(digest).is_some_and(is_same) {
-                drop(markers.remove(digest));
+                self.remove(&mut markers, digest);
             }
         }
         holds
@@ -107,7 +116,7 @@ impl Gates {
         if Instant::now() < marker.until {
             return Some(marker.fence.clone());
         }
-        markers.remove(digest);
+        self.remove(&mut markers, digest);
         None
     }
 
@@ -129,6 +138,7 @@ impl Gates {
             markers.remove(&oldest);
         }
         markers.insert(digest, Marker { until, fence: None });
+        self.marker_count.store(markers.len(), Ordering::Release);
     }
 
     /// Whether there is a marker that no invalidation would remove.
@@ -146,7 +156,14 @@ impl Gates {
 
     /// It is shared after all.
     pub(crate) fn unmark(&self, digest: &Digest) {
-        lock(&self.markers).remove(digest);
+        if self.may_be_marked(digest) {
+            self.remove(&mut lock(&self.markers), digest);
+        }
+    }
+
+    fn remove(&self, markers: &mut HashMap<Digest, Marker>, digest: &Digest) {
+        markers.remove(digest);
+        self.marker_count.store(markers.len(), Ordering::Release);
     }
 
     #[cfg(test)]

@@ -11,7 +11,7 @@ use super::{
     cache_status::CacheStatus,
     drive::Drive,
     observe::{self, Outcome},
-    request::{Passed, accepted_encodings},
+    request::Passed,
     settings::Shared,
 };
 use crate::{
@@ -49,26 +49,11 @@ where
         None => shared.wanted(&mut parts, kind, Some(&whole.data)),
     };
     match admitted {
-        Ok(mut wanted) => {
-            if kind == Kind::Grpc {
-                normalize_encodings(&mut wanted.seen);
-            }
-            Drive::new(shared, *wanted).answer::<S, B, R>(service, parts).await
-        }
+        Ok(wanted) => Drive::new(shared, wanted).answer::<S, B, R>(service, parts).await,
         Err(passed) => {
             let request = Request::from_parts(parts, whole.into_body());
             pass(shared, service, request, passed).await
         }
-    }
-}
-
-/// The handler sees which encodings the identity has, as that has them.
-fn normalize_encodings(seen: &mut Parts) {
-    const NAME: &str = "grpc-accept-encoding";
-    let known = accepted_encodings(seen).join(",");
-    match http::HeaderValue::try_from(known) {
-        Ok(known) if !known.is_empty() => drop(seen.headers.insert(NAME, known)),
-        _ => drop(seen.headers.remove(NAME)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a request may have of the cache: an answer, none, or that its groups are dropped.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use cachekit_core::{Key, Scope};
 use http::{Method, header, request::Parts};
@@ -24,7 +26,7 @@ pub(crate) enum Admission {
     /// Its body is part of what it asks for, and is to be read first.
     Read,
     /// It is answered from the cache, or its answer is stored.
-    Wanted(Box<Wanted>),
+    Wanted(Arc<Wanted>),
 }
 
 /// Why a request is passed on.
@@ -125,7 +127,7 @@ impl Shared {
         parts: &mut Parts,
         kind: Kind,
         body: Option<&Bytes>,
-    ) -> Result<Box<Wanted>, Passed> {
+    ) -> Result<Arc<Wanted>, Passed> {
         let settings = &self.settings;
         let asked = settings.directives.of(parts);
         if asked.no_store {
@@ -166,6 +168,9 @@ impl Shared {
         settings.shown.hide(&mut seen, &settings.credentials, kind, Some(&host), body.is_some());
         // The client's own deadline is not that of a run which serves others too.
         seen.headers.remove("grpc-timeout");
+        if kind == Kind::Grpc {
+            normalize_encodings(&mut seen);
+        }
         let across = matches!(settings.credentials.sharing, Sharing::AcrossUsers)
             && settings.credentials.are_in(parts);
         let own_groups = groups.len();
@@ -178,7 +183,7 @@ impl Shared {
                 tags.iter().for_each(|tag| scope.tag(tag.clone()));
             }
         }
-        Ok(Box::new(Wanted {
+        Ok(Arc::new(Wanted {
             kind,
             digest,
             place: self.memory.place(&host, key::original_uri(parts).path(), query),
@@ -274,8 +279,18 @@ fn write_body(parts: &Parts, kind: Kind, body: &Bytes, identity: &mut IdentityWr
     identity.part(Part::Body, body);
 }
 
+/// The handler sees which encodings the identity has, as that has them.
+fn normalize_encodings(seen: &mut Parts) {
+    const NAME: &str = "grpc-accept-encoding";
+    let known = accepted_encodings(seen).join(",");
+    match http::HeaderValue::try_from(known) {
+        Ok(known) if !known.is_empty() => drop(seen.headers.insert(NAME, known)),
+        _ => drop(seen.headers.remove(NAME)),
+    }
+}
+
 /// Which of the encodings there are a caller takes, in order.
-pub(crate) fn accepted_encodings(parts: &Parts) -> Vec<&'static str> {
+fn accepted_encodings(parts: &Parts) -> Vec<&'static str> {
     const KNOWN: [&str; 4] = ["deflate", "gzip", "identity", "zstd"];
     let lines = parts.headers.get_all("grpc-accept-encoding");
     let named: Vec<_> = lines

@@ -70,7 +70,7 @@ where
             Admission::Wanted(wanted) => {
                 drop(ready);
                 let span = observe::span(&shared);
-                let drive = Drive::new(shared, *wanted);
+                let drive = Drive::new(shared, wanted);
                 let answer = drive.answer::<S, B, R>(self.inner.clone(), parts);
                 ResponseFuture::going(Box::pin(answer.instrument(span)))
             }

@@ -1,6 +1,8 @@
 //! The cache layer's security rules: no response is anybody's whose request has another identity.
 
-use cachekit_core::Cache;
+use std::time::Duration;
+
+use cachekit_core::{Cache, LocalTier};
 use cachekit_test_support::RedisServer;
 use cachekit_tower::{CacheLayer, Freshness, Principal};
 use http::Request;
@@ -277,19 +279,30 @@ async fn errors_are_not_poison() {
 #[tokio::test]
 async fn entry_is_untrusted() {
     let server = RedisServer::start();
-    let builder = Cache::builder().namespace("s").redis(&server.url()).await.unwrap();
-    let cache = builder.build().unwrap();
+    let local = LocalTier::by_ttl_only(Duration::from_secs(60));
+    let [far, near] = [Cache::builder(), Cache::builder().local(local)].map(|b| b.namespace("s"));
+    let [far, near] =
+        [far.redis(&server.url()).await.unwrap(), near.redis(&server.url()).await.unwrap()];
     let site = Site::numbered(&[]);
-    let front = front(users(&cache), &site);
-    send(&front, get("/users/1")).await;
-    send(&front, get("/users/2")).await;
-    // One user's entry under another one's key: well-formed, and nobody's here.
+    let front = replies::front(users(&far.build().unwrap()), &site);
+    // Of one group: what an invalidation drops tells them apart no more.
+    let paths = ["/users/1", "/users/1?page=2"];
+    for path in paths {
+        send(&front, get(path)).await;
+    }
+    // One page's entry under another one's key: well-formed, and nobody's here.
     let swap = "local k = {} for _, v in ipairs(redis.call('KEYS', '*~r:*')) do k[#k + 1] = v end \
                 local a = redis.call('GET', k[1]) local b = redis.call('GET', k[2]) \
                 redis.call('SET', k[1], b) redis.call('SET', k[2], a) return #k";
     let swapped = format!("{:?}", server.connection().call(&["EVAL", swap, "0"]));
     assert_eq!(swapped, "Int(2)");
-    for path in ["/users/1", "/users/2"] {
+    // In Redis, and then in the process that has read it there.
+    let other = replies::front(users(&near.build().unwrap()), &site);
+    for _ in 0..10 {
+        let look = request("GET", "/users/1", &[("cache-control", "only-if-cached")]);
+        assert_eq!(send(&other, look).await.status, 504);
+    }
+    for path in paths {
         let reply = send(&front, get(path)).await;
         assert!(!reply.is_hit(), "{path}");
         assert!(["2", "3"].contains(&reply.text()), "{path}");

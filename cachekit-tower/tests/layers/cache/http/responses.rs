@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering::SeqCst},
 };
 
-use cachekit_tower::{CacheLayer, Freshness};
+use cachekit_tower::{CacheLayer, Freshness, cache::RequestDirectives};
 use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
@@ -39,6 +39,44 @@ async fn whoever_invalidates_the_group_drops_its_responses() {
     assert!(!send(&front, get("/users/1")).await.is_hit());
     assert!(!send(&front, get("/users/1?page=2")).await.is_hit());
     assert!(send(&front, get("/users/2")).await.is_hit());
+}
+
+#[tokio::test]
+async fn who_asks_for_a_new_response_is_given_one() {
+    let site = Site::numbered(&[]);
+    let layer = users(&cache()).request_directives(RequestDirectives::Honor);
+    let front = front(layer, &site);
+    let anew = || request("GET", "/users/1", &[("cache-control", "no-cache")]);
+    assert_eq!(send(&front, get("/users/1")).await.text(), "0");
+    for number in ["1", "2"] {
+        let reply = send(&front, anew()).await;
+        assert_eq!(reply.cache(), "cachekit; fwd=request; fwd-status=200; stored");
+        assert_eq!(reply.text(), number);
+        let hit = send(&front, get("/users/1")).await;
+        assert_eq!((hit.is_hit(), hit.text()), (true, number));
+    }
+}
+
+/// What was stored before is still there.
+#[tokio::test]
+async fn what_has_become_private_is_nobody_s_hit() {
+    let cache = cache();
+    let is_private = Arc::new(AtomicBool::new(false));
+    let told = is_private.clone();
+    let site = Site::new(move |_| {
+        let is_private = told.load(SeqCst);
+        async move { with(&[("cache-control", ["public", "private"][usize::from(is_private)])], "x") }
+    });
+    let layer = users(&cache).request_directives(RequestDirectives::Honor);
+    let front = front(layer, &site);
+    send(&front, get("/users/1")).await;
+    assert!(send(&front, get("/users/1")).await.is_hit());
+    is_private.store(true, SeqCst);
+    send(&front, request("GET", "/users/1", &[("cache-control", "no-cache")])).await;
+    for calls in 3..5 {
+        assert!(!send(&front, get("/users/1")).await.is_hit());
+        assert_eq!(site.calls(), calls);
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use cachekit_core::Key;
+use http::{HeaderMap, HeaderValue};
 
 use crate::{KeyMissing, builder::Mistakes};
 
@@ -92,6 +93,30 @@ pub(crate) fn only_frame(body: &[u8]) -> Option<(u8, &[u8])> {
 impl fmt::Debug for Methods {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// What a caller says it understands.
+const ACCEPTED: &str = "grpc-accept-encoding";
+
+/// The encodings of messages that are told apart, in their order.
+const ENCODINGS: [&str; 4] = ["deflate", "gzip", "identity", "zstd"];
+
+/// The encodings that a caller understands, as far as they are told apart, in one order.
+pub(crate) fn accepted_encodings(headers: &HeaderMap) -> String {
+    let lines = headers.get_all(ACCEPTED);
+    let named = |name: &&str| {
+        let mut texts = lines.iter().filter_map(|line| line.to_str().ok());
+        texts.any(|line| line.split(',').any(|one| one.trim().eq_ignore_ascii_case(name)))
+    };
+    ENCODINGS.iter().copied().filter(named).collect::<Vec<_>>().join(",")
+}
+
+/// Shows a handler the encodings as [`accepted_encodings`] has them.
+pub(crate) fn normalize_encodings(headers: &mut HeaderMap) {
+    match HeaderValue::try_from(accepted_encodings(headers)) {
+        Ok(known) if !known.is_empty() => drop(headers.insert(ACCEPTED, known)),
+        _ => drop(headers.remove(ACCEPTED)),
     }
 }
 

@@ -17,7 +17,8 @@ pub(super) enum Ahead {
 const HOPELESS: u64 = 40;
 
 impl Ahead {
-    /// Whether [`is_due`](Self::is_due) may say so. Asked twice, that would not be as likely as once.
+    /// Whether [`is_due`](Self::is_due) may say so. Who asks that itself afterwards needs this: of two that are asked by
+    /// chance both would have to say so.
     pub(super) fn may_be_due(self, left_ms: u64, age: &Age) -> bool {
         match self {
             Self::ByCost => left_ms <= hopeless_ms(age.cost_ms()),

@@ -1,19 +1,28 @@
 //! Hits behind which nothing is due, for those to whom preparing a read is dearer than a hit.
 
-use super::{Age, Answer, Context, Policy, Start, Tagged, Wants, due::told_hit};
+use std::sync::Arc;
+
+use super::{Age, Cache, Context, Policy, Start, Tagged, Wants, due::count_hit};
 use crate::{
+    __private::Call,
+    engine::Engine,
     key::{Key, KeyBuf},
+    tier::{Entry, View},
     value::Value,
 };
 
 impl Tagged<'_> {
-    /// The value of `key`, if a read under these tags would be given it at once: this process has it, it is fresh, and
-    /// no load is due behind it.
+    /// The value of `key`, if this process has it to give and nothing else is to be done: it is fresh, and no load that a
+    /// read would begin [ahead](Policy::refresh_ahead) or after it can be due.
     ///
     /// For middleware that would rather not get ready for a load which most reads do not need. `None` says nothing of
-    /// what the cache has: read, with [`get_or_refresh`](Self::get_or_refresh) say. A value counts as a hit; `None` is
-    /// not counted, and begins nothing. Inside [`refresh`](crate::refresh) and [`bypass`](crate::bypass) it is `None`,
-    /// and over Redis it is, unless the cache has a [`LocalTier`](crate::CacheBuilder::local) that the policy uses.
+    /// what the cache has: then read, with [`get_or_refresh`](Self::get_or_refresh) say. It is `None` wherever a read
+    /// would look further than this process, or not at all: over Redis without a `LocalTier` that the policy uses, inside
+    /// [`refresh`](crate::refresh), [`bypass`](crate::bypass) or a load that may not use copies, for a session that has
+    /// written. An absent value and one of another type are `None` as well.
+    ///
+    /// A value counts as a hit, and nothing else is counted, or begun. [`with_status`](crate::with_status) is not told:
+    /// who calls this knows.
     ///
     /// ```
     /// use std::time::Duration;
@@ -36,7 +45,7 @@ impl Tagged<'_> {
     pub fn hit<T: Value>(&self, key: &Key, policy: &Policy) -> Option<T> {
         let (call, key) = (self.call(), KeyBuf::from(key.clone()));
         let wants = Wants { policy, codec: None, optional: false, timed: false };
-        Context::with(|context| {
+        let value = Context::with(|context| {
             let (engine, entry, view) = Start::here(&call, call.cache, &key, &wants, context)?;
             let entry = engine.living(view, &key.as_ref(), entry)?;
             let age = entry.extra().map(|extra| Age::of_local(extra, view.now_ms));
@@ -45,10 +54,31 @@ impl Tagged<'_> {
             if !is_fresh || !engine.suits(view, &entry, call.tags) {
                 return None;
             }
-            let Answer::Value(value) = entry.answer() else { return None };
-            let value = value.downcast_ref::<T>()?.clone();
-            told_hit(engine, &key, context);
+            let value = entry.into_answer().value().filter(|value| value.is::<T>())?;
+            count_hit(engine, &key);
             Some(value)
-        })
+        })?;
+        // Cloned outside: it is the user's code, and may run anything.
+        value.downcast_ref::<T>().cloned()
+    }
+}
+
+impl Start {
+    /// What this process has for the key, if this read may be answered from here.
+    #[inline(always)]
+    pub(super) fn here<'c>(
+        call: &Call<'_>,
+        cache: Option<&'c Cache>,
+        key: &KeyBuf,
+        wants: &Wants<'_>,
+        context: Option<&Context>,
+    ) -> Option<(&'c Arc<Engine>, Entry, View)> {
+        let engine = cache.and_then(Cache::engine).filter(|_| !call.in_transaction)?;
+        let looks = |context: &Context| context.looks_here(engine, &key.as_ref(), call.tags);
+        if !engine.serves_here(wants.policy) || !context.is_none_or(looks) {
+            return None;
+        }
+        let view = engine.view()?;
+        Some((engine, engine.in_tier(&key.as_ref())?, view))
     }
 }

@@ -47,12 +47,11 @@ impl Start {
         if status == Status::Stale && waits && !engine.marks.is_failing(&key.as_ref(), now_ms) {
             return None;
         }
-        if status == Status::Hit {
-            told_hit(engine, key, context);
-        } else {
-            engine.reporter.read(key.template().as_str(), "local", status);
-            told(context, status);
+        match status {
+            Status::Hit => count_hit(engine, key),
+            status => engine.reporter.read(key.template().as_str(), "local", status),
         }
+        told(context, status);
         let answer = entry.into_answer();
         let renewal = renews.then(|| {
             let tags = stamps::own(engine, tags);
@@ -65,19 +64,18 @@ impl Start {
     }
 }
 
-/// Counts a hit in this process, and tells a wrapper around the call.
+/// Counts a hit in this process.
 #[inline]
 #[cfg_attr(not(feature = "testing"), allow(unused_variables))]
-pub(super) fn told_hit(engine: &Engine, key: &KeyBuf, context: Option<&Context>) {
+pub(super) fn count_hit(engine: &Engine, key: &KeyBuf) {
     engine.reporter.local_hit();
     #[cfg(feature = "testing")]
     engine.reporter.local_hit_of(key.template().as_str());
-    told(context, Status::Hit);
 }
 
 /// Tells a wrapper around the call how that got its answer.
 #[inline]
-fn told(context: Option<&Context>, status: Status) {
+pub(super) fn told(context: Option<&Context>, status: Status) {
     if let Some(context) = context {
         context.tell(status);
     }

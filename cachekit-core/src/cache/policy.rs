@@ -228,7 +228,7 @@ impl Policy {
     /// Loads anew when less than `margin` of the TTL is left; a margin of more than half of the TTL counts as half.
     ///
     /// The caller that finds an entry so old is answered with it at once, and the load runs in the background: under
-    /// an attribute, or under [`get_or_refresh`](crate::Cache::get_or_refresh). Elsewhere it has no effect on reads.
+    /// an attribute, or under [`get_or_refresh`](crate::Cache::get_or_refresh). Other reads begin none.
     /// Where nothing is said, those begin the earlier the longer the load takes: before its last moments an entry is
     /// refreshed with a probability of `e^-(left / cost)` a read (XFetch), so that of many readers one comes first.
     #[must_use]

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use super::session::Pin;
 use super::{
     Answer, Ask, Attempt, Cache, Context, Mode, Policy, Refresh, Renewal, Status, Step, Tags,
-    due::told_hit, look::Look, stamps, warnings,
+    due::{count_hit, told},
+    look::Look,
+    stamps, warnings,
 };
 use crate::{
     __private::{Call, Codec, Job, Shared, Site, Split},
     engine::Engine,
     flight::Verdict,
     key::{Key, KeyBuf, Tag},
-    tier::{Entry, View},
     ttl::Ttl,
 };
 
@@ -82,7 +83,8 @@ impl Start {
         let cache = call.cache.or_else(|| Context::ambient(context));
         if let Some((engine, entry, view)) = Self::here(call, cache, key, wants, context) {
             if call.tags.is_empty() && entry.is_plain() && entry.is_live(view) {
-                told_hit(engine, key, context);
+                count_hit(engine, key);
+                told(context, Status::Hit);
                 return Self::Hit(entry.into_answer());
             }
             let found = (entry, view);
@@ -91,24 +93,6 @@ impl Start {
             }
         }
         Self::Way(Way::find(call, cache, key, wants))
-    }
-
-    /// What this process has for the key, if this read may be answered from here.
-    #[inline(always)]
-    pub(super) fn here<'c>(
-        call: &Call<'_>,
-        cache: Option<&'c Cache>,
-        key: &KeyBuf,
-        wants: &Wants<'_>,
-        context: Option<&Context>,
-    ) -> Option<(&'c Arc<Engine>, Entry, View)> {
-        let engine = cache.and_then(Cache::engine).filter(|_| !call.in_transaction)?;
-        let looks = |context: &Context| context.looks_here(engine, &key.as_ref(), call.tags);
-        if !engine.serves_here(wants.policy) || !context.is_none_or(looks) {
-            return None;
-        }
-        let view = engine.view()?;
-        Some((engine, engine.in_tier(&key.as_ref())?, view))
     }
 }
 

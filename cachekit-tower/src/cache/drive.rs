@@ -27,6 +27,8 @@ pub(crate) struct Drive {
     shared: Arc<Shared>,
     wanted: Arc<Wanted>,
     arrived_ms: u64,
+    /// Why nothing is there, should that be so.
+    why: Forward,
 }
 
 /// What a request is given, or that nothing is known yet.
@@ -51,7 +53,7 @@ enum Runs {
 impl Drive {
     pub(crate) fn new(shared: Arc<Shared>, wanted: Arc<Wanted>) -> Self {
         let arrived_ms = rfc9111::unix_ms(SystemTime::now());
-        Self { shared, wanted, arrived_ms }
+        Self { shared, wanted, arrived_ms, why: Forward::UriMiss }
     }
 
     /// Answers; `parts` are the request as it came. A service need not be `Sync`: none is borrowed over an await.
@@ -68,18 +70,18 @@ impl Drive {
         R: HttpBody<Data = Bytes> + Send + 'static,
         R::Error: Into<BoxError>,
     {
-        match self.hit() {
-            Some(response) => Ok(response),
-            // Apart, since a hit need not move all that.
-            None => Box::pin(self.sit_down::<S, B, R>(service, parts)).await,
+        if let Some(response) = self.at_once() {
+            return Ok(response);
         }
+        // A future of its own, which a hit need not allocate.
+        Box::pin(self.sit_down::<S, B, R>(service, parts)).await
     }
 
     /// What this process has, if nothing is to be done about it: nobody has to sit down for that.
-    fn hit<R>(&self) -> Option<Response<Body<R>>> {
+    fn at_once<R>(&self) -> Option<Response<Body<R>>> {
         let Shared { settings, gates, .. } = &*self.shared;
         let Wanted { groups, entry, digest, anew, .. } = &*self.wanted;
-        if *anew || gates.may_be_marked(digest) {
+        if *anew || gates.markers.may_mark(digest) {
             return None;
         }
         let tagged = settings.cache.try_tagged(groups.iter().cloned()).ok()?;
@@ -89,7 +91,7 @@ impl Drive {
 
     /// Waits among those who want the same for what is loaded, by itself or by another one.
     async fn sit_down<S, B, R>(
-        self,
+        mut self,
         service: S,
         parts: Parts,
     ) -> Result<Response<Body<R>>, S::Error>
@@ -101,6 +103,7 @@ impl Drive {
         R: HttpBody<Data = Bytes> + Send + 'static,
         R::Error: Into<BoxError>,
     {
+        self.why = self.why();
         let seat = Arc::new(self.shared.gates.sit(self.wanted.digest));
         let first = if self.wanted.anew || self.is_marked().await {
             Step::Alone
@@ -129,7 +132,7 @@ impl Drive {
 
     async fn is_marked(&self) -> bool {
         let Shared { gates, settings, .. } = &*self.shared;
-        gates.is_marked(&self.wanted.digest, &settings.cache).await
+        gates.markers.is_marked(&self.wanted.digest, &settings.cache).await
     }
 
     /// Past what others do; what comes of it is stored all the same, if it may be.
@@ -248,15 +251,13 @@ impl Drive {
                     _ => None,
                 };
                 if snapshot.is_kept() && status == Status::Loaded {
-                    self.shared.gates.unmark(&self.wanted.digest);
+                    self.shared.gates.markers.unmark(&self.wanted.digest);
                 }
-                // Before it is noted: why it was missing is told by what was noted earlier.
-                let response = self.give(&snapshot, status, extras);
-                if snapshot.is_kept() {
-                    let end_ms = snapshot.stored_ms.saturating_add(snapshot.span.fresh_ms);
-                    self.shared.memory.note(self.wanted.place, self.wanted.digest, end_ms);
+                // By another process: it was not noted here.
+                if snapshot.is_kept() && status == Status::Hit {
+                    self.shared.note(&self.wanted, &snapshot);
                 }
-                Ok(response)
+                Ok(self.give(&snapshot, status, extras))
             }
             (Err(Failure::NotRun), _) if self.wanted.only_if_cached => {
                 Ok(self.reject(&Rejection::OnlyIfCached, parts))
@@ -315,7 +316,7 @@ impl Drive {
         }
         let detail = extras.and_then(|extras| extras.detail);
         CacheStatus::Forwarded {
-            why: self.why(),
+            why: self.why,
             status: Some(snapshot.status),
             stored: snapshot.is_kept() && status != Status::Bypassed,
             collapsed: extras.is_none(),
@@ -325,7 +326,7 @@ impl Drive {
 
     fn forwarded(&self, status: http::StatusCode, detail: Option<&'static str>) -> CacheStatus {
         let (stored, collapsed) = (false, false);
-        CacheStatus::Forwarded { why: self.why(), status: Some(status), stored, collapsed, detail }
+        CacheStatus::Forwarded { why: self.why, status: Some(status), stored, collapsed, detail }
     }
 
     fn why(&self) -> Forward {

@@ -1,18 +1,17 @@
-//! Who is after which response in this process, and which responses nobody may wait for.
+//! Who is after which response in this process.
 
 use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
 
-use cachekit_core::{Cache, Fence};
-use tokio::{sync::watch, time::Instant};
+use tokio::sync::watch;
 
-use super::driven::Driving;
+use super::{driven::Driving, markers::Markers};
 
 /// A request's identity, short.
 pub(crate) type Digest = [u8; 16];
@@ -22,25 +21,11 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// How often those look after it who are not the deputy: that one may be unpolled as well.
 const GLANCE: Duration = Duration::from_secs(1);
 
-/// So many responses are known to be for one reader each; of more the oldest are forgotten.
-const MOST_MARKERS: usize = 4096;
-
 /// All requests of a layer that want something shared.
 #[derive(Debug)]
 pub(crate) struct Gates {
     open: Mutex<HashMap<Digest, Arc<Gate>>>,
-    markers: Mutex<HashMap<Digest, Marker>>,
-    /// How many there are, so that hits take no lock while there are none.
-    marker_count: AtomicUsize,
-    marked_for: Duration,
-}
-
-/// That a response is for one reader each.
-#[derive(Debug)]
-struct Marker {
-    until: Instant,
-    /// Around its groups, of which an invalidation may make it another response. None while nobody can tell.
-    fence: Option<Arc<Fence>>,
+    pub(crate) markers: Markers,
 }
 
 /// Those requests of one identity.
@@ -69,9 +54,7 @@ pub(crate) struct Seat {
 impl Gates {
     /// `marked_for`: how long it is remembered that a response is not to be shared.
     pub(crate) fn new(marked_for: Duration) -> Arc<Self> {
-        let (open, markers, marker_count) =
-            (Mutex::default(), Mutex::default(), AtomicUsize::new(0));
-        Arc::new(Self { open, markers, marker_count, marked_for })
+        Arc::new(Self { open: Mutex::default(), markers: Markers::new(marked_for) })
     }
 
     pub(crate) fn sit(self: &Arc<Self>, digest: Digest) -> Seat {
@@ -84,91 +67,9 @@ impl Gates {
         Seat { gates: self.clone(), digest, gate, released_before, failures_before }
     }
 
-    /// Whether [`is_marked`](Self::is_marked) may say so.
-    pub(crate) fn may_be_marked(&self, digest: &Digest) -> bool {
-        self.marker_count.load(Ordering::Acquire) > 0 && lock(&self.markers).contains_key(digest)
-    }
-
-    /// Whether the response is known to be for one reader each, and no group of it was invalidated since.
-    pub(crate) async fn is_marked(&self, digest: &Digest, cache: &Cache) -> bool {
-        let fence = match self.marker(digest) {
-            None => return false,
-            Some(None) => return true,
-            Some(Some(fence)) => fence,
-        };
-        let holds = cache.verify(&fence).await;
-        if !holds {
-            // Another run may have marked it anew.
-            let is_same =
-                |marker: &Marker| marker.fence.as_ref().is_some_and(|own| Arc::ptr_eq(own, &fence));
-            let mut markers = lock(&self.markers);
-            if markers.get(digest).is_some_and(is_same) {
-                self.remove(&mut markers, digest);
-            }
-        }
-        holds
-    }
-
-    /// The fence of a marker whose time has not come.
-    fn marker(&self, digest: &Digest) -> Option<Option<Arc<Fence>>> {
-        let mut markers = lock(&self.markers);
-        let marker = markers.get(digest)?;
-        if Instant::now() < marker.until {
-            return Some(marker.fence.clone());
-        }
-        self.remove(&mut markers, digest);
-        None
-    }
-
-    fn mark(&self, digest: Digest) {
-        let now = Instant::now();
-        let until = now + self.marked_for;
-        let mut markers = lock(&self.markers);
-        if let Some(marker) = markers.get_mut(&digest) {
-            marker.until = until;
-            return;
-        }
-        if markers.len() >= MOST_MARKERS {
-            markers.retain(|_, marker| now < marker.until);
-        }
-        if markers.len() >= MOST_MARKERS
-            && let Some(oldest) =
-                markers.iter().min_by_key(|(_, marker)| marker.until).map(|(key, _)| *key)
-        {
-            markers.remove(&oldest);
-        }
-        markers.insert(digest, Marker { until, fence: None });
-        self.marker_count.store(markers.len(), Ordering::Release);
-    }
-
-    /// Whether there is a marker that no invalidation would remove.
-    pub(crate) fn lacks_fence(&self, digest: &Digest) -> bool {
-        lock(&self.markers).get(digest).is_some_and(|marker| marker.fence.is_none())
-    }
-
-    /// Ties a marker to its groups.
-    pub(crate) fn fence(&self, digest: &Digest, fence: Fence) {
-        let fence = fence.is_known().then(|| Arc::new(fence));
-        if let Some(marker) = lock(&self.markers).get_mut(digest) {
-            marker.fence = fence;
-        }
-    }
-
-    /// It is shared after all.
-    pub(crate) fn unmark(&self, digest: &Digest) {
-        if self.may_be_marked(digest) {
-            self.remove(&mut lock(&self.markers), digest);
-        }
-    }
-
-    fn remove(&self, markers: &mut HashMap<Digest, Marker>, digest: &Digest) {
-        markers.remove(digest);
-        self.marker_count.store(markers.len(), Ordering::Release);
-    }
-
     #[cfg(test)]
-    fn counts(&self) -> (usize, usize) {
-        (lock(&self.open).len(), lock(&self.markers).len())
+    fn len(&self) -> usize {
+        lock(&self.open).len()
     }
 }
 
@@ -187,7 +88,7 @@ impl Gate {
 impl Seat {
     /// What a run brought is its reader's alone: nobody waits any more, nor will for a while.
     pub(crate) fn release_all(&self) {
-        self.gates.mark(self.digest);
+        self.gates.markers.mark(self.digest);
         self.release_waiting();
     }
 
@@ -293,25 +194,13 @@ mod tests {
         assert!(first.has_company());
         first.release_all();
         second.released().await;
-        assert!(gates.marker(&A).is_some());
+        assert!(gates.markers.may_mark(&A));
         let late = gates.sit(A);
         assert!(tokio::time::timeout(Duration::from_secs(1), late.released()).await.is_err());
         tokio::time::advance(Duration::from_secs(10)).await;
-        assert!(gates.marker(&A).is_none());
+        assert!(!gates.markers.may_mark(&A));
         drop((first, second, late));
-        assert_eq!(gates.counts(), (0, 0));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn markers_are_bounded() {
-        let gates = Gates::new(Duration::from_secs(10));
-        for number in 0..MOST_MARKERS + 10 {
-            tokio::time::advance(Duration::from_nanos(1_000)).await;
-            gates.mark((number as u128).to_be_bytes());
-        }
-        assert_eq!(gates.counts().1, MOST_MARKERS);
-        assert!(gates.marker(&0_u128.to_be_bytes()).is_none());
-        assert!(gates.marker(&(MOST_MARKERS as u128).to_be_bytes()).is_some());
+        assert_eq!(gates.len(), 0);
     }
 
     #[tokio::test]

@@ -89,6 +89,7 @@ mod headers;
 mod judge;
 mod layer;
 mod learned;
+mod markers;
 mod memory;
 mod observe;
 mod options;

@@ -11,6 +11,7 @@ use super::{Forward, gates::Digest, learned, settings::Shared};
 use crate::{
     Kind,
     conditional::Conditions,
+    grpc::{accepted_encodings, normalize_encodings},
     identity::{IdentityWriter, Part},
     key,
     security::Sharing,
@@ -169,7 +170,7 @@ impl Shared {
         // The client's own deadline is not that of a run which serves others too.
         seen.headers.remove("grpc-timeout");
         if kind == Kind::Grpc {
-            normalize_encodings(&mut seen);
+            normalize_encodings(&mut seen.headers);
         }
         let across = matches!(settings.credentials.sharing, Sharing::AcrossUsers)
             && settings.credentials.are_in(parts);
@@ -274,30 +275,7 @@ fn write_body(parts: &Parts, kind: Kind, body: &Bytes, identity: &mut IdentityWr
     }
     if kind == Kind::Grpc {
         identity.part(Part::HeaderName, "grpc-accept-encoding");
-        identity.part(Part::HeaderValue, accepted_encodings(parts).join(","));
+        identity.part(Part::HeaderValue, accepted_encodings(&parts.headers));
     }
     identity.part(Part::Body, body);
-}
-
-/// The handler sees which encodings the identity has, as that has them.
-fn normalize_encodings(seen: &mut Parts) {
-    const NAME: &str = "grpc-accept-encoding";
-    let known = accepted_encodings(seen).join(",");
-    match http::HeaderValue::try_from(known) {
-        Ok(known) if !known.is_empty() => drop(seen.headers.insert(NAME, known)),
-        _ => drop(seen.headers.remove(NAME)),
-    }
-}
-
-/// Which of the encodings there are a caller takes, in order.
-fn accepted_encodings(parts: &Parts) -> Vec<&'static str> {
-    const KNOWN: [&str; 4] = ["deflate", "gzip", "identity", "zstd"];
-    let lines = parts.headers.get_all("grpc-accept-encoding");
-    let named: Vec<_> = lines
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .map(str::trim)
-        .collect();
-    KNOWN.into_iter().filter(|known| named.contains(known)).collect()
 }

@@ -221,9 +221,9 @@ impl<R, E> End<R, E> {
     /// An invalidation of a group removes the marker: the next response may be another.
     async fn fence_marker(&self) {
         let Shared { settings, gates, .. } = &*self.shared;
-        if gates.lacks_fence(&self.wanted.digest) {
+        if gates.markers.lacks_fence(&self.wanted.digest) {
             let fence = settings.cache.fence(&self.wanted.groups).await;
-            gates.fence(&self.wanted.digest, fence);
+            gates.markers.fence(&self.wanted.digest, fence);
         }
     }
 

@@ -7,9 +7,11 @@ use http::{HeaderMap, HeaderValue, StatusCode, header, response::Parts};
 use http_body::Body as HttpBody;
 
 use super::{
-    headers, rfc9111,
+    headers,
+    request::Wanted,
+    rfc9111,
     run::{End, Extras},
-    settings::Settings,
+    settings::{Settings, Shared},
     snapshot::{Snapshot, Span, Stored},
 };
 use crate::{BoxError, Kind, collect::Whole};
@@ -47,7 +49,7 @@ where
             }
         }
         self.leave(Extras { headers: own, extensions, detail });
-        Snapshot::new(Stored {
+        let snapshot = Snapshot::new(Stored {
             identity: self.wanted.digest,
             status,
             headers,
@@ -56,7 +58,19 @@ where
             stored_ms: rfc9111::unix_ms(now),
             received_age,
             span,
-        })
+        });
+        if snapshot.is_kept() {
+            self.shared.note(&self.wanted, &snapshot);
+        }
+        snapshot
+    }
+}
+
+impl Shared {
+    /// Remembers until when the place of a request has this.
+    pub(super) fn note(&self, wanted: &Wanted, snapshot: &Snapshot) {
+        let end_ms = snapshot.stored_ms.saturating_add(snapshot.span.fresh_ms);
+        self.memory.note(wanted.place, wanted.digest, end_ms);
     }
 }
 

@@ -1,12 +1,13 @@
 //! Which requests take part, and as what.
 
 use cachekit_core::{Key, Scope};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
+use http::{HeaderName, Method, header, request::Parts};
 
 use super::config::{Config, NAME};
 use crate::{
     Kind,
     conditional::Conditions,
+    grpc::{accepted_encodings, normalize_encodings},
     headers::has_any,
     identity::{Identity, IdentityWriter, Part},
     key::{host, original_uri},
@@ -40,9 +41,6 @@ const APART: [HeaderName; 5] =
     [header::RANGE, header::IF_MATCH, header::IF_UNMODIFIED_SINCE, header::UPGRADE, header::EXPECT];
 
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-
-/// The encodings of messages that are told apart, in their order.
-const ENCODINGS: [&str; 5] = ["deflate", "gzip", "identity", "snappy", "zstd"];
 
 impl Config {
     pub(super) fn admit(&self, parts: &mut Parts, has_body: bool) -> Admission {
@@ -126,7 +124,7 @@ impl Config {
         }
         if kind == Kind::Grpc {
             writer.lines(&parts.headers, "grpc-encoding");
-            writer.part(Part::HeaderValue, accepted(&parts.headers));
+            writer.part(Part::HeaderValue, accepted_encodings(&parts.headers));
         }
         writer.part(Part::Body, body);
     }
@@ -138,13 +136,7 @@ impl Config {
         Conditions::hide(&mut parts.headers);
         parts.headers.remove(TIMEOUT);
         if plan.kind == Kind::Grpc {
-            let accepted = accepted(&parts.headers);
-            parts.headers.remove("grpc-accept-encoding");
-            if let Ok(value) = HeaderValue::from_str(&accepted)
-                && !accepted.is_empty()
-            {
-                parts.headers.insert("grpc-accept-encoding", value);
-            }
+            normalize_encodings(&mut parts.headers);
         }
     }
 }
@@ -164,14 +156,4 @@ fn outran_others(parts: &Parts, keys: &[Key]) -> bool {
     // Without keys nobody knows what the answer is made of.
     let unknown = keys.is_empty() && (session.means_all() || !session.is_empty());
     unknown || session.outruns_replicas() || scope.is_pinned(keys)
-}
-
-/// The encodings that a caller understands, as far as they are told apart, in one order.
-fn accepted(headers: &HeaderMap) -> String {
-    let lines = headers.get_all("grpc-accept-encoding");
-    let named = |name: &&str| {
-        let mut texts = lines.iter().filter_map(|line| line.to_str().ok());
-        texts.any(|line| line.split(',').any(|one| one.trim().eq_ignore_ascii_case(name)))
-    };
-    ENCODINGS.iter().copied().filter(named).collect::<Vec<_>>().join(",")
 }

@@ -1,8 +1,12 @@
 //! What of a response is stored, and what a request is given of it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::SeqCst},
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
 use cachekit_tower::{CacheLayer, Freshness, cache::RequestDirectives};
@@ -10,6 +14,7 @@ use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 
+use crate::kit::poll_once;
 use crate::replies::{
     Seen, Site, answer, cache, front, get, request, send, try_send, user, users, with,
 };
@@ -25,6 +30,18 @@ async fn a_miss_is_stored_and_the_next_one_is_a_hit() {
     assert_eq!((hit.text(), hit.line("age"), hit.line("content-length")), ("0", "0", "1"));
     assert_eq!(miss.line("age"), "");
     assert!(hit.line("etag").starts_with("W/\""));
+}
+
+/// Neither for a run nor to wait for one: that takes 14 KB.
+#[tokio::test]
+async fn a_hit_gets_ready_for_nothing() {
+    let front = front(users(&cache()), &Site::numbered(&[]));
+    send(&front, get("/users/1")).await;
+    let request = get("/users/1");
+    let hit = allocation_counter::measure(|| {
+        assert!(poll_once(pin!(try_send(&front, request))).is_ready());
+    });
+    assert!(hit.bytes_total < 6 << 10, "{hit:?}");
 }
 
 #[tokio::test]
@@ -237,6 +254,19 @@ async fn cache_status_says_why_it_is_missing() {
     assert!(send(&front, ask("b")).await.cache().contains("fwd=vary-miss"));
     cache.invalidate(user("1")).await;
     assert!(send(&front, ask("b")).await.cache().contains("fwd=uri-miss"));
+}
+
+#[tokio::test]
+async fn cache_status_says_what_has_become_too_old() {
+    let site = Site::numbered(&[]);
+    let layer = CacheLayer::builder(&cache()).path("/users/{id}").key("user:<id>").ttl("100ms");
+    let front = front(layer, &site);
+    send(&front, get("/users/1")).await;
+    for _ in 0..2 {
+        // By the clock on the wall, which stands still for nobody.
+        tokio::time::sleep(Duration::from_millis(120)).await;
+        assert!(send(&front, get("/users/1")).await.cache().contains("fwd=stale"));
+    }
 }
 
 #[test]

@@ -110,9 +110,12 @@ async fn probe_id_is_never_sent_twice() {
         let lost = proxy.lose_replies(move |command| {
             command.is("SET") && command.args[1].ends_with(format!(":{round}").as_bytes())
         });
+        // No link before the one who polls has missed it: it would go on polling.
+        proxy.refuse(true);
         assert_eq!(soon(read(round)).await, Ok(round));
         drop(lost);
         assert_eq!(soon(polling).await, Ok(waits));
+        proxy.refuse(false);
         until_linked(&cache, true).await;
         for id in 10..20 {
             assert_eq!(soon(read(10 * round + id)).await, Ok(10 * round + id));

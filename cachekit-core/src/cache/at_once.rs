@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl Tagged<'_> {
-    /// The value of `key`, if this process has it to give and nothing else is to be done: it is fresh, and no load that a
-    /// read would begin [ahead](Policy::refresh_ahead) or after it can be due.
+    /// The value of `key`, if this process has it to give and nothing else is to be done: it is fresh, and a read would
+    /// begin no load behind it, such as [ahead](Policy::refresh_ahead) of its end.
     ///
     /// For middleware that would rather not get ready for a load which most reads do not need. `None` says nothing of
     /// what the cache has: then read, with [`get_or_refresh`](Self::get_or_refresh) say. It is `None` wherever a read

@@ -114,6 +114,7 @@ mod caught;
 mod collect;
 mod conditional;
 mod deadline;
+mod fading;
 mod flight;
 mod grpc;
 mod guarded;

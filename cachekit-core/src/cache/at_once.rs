@@ -29,14 +29,14 @@ impl Tagged<'_> {
     /// use cachekit::{Cache, Policy, key};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), cachekit::Error> {
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let cache = Cache::builder().build()?;
     /// let policy = Policy::new(Duration::from_secs(60));
     /// let (org, page) = (7, 1);
     /// let members = cache.tagged([key!("org:<org>")]);
     /// let key = key!("members:<org>:<page>");
     /// assert_eq!(members.hit::<u64>(&key, &policy), None);
-    /// members.get_or_load(key.clone(), &policy, async || Ok::<_, ()>(3_u64)).await.unwrap();
+    /// members.get_or_load(key.clone(), &policy, async || Ok::<_, std::io::Error>(3_u64)).await?;
     /// assert_eq!(members.hit::<u64>(&key, &policy), Some(3));
     /// # Ok(())
     /// # }

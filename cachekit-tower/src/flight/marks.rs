@@ -1,72 +1,35 @@
 //! Identities whose responses may not be shared, for a while: nobody is to wait for them.
 
-use std::{
-    fmt,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use foldhash::quality::RandomState;
-use hashbrown::HashMap;
-use tokio::time::Instant;
-
-use crate::identity::Identity;
+use crate::{fading::Fading, identity::Identity};
 
 /// So many are remembered.
 const MOST: usize = 4096;
 
 /// The identities whose last response was for one caller alone.
-pub(crate) struct Marks {
-    until: Mutex<HashMap<Identity, Instant, RandomState>>,
-    /// So that nobody takes the lock while there are none.
-    len: AtomicUsize,
-    lasting: Duration,
-}
+#[derive(Debug)]
+pub(crate) struct Marks(Fading<Identity, ()>);
 
 impl Marks {
     pub(crate) fn new(lasting: Duration) -> Self {
-        Self { until: Mutex::default(), len: AtomicUsize::new(0), lasting }
+        Self(Fading::new(lasting))
     }
 
     pub(crate) fn is_marked(&self, identity: &Identity) -> bool {
-        if self.len.load(Ordering::Relaxed) == 0 {
-            return false;
-        }
-        let mut marks = self.lock();
-        match marks.get(identity) {
-            None => false,
-            Some(until) if Instant::now() < *until => true,
-            Some(_) => {
-                marks.remove(identity);
-                self.len.store(marks.len(), Ordering::Relaxed);
-                false
-            }
-        }
+        self.0.get(identity).is_some()
     }
 
     pub(crate) fn mark(&self, identity: &Identity) {
-        let now = Instant::now();
-        let mut marks = self.lock();
-        if marks.len() >= MOST && !marks.contains_key(identity) {
-            marks.retain(|_, until| now < *until);
-        }
-        if marks.len() < MOST || marks.contains_key(identity) {
-            marks.insert(identity.clone(), now + self.lasting);
-        }
-        self.len.store(marks.len(), Ordering::Relaxed);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Identity, Instant, RandomState>> {
-        self.until.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Marks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Marks").field("len", &self.len).finish_non_exhaustive()
+        self.0.with(|marks, now| {
+            let is_new = !marks.contains_key(identity);
+            if is_new && marks.len() >= MOST {
+                marks.retain(|_, (until, ())| now < *until);
+            }
+            if !is_new || marks.len() < MOST {
+                marks.insert(identity.clone(), (now + self.0.lasting, ()));
+            }
+        });
     }
 }
 
@@ -90,7 +53,7 @@ mod tests {
         assert!(!marks.is_marked(&identity(0)));
         (0..2 * MOST).for_each(|n| marks.mark(&identity(n)));
         assert!(marks.is_marked(&identity(0)) && !marks.is_marked(&identity(MOST)));
-        assert_eq!(marks.len.load(Ordering::Relaxed), MOST);
+        assert_eq!(marks.0.len(), MOST);
         tokio::time::advance(Duration::from_secs(10)).await;
         assert!(!marks.is_marked(&identity(1)));
         marks.mark(&identity(MOST));

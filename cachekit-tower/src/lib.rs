@@ -118,6 +118,7 @@ mod fading;
 mod flight;
 mod grpc;
 mod guarded;
+mod handler;
 mod headers;
 mod identity;
 pub mod invalidate;

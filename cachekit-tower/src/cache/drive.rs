@@ -2,10 +2,8 @@
 
 use std::{marker::PhantomData, panic::resume_unwind, sync::Arc, time::SystemTime};
 
-use bytes::Bytes;
 use cachekit_core::{Status, with_status};
 use http::{Request, Response, request::Parts};
-use http_body::Body as HttpBody;
 use tower_service::Service;
 
 use super::{
@@ -20,7 +18,11 @@ use super::{
     settings::Shared,
     snapshot::Snapshot,
 };
-use crate::{Body, BoxError, Rejection, security::Sharing};
+use crate::{
+    Body, Rejection,
+    handler::{Handler, Readable},
+    security::Sharing,
+};
 
 /// A request that is on its way.
 pub(crate) struct Drive {
@@ -63,12 +65,9 @@ impl Drive {
         parts: Parts,
     ) -> Result<Response<Body<R>>, S::Error>
     where
-        S: Service<Request<Body<B>>, Response = Response<R>> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Send + 'static,
+        S: Handler<B, R>,
         B: Send + 'static,
-        R: HttpBody<Data = Bytes> + Send + 'static,
-        R::Error: Into<BoxError>,
+        R: Readable,
     {
         if let Some(response) = self.at_once() {
             return Ok(response);
@@ -96,12 +95,9 @@ impl Drive {
         parts: Parts,
     ) -> Result<Response<Body<R>>, S::Error>
     where
-        S: Service<Request<Body<B>>, Response = Response<R>> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Send + 'static,
+        S: Handler<B, R>,
         B: Send + 'static,
-        R: HttpBody<Data = Bytes> + Send + 'static,
-        R::Error: Into<BoxError>,
+        R: Readable,
     {
         self.why = self.why();
         let seat = Arc::new(self.shared.gates.sit(self.wanted.digest));
@@ -143,12 +139,9 @@ impl Drive {
         parts: &Parts,
     ) -> Result<Response<Body<R>>, S::Error>
     where
-        S: Service<Request<Body<B>>, Response = Response<R>> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Send + 'static,
+        S: Handler<B, R>,
         B: Send + 'static,
-        R: HttpBody<Data = Bytes> + Send + 'static,
-        R::Error: Into<BoxError>,
+        R: Readable,
     {
         let own = Own::new();
         let looked = self.look::<S, B, R>(service, seat, &own, Runs::Always).await;
@@ -167,12 +160,9 @@ impl Drive {
         runs: Runs,
     ) -> Driven<R, S::Error>
     where
-        S: Service<Request<Body<B>>, Response = Response<R>> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Send + 'static,
+        S: Handler<B, R>,
         B: Send + 'static,
-        R: HttpBody<Data = Bytes> + Send + 'static,
-        R::Error: Into<BoxError>,
+        R: Readable,
     {
         let (shared, wanted) = (self.shared.clone(), self.wanted.clone());
         let end = End { shared, wanted, seat: seat.clone(), own: own.clone() };

@@ -2,9 +2,7 @@
 
 use std::{future::poll_fn, sync::Arc};
 
-use bytes::Bytes;
 use http::{Request, Response, request::Parts};
-use http_body::Body as HttpBody;
 use tower_service::Service;
 
 use super::{
@@ -15,8 +13,9 @@ use super::{
     settings::Shared,
 };
 use crate::{
-    Body, BoxError, Kind,
+    Body, Kind,
     collect::{self, Collected},
+    handler::{Handler, Readable},
 };
 
 /// Reads a request and answers it; passes it on as it came where its body is not what is looked for.
@@ -27,13 +26,9 @@ pub(super) async fn answer<S, B, R>(
     body: B,
 ) -> Result<Response<Body<R>>, S::Error>
 where
-    S: Service<Request<Body<B>>, Response = Response<R>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-    B: HttpBody<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-    R: HttpBody<Data = Bytes> + Send + 'static,
-    R::Error: Into<BoxError>,
+    S: Handler<B, R>,
+    B: Readable,
+    R: Readable,
 {
     let kind = shared.settings.kind(&parts);
     let length = collect::content_length(&parts.headers);

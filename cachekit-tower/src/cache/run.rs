@@ -29,6 +29,7 @@ use crate::{
     Body, BoxError, Kind,
     caught::caught,
     collect::{self, Collected, Why},
+    handler::{Handler, Readable},
     time::within,
 };
 
@@ -134,12 +135,9 @@ impl<R, E> Clone for End<R, E> {
 
 impl<S, B, R> Run<S, B, R, S::Error>
 where
-    S: Service<Request<Body<B>>, Response = Response<R>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
+    S: Handler<B, R>,
     B: Send + 'static,
-    R: HttpBody<Data = Bytes> + Send + 'static,
-    R::Error: Into<BoxError>,
+    R: Readable,
 {
     /// One run: begun when it is polled.
     pub(crate) fn load(&self) -> Loading {

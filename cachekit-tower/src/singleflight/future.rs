@@ -19,7 +19,10 @@ use super::{
     config::Config,
     led::Led,
 };
-use crate::{Body, BoxError};
+use crate::{
+    Body, BoxError,
+    handler::{Handler, Readable},
+};
 
 type Flown<R, E> = Pin<Box<dyn Future<Output = Result<Response<Body<R>>, E>> + Send>>;
 
@@ -118,13 +121,9 @@ impl<S, B> Asked<S, B> {
     /// Runs it at once where nobody else is under way, and has it join the others otherwise.
     fn begin<R>(self) -> Inner<S, B, R>
     where
-        S: Service<Request<Body<B>>, Response = Response<R>> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Send + 'static,
-        B: HttpBody<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-        R: HttpBody<Data = Bytes> + Send + 'static,
-        R::Error: Into<BoxError>,
+        S: Handler<B, R>,
+        B: Readable,
+        R: Readable,
     {
         let Some(lead) = self.config.flights.lead(&self.plan.identity) else {
             return Inner::Flown { future: Box::pin(self.caller().answer()) };

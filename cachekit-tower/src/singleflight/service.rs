@@ -19,6 +19,7 @@ use super::{
 use crate::{
     Body, BoxError, Kind,
     collect::{Collected, collect},
+    handler::{Handler, Readable},
     macros::wraps,
     observe,
 };
@@ -91,13 +92,9 @@ async fn read_first<S, B, R>(
     kind: Kind,
 ) -> Result<Response<Body<R>>, S::Error>
 where
-    S: Service<Request<Body<B>>, Response = Response<R>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-    B: HttpBody<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-    R: HttpBody<Data = Bytes> + Send + 'static,
-    R::Error: Into<BoxError>,
+    S: Handler<B, R>,
+    B: Readable,
+    R: Readable,
 {
     let mut callee = Callee::Ready(ready);
     callee.rest();
